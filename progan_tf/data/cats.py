@@ -1,0 +1,198 @@
+"""360,000 drawn cats, put together from layers as they are asked for.
+
+The layers are those of set4 in the PyPI package `robohash`: cats by David
+Revoy, under CC-BY 4.0. They need no download beyond that package, which
+makes them the data that a first training run uses.
+"""
+
+import collections
+import importlib.resources
+import math
+import threading
+from typing import TYPE_CHECKING
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from progan_tf.data.source import Source
+from progan_tf.data.source import check_resolution
+from progan_tf.errors import UserError
+
+if TYPE_CHECKING:
+    # The name is new in Python 3.11, and needed for annotations only.
+    from importlib.resources.abc import Traversable
+
+_DRAWN_AT = 1024  # The width and height of every layer file.
+
+# How many layers each part has, in the order in which the parts are stacked:
+# body, fur, eyes, mouth, accessories. An index stands for one of each.
+_PART_SIZES = (15, 10, 15, 10, 16)
+
+# The weights of R, G and B in grey (ITU-R BT.601), as in Pillow's "L".
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+class _Layer(NamedTuple):
+    """One layer at one resolution, cut to where it is not transparent.
+
+    `colour` is premultiplied by alpha, so laying it over a picture is
+    `picture * keep + colour`. Planes, not pixels, come first: NumPy then
+    broadcasts `keep` along whole rows and not along three channels.
+    """
+
+    rows: slice
+    columns: slice
+    colour: np.ndarray  # float32 [C, h, w] in [0, 255]
+    keep: np.ndarray  # float32 [h, w] in [0, 1], one minus alpha
+
+
+class Cats(Source):
+    """The cats over white, labelled by body.
+
+    Index i stands for one layer of each part in a mixed radix, the body as
+    the fastest digit: the body of cat i is i % 15. Two of the ten furs are
+    empty layers, so 36,000 of the cats look like another one.
+
+    The layers are shrunk once for each resolution and then composed. This
+    is close to shrinking the composed cat, not equal: where the edges of
+    two layers share a pixel, their coverages are multiplied.
+
+    Args:
+        channels: 3, or 1 for grey.
+
+    Raises:
+        UserError: `robohash` is not installed or has other layers.
+    """
+
+    def __init__(self, channels: int = 3):
+        self._parts = _find_parts()
+        super().__init__(
+            name="cats",
+            resolution=_DRAWN_AT,
+            limit=f"the cats are drawn at {_DRAWN_AT}x{_DRAWN_AT}",
+            channels=channels,
+            class_names=tuple(_plain_name(file) for file in self._parts[0]),
+        )
+        self._shrunk = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return math.prod(_PART_SIZES)
+
+    def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
+        """See `Source.images`."""
+        check_resolution(self, resolution)
+        parts = self._layers(resolution)
+        shape = (len(indices), resolution, resolution, self.channels)
+        images = np.empty(shape, np.uint8)  # [NRRC]
+        canvas = np.empty((self.channels, resolution, resolution), np.float32)
+        # One cat at a time: the canvas stays in the processor's cache, and
+        # each layer touches only the rectangle that it covers.
+        choices = np.stack(self._choices(indices), axis=-1).tolist()
+        for image, choice in zip(images, choices, strict=True):
+            canvas.fill(255)
+            for layers, number in zip(parts, choice, strict=True):
+                layer = layers[number]
+                covered = canvas[:, layer.rows, layer.columns]
+                covered *= layer.keep
+                covered += layer.colour
+            canvas += 0.5  # The cast below cuts off: this makes it round.
+            image[...] = canvas.transpose(1, 2, 0)  # [CRR] to [RRC]
+        return images
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """See `Source.labels`: the number of the body."""
+        return self._choices(indices)[0]
+
+    def _choices(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Returns, for each part, the chosen layers, int64 [N]."""
+        return np.unravel_index(indices, _PART_SIZES, order="F")
+
+    def _layers(self, resolution: int) -> list[list[_Layer]]:
+        """Returns the layers of each part at a resolution."""
+        with self._lock:
+            if resolution not in self._shrunk:
+                self._shrunk[resolution] = [
+                    [
+                        _read_layer(file, resolution, self.channels)
+                        for file in part
+                    ]
+                    for part in self._parts
+                ]
+            self._shrunk.move_to_end(resolution)
+            # Two, so that measuring at one resolution while training at
+            # another does not read the files again and again.
+            while len(self._shrunk) > 2:
+                self._shrunk.popitem(last=False)
+            return self._shrunk[resolution]
+
+
+def _find_parts() -> list[list["Traversable"]]:
+    """Returns the layer files of each part, in the order of stacking.
+
+    A part is a folder such as `001#01fur`; the number after '#' says when
+    it is laid on. Its files, such as `004#fur4.png`, count from `000#`.
+    """
+    try:
+        package = importlib.resources.files("robohash")
+    except ModuleNotFoundError as error:
+        raise UserError(
+            "the cats are drawn from the layers of the package robohash, "
+            "which is not installed; run: pip install robohash"
+        ) from error
+    folder = package / "sets" / "set4"
+    folders = folder.iterdir() if folder.is_dir() else ()
+    parts = [part for part in folders if part.is_dir() and "#" in part.name]
+    parts.sort(key=lambda part: part.name.partition("#")[2])
+    files = [
+        sorted(
+            (file for file in part.iterdir() if file.name.endswith(".png")),
+            key=lambda file: file.name,
+        )
+        for part in parts
+    ]
+    sizes = tuple(len(part) for part in files)
+    if sizes != _PART_SIZES:
+        raise UserError(
+            f"expected the cats of robohash 2 with layers {_PART_SIZES}, "
+            f"found {sizes} in {folder}; run: pip install 'robohash>=2'"
+        )
+    return files
+
+
+def _plain_name(file: "Traversable") -> str:
+    """Returns `body0` for the file `000#body0.png`."""
+    return file.name.partition("#")[2].removesuffix(".png")
+
+
+def _read_layer(file: "Traversable", resolution: int, channels: int) -> _Layer:
+    """Reads one file and shrinks it with a box filter.
+
+    The mean is taken of colours premultiplied by alpha: the meaningless
+    colour of transparent pixels must not bleed into the edges.
+    """
+    with file.open("rb") as stream, Image.open(stream) as image:
+        layer = image.convert("RGBA").convert("RGBa")
+    factor = _DRAWN_AT // resolution
+    # The box of what is not transparent, widened to whole blocks.
+    left, top, right, bottom = layer.getbbox() or (0, 0, 0, 0)
+    left, top = left // factor, top // factor
+    right, bottom = -(-right // factor), -(-bottom // factor)
+    height, width = bottom - top, right - left
+    box = (left * factor, top * factor, right * factor, bottom * factor)
+    pixels = np.asarray(layer.crop(box))  # uint8 [h*factor, w*factor, 4]
+    # Whole numbers below 2**32 are summed: the means are exact.
+    sums = pixels.reshape(height, factor, width * factor * 4)
+    sums = sums.sum(axis=1, dtype=np.uint32)
+    sums = sums.reshape(height, width, factor, 4).sum(axis=2)  # [hw4]
+    means = (sums / factor**2).astype(np.float32)
+    colour = means[..., :3]
+    if channels == 1:
+        colour = (colour @ _LUMA)[..., None]
+    return _Layer(
+        rows=slice(top, bottom),
+        columns=slice(left, right),
+        colour=np.ascontiguousarray(colour.transpose(2, 0, 1)),  # [Chw]
+        keep=np.ascontiguousarray(1 - means[..., 3] / 255),
+    )

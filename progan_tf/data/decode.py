@@ -1,0 +1,110 @@
+"""Reading one picture file of whatever kind as a square of pixels."""
+
+import os
+
+import numpy as np
+from PIL import Image
+
+# The kinds of files that are read, by extension. Only Pillow's readers for
+# these are let at the bytes, whatever a file claims to be: some of its
+# others run outside programs.
+EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
+KINDS = "JPEG, PNG, WebP, BMP or GIF"
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+# What turns a picture upright, by the value of EXIF tag 0x0112.
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_size(path: str | os.PathLike) -> tuple[int, int]:
+    """Returns (width, height) from the header, without the pixels.
+
+    Raises:
+        Exception: of any kind, where Pillow cannot make sense of the file
+            or its size passes Pillow's guard against decompression bombs.
+    """
+    with Image.open(path, formats=_FORMATS) as image:
+        return image.size
+
+
+def read_picture(
+    path: str | os.PathLike, resolution: int, channels: int
+) -> np.ndarray:
+    """Reads the centre square of a picture at a resolution.
+
+    The first frame of an animation counts; the camera's orientation is
+    applied; transparency is laid over white. Larger pictures are shrunk by
+    area averages, smaller ones enlarged by bicubic interpolation.
+
+    Args:
+        path: the file.
+        resolution: the width and height wanted.
+        channels: 3 for RGB or 1 for grey (ITU-R BT.601).
+
+    Returns:
+        uint8 [R, R, C] in [0, 255].
+
+    Raises:
+        Exception: of any kind, where Pillow cannot make sense of the file.
+    """
+    with Image.open(path, formats=_FORMATS) as image:
+        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size for a fraction
+        # of the time. Twice the target leaves the area filter something to
+        # average. Other formats ignore this.
+        image.draft(None, (2 * resolution, 2 * resolution))
+        image.load()
+        image = _plain(_upright(image))
+    width, height = image.size
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    filter_ = (
+        Image.Resampling.BOX if side >= resolution else Image.Resampling.BICUBIC
+    )
+    image = image.resize(
+        (resolution, resolution),
+        filter_,
+        box=(left, top, left + side, top + side),
+    )
+    pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
+    return pixels.reshape(resolution, resolution, channels)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Applies the orientation that the camera wrote down, if any.
+
+    Not `ImageOps.exif_transpose`: that also rewrites the other EXIF tags,
+    and fails where one of them is malformed.
+    """
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except Exception:
+        # Malformed EXIF is common and no reason to lose a good picture.
+        return image
+    if orientation not in _UPRIGHT:
+        return image
+    return image.transpose(_UPRIGHT[orientation])
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """Converts any mode that Pillow reads to opaque 8-bit "L" or "RGB"."""
+    if image.mode.startswith("I"):
+        # 16-bit grey, as "I;16" and relatives or, from older Pillows, "I".
+        # Pillow's own conversion clips at 255 instead of scaling.
+        values = np.asarray(image).astype(np.int64).clip(0, 65535)
+        return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    if image.mode in ("1", "L"):
+        return image.convert("L")
+    return image.convert("RGB")

@@ -1,0 +1,159 @@
+"""Which picture comes when, as pure functions of the images seen.
+
+Nothing here has a state to save: the run's seed and the number of images
+seen say which picture is next, whether it is mirrored and which label the
+generator is asked for. A resumed run and one split into other batches get
+the same answers.
+"""
+
+import collections
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+# Numbers are drawn in blocks of this many, each from its own generator: any
+# one number costs one block, whatever came before it.
+_BLOCK = 4096
+
+# The uses of randomness, kept apart by a word in the seed. NumPy pads seeds
+# with zeros, so [seed, epoch] equals [seed, epoch, 0]: these must lie beyond
+# every epoch that a run can reach.
+_MIRROR = 0x80000001
+_LABELS = 0x80000002
+
+
+def _generator(*words: int) -> np.random.Generator:
+    """Returns a generator that depends only on the words given.
+
+    PCG64 is named, not left to `default_rng`, whose choice may change
+    between versions of NumPy.
+    """
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
+
+
+class ShuffledOrder:
+    """Pictures in shuffled epochs: each epoch shows every picture once.
+
+    Picture number n of a run is picture `permutation(seed, n // N)[n % N]`
+    of the source, with N pictures and n counted from 0.
+
+    Args:
+        num_images: N, at least 1.
+        seed: the run's seed, not negative.
+
+    Raises:
+        ValueError: there is no picture to order.
+    """
+
+    def __init__(self, num_images: int, seed: int):
+        if num_images < 1:
+            raise ValueError(f"expected at least 1 picture, got {num_images}")
+        self._num_images = num_images
+        self._seed = seed
+        self._permutations = collections.OrderedDict()
+        self._lock = threading.Lock()
+
+    def indices(self, start: int, count: int) -> np.ndarray:
+        """Returns pictures number `start` to `start + count - 1`.
+
+        Args:
+            start: images seen before the first one.
+            count: how many; they may span several epochs.
+
+        Returns:
+            int64 [count], each in [0, num_images).
+        """
+        indices = np.empty(count, np.int64)
+        filled = 0
+        while filled < count:
+            epoch, first = divmod(start + filled, self._num_images)
+            some = self._permutation(epoch)[first : first + count - filled]
+            indices[filled : filled + len(some)] = some
+            filled += len(some)
+        return indices
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        """Returns the order of one epoch: every index once."""
+        with self._lock:
+            if epoch not in self._permutations:
+                order = _generator(self._seed, epoch).permutation(
+                    self._num_images
+                )
+                if self._num_images <= np.iinfo(np.int32).max:
+                    order = order.astype(np.int32)
+                self._permutations[epoch] = order
+            self._permutations.move_to_end(epoch)
+            # Two, because batches cross the border between two epochs.
+            while len(self._permutations) > 2:
+                self._permutations.popitem(last=False)
+            return self._permutations[epoch]
+
+
+def mirror_flags(seed: int, start: int, count: int) -> np.ndarray:
+    """Says which pictures of a run are mirrored: each with probability 1/2.
+
+    Args:
+        seed: the run's seed, not negative.
+        start: images seen before the first one.
+        count: how many.
+
+    Returns:
+        bool [count]; flag n depends only on the seed and on n.
+    """
+
+    def draw(generator: np.random.Generator) -> np.ndarray:
+        return generator.random(_BLOCK) < 0.5
+
+    return _drawn_in_blocks(draw, seed, _MIRROR, start, count)
+
+
+def random_indices(
+    seed: int, start: int, count: int, num_images: int
+) -> np.ndarray:
+    """Draws pictures with replacement, each equally likely.
+
+    Their labels are what the generator is asked for: labels as frequent as
+    in the data, yet independent of the reals in the same minibatch.
+
+    Args:
+        seed: the run's seed, not negative.
+        start: images seen before the first one.
+        count: how many.
+        num_images: pictures in the source.
+
+    Returns:
+        int64 [count], each in [0, num_images); number n depends only on the
+        seed, on n and on `num_images`.
+    """
+
+    def draw(generator: np.random.Generator) -> np.ndarray:
+        return generator.integers(num_images, size=_BLOCK)
+
+    return _drawn_in_blocks(draw, seed, _LABELS, start, count)
+
+
+def _drawn_in_blocks(
+    draw: Callable[[np.random.Generator], np.ndarray],
+    seed: int,
+    purpose: int,
+    start: int,
+    count: int,
+) -> np.ndarray:
+    """Returns numbers `start` to `start + count - 1` of an endless series.
+
+    Args:
+        draw: draws one whole block, [_BLOCK], from a generator.
+        seed: the run's seed.
+        purpose: keeps the series of different uses apart.
+        start: the first number.
+        count: how many.
+    """
+    first, skipped = divmod(start, _BLOCK)
+    # At least one block, so that an empty answer has the right dtype.
+    last = max(first, (start + count - 1) // _BLOCK)
+    blocks = [
+        draw(_generator(seed, purpose, block))
+        for block in range(first, last + 1)
+    ]
+    return np.concatenate(blocks)[skipped : skipped + count]

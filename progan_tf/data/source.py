@@ -1,0 +1,106 @@
+"""The one face of every source of training pictures."""
+
+import abc
+
+import numpy as np
+
+from progan_tf.errors import UserError
+
+MIN_RESOLUTION = 4  # Where growing begins (Karras et al. 2018, section 2).
+MAX_RESOLUTION = 1024  # The largest the paper grows to.
+
+
+class Source(abc.ABC):
+    """Numbered pictures, each at any power-of-two resolution up to a limit.
+
+    What a source gives is a pure function of the index and the resolution:
+    a run that resumes, or is split over machines, then sees the very same
+    pictures. Sources may be used from several threads at once.
+
+    Attributes:
+        name: what messages and file names call this source.
+        resolution: the largest it can give, a power of two from 4 to 1024.
+        limit: in words, why the resolution ends there.
+        channels: 1 (grey) or 3 (RGB).
+        class_names: one name a class, in the order of the labels; empty
+            without labels.
+
+    Raises:
+        UserError: `channels` is neither 1 nor 3.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        resolution: int,
+        limit: str,
+        channels: int,
+        class_names: tuple[str, ...] = (),
+    ):
+        if channels not in (1, 3):
+            raise UserError(
+                f"expected 1 (grey) or 3 (RGB) channels, got {channels}"
+            )
+        self.name = name
+        self.resolution = resolution
+        self.limit = limit
+        self.channels = channels
+        self.class_names = class_names
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes; 0 without labels."""
+        return len(self.class_names)
+
+    @abc.abstractmethod
+    def __len__(self) -> int:
+        """The number of pictures."""
+
+    @abc.abstractmethod
+    def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
+        """Returns some pictures at one resolution.
+
+        Args:
+            indices: int64 [N], each in [0, len).
+            resolution: a power of two from 4 to `self.resolution`.
+
+        Returns:
+            uint8 [N, R, R, C] in [0, 255], a new array that the caller owns.
+
+        Raises:
+            UserError: the resolution or the data cannot be used.
+        """
+
+    @abc.abstractmethod
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """Returns the classes of some pictures.
+
+        Args:
+            indices: int64 [N], each in [0, len).
+
+        Returns:
+            int64 [N], each in [0, num_classes).
+
+        Raises:
+            UserError: this source has no labels.
+        """
+
+
+def check_resolution(source: Source, resolution: int) -> None:
+    """Makes sure that a source can give a resolution.
+
+    Raises:
+        UserError: `resolution` is no power of two from 4 up, or lies beyond
+            the source.
+    """
+    if resolution < MIN_RESOLUTION or resolution & (resolution - 1):
+        raise UserError(
+            f"expected a resolution that is a power of two, at least "
+            f"{MIN_RESOLUTION}, got {resolution}; "
+            f"use for example --resolution={source.resolution}"
+        )
+    if resolution > source.resolution:
+        raise UserError(
+            f"resolution {resolution} is beyond the data: {source.limit}; "
+            f"use --resolution={source.resolution} or larger pictures"
+        )

@@ -1,0 +1,52 @@
+"""Writing files so that a reader never sees half of one."""
+
+import contextlib
+import os
+import pathlib
+import threading
+
+from progan_tf.errors import UserError
+
+
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a whole file or nothing.
+
+    The bytes go to a hidden temporary file in the same folder (a rename is
+    atomic only within one file system), reach the disk, and then take the
+    name. Whatever fails, an older file of that name stays as it was and
+    the temporary file is removed.
+
+    Args:
+        path: the file to write; its folder must exist.
+        data: the contents.
+
+    Raises:
+        UserError: the place cannot be written or the disk is full.
+    """
+    path = pathlib.Path(path)
+    # The process and thread keep two writers of one name apart.
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f".{path.name}.{writer}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            # Without this a power cut could leave the new name on an
+            # empty file: the rename may reach the disk before the bytes.
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise UserError(
+                f"cannot write {path}: {reason}; "
+                "free some space or choose another place"
+            ) from error
+        raise
+
+
+def write_text_atomically(path: str | os.PathLike, text: str) -> None:
+    """Writes a whole UTF-8 text file or nothing; see `write_atomically`."""
+    write_atomically(path, text.encode("utf-8"))

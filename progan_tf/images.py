@@ -1,0 +1,135 @@
+"""Ranges, sizes, grids and PNG files of pictures held in NumPy arrays.
+
+Pictures are channels-last. Inside the program they are float32 in [-1, 1];
+uint8 in [0, 255] is for files and screens.
+"""
+
+import io
+import os
+
+import numpy as np
+from PIL import Image
+
+from progan_tf.files import write_atomically
+
+
+def to_uint8(images: np.ndarray) -> np.ndarray:
+    """Converts floats in [-1, 1] to uint8 in [0, 255], rounding to nearest.
+
+    Values outside the range, which an untrained generator gives freely, are
+    clipped. The shape is kept.
+    """
+    images = np.asarray(images, np.float32)
+    return np.rint(images * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
+
+
+def to_float(images: np.ndarray) -> np.ndarray:
+    """Converts uint8 in [0, 255] to float32 in [-1, 1]; the shape is kept.
+
+    Raises:
+        ValueError: the images are not uint8. Floats would be scaled twice
+            without anyone noticing.
+    """
+    images = np.asarray(images)
+    if images.dtype != np.uint8:
+        raise ValueError(f"expected uint8 images, got {images.dtype}")
+    return images.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def box_down(images: np.ndarray, factor: int) -> np.ndarray:
+    """Shrinks by the mean over blocks of factor x factor pixels.
+
+    Args:
+        images: [N, H, W, C], any real dtype; `factor` divides H and W.
+        factor: a positive whole number.
+
+    Returns:
+        float32 [N, H / factor, W / factor, C], in the range of the input.
+
+    Raises:
+        ValueError: `factor` does not divide the height and the width.
+    """
+    n, height, width, channels = images.shape
+    if factor < 1 or height % factor or width % factor:
+        raise ValueError(
+            f"expected a factor that divides {height}x{width}, got {factor}"
+        )
+    h, w, f = height // factor, width // factor, factor
+    # Rows first: whole rows are added at once, which leaves only one
+    # pixel in `factor` for the slow sum over short runs of channels.
+    rows = images.reshape(n, h, f, width * channels)  # [NHFX] X = W*C
+    rows = rows.sum(axis=2, dtype=np.float32)  # [NHX]
+    sums = rows.reshape(n, h, w, f, channels).sum(axis=3)  # [NHWC]
+    return sums / np.float32(f * f)
+
+
+def nearest_up(images: np.ndarray, factor: int) -> np.ndarray:
+    """Enlarges [N, H, W, C] by repeating each pixel; any dtype, kept."""
+    return images.repeat(factor, axis=1).repeat(factor, axis=2)
+
+
+def grid_shape(resolution: int) -> tuple[int, int]:
+    """Returns (columns, rows) of a sample grid that fits a 1080p screen.
+
+    At least 3 x 2, so that a grid of large pictures still compares some, and
+    at most 16 x 9, beyond which small pictures are too many to look at.
+    """
+    columns = min(max(1920 // resolution, 3), 16)
+    rows = min(max(1080 // resolution, 2), 9)
+    return columns, rows
+
+
+def make_grid(images: np.ndarray, columns: int) -> np.ndarray:
+    """Lays pictures out in rows, left to right and top to bottom.
+
+    Args:
+        images: uint8 [N, H, W, C] with N >= 1 and C 1 or 3.
+        columns: pictures in a row.
+
+    Returns:
+        uint8 [rows * H, columns * W, C]; cells without a picture are black.
+
+    Raises:
+        ValueError: other shapes or dtypes, or no column.
+    """
+    images = np.asarray(images)
+    if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
+        raise ValueError(
+            "expected images [N, H, W, 1 or 3] with N >= 1, "
+            f"got {list(images.shape)}"
+        )
+    if images.dtype != np.uint8:
+        raise ValueError(f"expected uint8 images, got {images.dtype}")
+    if columns < 1:
+        raise ValueError(f"expected at least one column, got {columns}")
+    n, height, width, channels = images.shape
+    rows = -(-n // columns)
+    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells[:n] = images
+    cells = cells.reshape(rows, columns, height, width, channels)  # [RKHWC]
+    cells = cells.transpose(0, 2, 1, 3, 4)  # [RHKWC]
+    return cells.reshape(rows * height, columns * width, channels)
+
+
+def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Writes one picture as a PNG file, whole or not at all.
+
+    Args:
+        path: the file to write; its folder must exist.
+        image: uint8 [H, W, 3] or [H, W, 1] (a grey PNG).
+
+    Raises:
+        ValueError: other shapes or dtypes.
+        UserError: the place cannot be written or the disk is full.
+    """
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"expected an image [H, W, 1 or 3], got {list(image.shape)}"
+        )
+    if image.dtype != np.uint8:
+        raise ValueError(f"expected a uint8 image, got {image.dtype}")
+    grey = image.shape[-1] == 1
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if grey else image).save(buffer, "PNG")
+    write_atomically(path, buffer.getvalue())
