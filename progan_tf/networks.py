@@ -1,0 +1,350 @@
+"""Generator and discriminator: families of models that share weights.
+
+A family owns the layers of every resolution from 4x4 up (table 2 of the
+paper) and assembles a `keras.Model` of any of them on demand; all models of a
+family train the same variables. Feature maps, gains and the place of each
+layer follow the official code.
+
+Families are `tf.Module`s: `tf.train.Checkpoint` silently drops layers that a
+Keras layer or model keeps in a dict, and keeps those of a `tf.Module`.
+"""
+
+import functools
+import math
+
+import keras
+import tensorflow as tf
+
+from progan_tf.arithmetic import feature_maps
+from progan_tf.arithmetic import resolutions
+from progan_tf.layers import EqualizedConv2D
+from progan_tf.layers import EqualizedDense
+from progan_tf.layers import FadeIn
+from progan_tf.layers import MinibatchStdDev
+from progan_tf.layers import NearestUpscale
+from progan_tf.layers import PixelNormalization
+
+
+class _Block(tf.Module):
+    """The layers of one resolution, as named attributes."""
+
+    def __init__(self, resolution, **layers):
+        super().__init__(name=f"block_{resolution}")
+        for name, layer in layers.items():
+            setattr(self, name, layer)
+        self._names = tuple(layers)
+
+    @property
+    def layers(self):
+        """The Keras layers, in the order in which they were given."""
+        return [getattr(self, name) for name in self._names]
+
+
+class _Family(tf.Module):
+    """What both families share: blocks, models, variables and alphas."""
+
+    def __init__(self, resolution, dtype, seed, name):
+        super().__init__(name=name)
+        self.resolution = resolution
+        self.resolutions = resolutions(resolution)
+        self._dtype = keras.dtype_policies.get(dtype or "float32")
+        self._seed = seed
+        self.blocks = {}
+        # A plain function cache, because a dict would be tracked and would
+        # put every model into the checkpoint under a second name.
+        self.at = functools.lru_cache(maxsize=None)(self._checked_model)
+
+    def _checked_model(self, resolution, fade=True):
+        if resolution not in self.resolutions:
+            raise ValueError(
+                f"expected a resolution of {self.resolutions}; received "
+                f"{resolution}"
+            )
+        return self._model(resolution, fade)
+
+    def _build_all(self):
+        """Create every variable, those of the lower resolutions included."""
+        for resolution in self.resolutions:
+            self._model(resolution, fade=True)
+
+    def _add_block(self, resolution, **layers):
+        key = f"{resolution}x{resolution}"
+        self.blocks[key] = _Block(resolution, **layers)
+
+    def block(self, resolution):
+        """The layers of one resolution, as named attributes."""
+        return self.blocks[f"{resolution}x{resolution}"]
+
+    def _options(self, resolution, name):
+        """Keyword arguments that every layer of the family gets."""
+        return {"name": f"{name}_{resolution}", "dtype": self._dtype}
+
+    def _conv(self, resolution, name, filters, size=3, **kwargs):
+        return EqualizedConv2D(
+            filters,
+            size,
+            kernel_initializer=self._initializer(),
+            **self._options(resolution, name),
+            **kwargs,
+        )
+
+    def _dense(self, name, units, **kwargs):
+        options = {**self._options(4, name), **kwargs}
+        return EqualizedDense(
+            units, kernel_initializer=self._initializer(), **options
+        )
+
+    def _initializer(self):
+        """N(0, 1) with a seed of its own for each layer of the family."""
+        seed = self._seed
+        if seed is not None:
+            self._seed = seed + 1
+        return keras.initializers.RandomNormal(0.0, 1.0, seed=seed)
+
+    def set_alpha(self, resolution, alpha):
+        """Set how far a resolution is faded in.
+
+        Args:
+            resolution: int, one of `resolutions` above 4.
+            alpha: float in [0, 1]; 1 is the new block alone, 0 the lower
+                resolution's output upscaled.
+
+        Raises:
+            ValueError: for a resolution that has no fade.
+        """
+        if resolution == self.resolutions[0]:
+            raise ValueError("4x4 is the first resolution and never fades")
+        self.block(resolution).fade.alpha.assign(alpha)
+
+    @property
+    def weights(self):
+        """All Keras variables, by resolution from 4x4 up."""
+        layers = [layer for b in self.blocks.values() for layer in b.layers]
+        return [weight for layer in layers for weight in layer.weights]
+
+    @property
+    def trainable_weights(self):
+        """The Keras variables that are trained, in the order of `weights`."""
+        return [weight for weight in self.weights if weight.trainable]
+
+    @property
+    def variables(self):
+        """The `tf.Variable`s behind `weights`."""
+        return tuple(weight.value for weight in self.weights)
+
+    @property
+    def trainable_variables(self):
+        """The `tf.Variable`s behind `trainable_weights`."""
+        return tuple(weight.value for weight in self.trainable_weights)
+
+    def count_params(self):
+        """How many trained numbers the family has at its full resolution."""
+        return sum(math.prod(w.shape) for w in self.trainable_weights)
+
+
+class Generator(_Family):
+    """Latents to images, at every resolution up to the given one.
+
+    `generator.at(64)` is a `keras.Model` from latents `[batch, latent_size]`
+    (and labels `[batch, num_classes]`, one-hot, where there are classes) to
+    float32 images `[batch, 64, 64, channels]`, about in [-1, 1] and not
+    clipped: the last layer is linear. The latent, concatenated with the
+    labels, is put on the hypersphere first.
+
+    Args:
+        resolution: int, the highest one: a power of two from 4 to 1024.
+        latent_size: int, numbers a latent.
+        num_classes: int, 0 for none.
+        channels: int, 3 for RGB, 1 for grey.
+        fmap_base: int; a block of resolution r has `2 * fmap_base / r`
+            feature maps,
+        fmap_max: int, and at most that many.
+        fused_scale: bool, upscale within the convolution. The function is
+            the same, the arithmetic less than half.
+        pixelnorm_epsilon: float; 1e-4 for float16.
+        dtype: Keras dtype policy of the layers; float32 by default.
+        seed: int or None, of the initial weights.
+    """
+
+    def __init__(
+        self,
+        resolution=1024,
+        latent_size=512,
+        num_classes=0,
+        channels=3,
+        fmap_base=8192,
+        fmap_max=512,
+        fused_scale=True,
+        pixelnorm_epsilon=1e-8,
+        dtype=None,
+        seed=None,
+        name="generator",
+    ):
+        super().__init__(resolution, dtype, seed, name)
+        self.latent_size = latent_size
+        self.num_classes = num_classes
+        self.channels = channels
+        self._fused_scale = fused_scale
+        self._pixel_norm = PixelNormalization(
+            pixelnorm_epsilon, dtype=self._dtype, name="pixel_norm"
+        )
+        for r in self.resolutions:
+            self._add_resolution(r, feature_maps(r, fmap_base, fmap_max))
+        self._build_all()
+
+    def _add_resolution(self, r, maps):
+        act = {"activation": "leaky_relu"}
+        to_rgb = {"filters": self.channels, "size": 1, "gain": 1.0}
+        if r == 4:
+            self._add_block(
+                r,
+                # 1/4 makes it the paper's 4x4 convolution, whose fan-in is 16
+                # times larger.
+                dense=self._dense(
+                    "dense",
+                    16 * maps,
+                    target_shape=(4, 4, maps),
+                    gain=math.sqrt(2) / 4,
+                    **act,
+                ),
+                conv=self._conv(r, "conv", maps, **act),
+                to_rgb=self._conv(r, "to_rgb", **to_rgb),
+            )
+            return
+        resample = {"resample": "up"} if self._fused_scale else {}
+        self._add_block(
+            r,
+            conv0=self._conv(r, "conv0", maps, **resample, **act),
+            conv1=self._conv(r, "conv1", maps, **act),
+            to_rgb=self._conv(r, "to_rgb", **to_rgb),
+            fade=FadeIn(name=f"fade_{r}", dtype="float32"),
+        )
+
+    def _model(self, resolution, fade):
+        latents = keras.Input((self.latent_size,), name="latents")
+        inputs, x = latents, latents
+        if self.num_classes:
+            labels = keras.Input((self.num_classes,), name="labels")
+            inputs = [latents, labels]
+            x = keras.layers.Concatenate(dtype=self._dtype)(inputs)
+        block = self.block(4)
+        x = block.dense(self._pixel_norm(x))
+        x = self._pixel_norm(block.conv(self._pixel_norm(x)))
+        old = None
+        for r in self.resolutions[1:]:
+            if r > resolution:
+                break
+            old = x
+            block = self.block(r)
+            if not self._fused_scale:
+                x = NearestUpscale(dtype=self._dtype)(x)
+            x = self._pixel_norm(block.conv0(x))
+            x = self._pixel_norm(block.conv1(x))
+        images = block.to_rgb(x)
+        if old is not None and fade:
+            old = self.block(resolution // 2).to_rgb(old)
+            images = block.fade([NearestUpscale()(old), images])
+        images = keras.layers.Identity(dtype="float32", name="images")(images)
+        return keras.Model(inputs, images, name=f"generator_{resolution}")
+
+
+class Discriminator(_Family):
+    """Images to scores, at every resolution up to the given one.
+
+    `discriminator.at(64)` is a `keras.Model` from images
+    `[batch, 64, 64, channels]`, about in [-1, 1], to float32 scores
+    `[batch, 1]`, where there are classes `[scores, label_logits]` with logits
+    `[batch, num_classes]`. Higher scores mean more real.
+
+    Args:
+        resolution: int, the highest one: a power of two from 4 to 1024.
+        num_classes: int, 0 for none.
+        channels: int, 3 for RGB, 1 for grey.
+        fmap_base: int; a block of resolution r has `2 * fmap_base / r`
+            feature maps,
+        fmap_max: int, and at most that many.
+        fused_scale: bool. True downscales within the convolution and
+            activates after, as the official code does by default; False
+            activates and pools after, as the paper and other programs do.
+            These are two different functions of the same weights.
+        minibatch_stddev_group: int, samples a group; 0 leaves the layer out.
+        dtype: Keras dtype policy of the layers; float32 by default.
+        seed: int or None, of the initial weights.
+    """
+
+    def __init__(
+        self,
+        resolution=1024,
+        num_classes=0,
+        channels=3,
+        fmap_base=8192,
+        fmap_max=512,
+        fused_scale=True,
+        minibatch_stddev_group=4,
+        dtype=None,
+        seed=None,
+        name="discriminator",
+    ):
+        super().__init__(resolution, dtype, seed, name)
+        self.num_classes = num_classes
+        self.channels = channels
+        self._fused_scale = fused_scale
+        self._stddev_group = minibatch_stddev_group
+        for r in self.resolutions:
+            maps = feature_maps(r, fmap_base, fmap_max)
+            below = feature_maps(max(r // 2, 4), fmap_base, fmap_max)
+            self._add_resolution(r, maps, below)
+        self._build_all()
+
+    def _add_resolution(self, r, maps, below):
+        act = {"activation": "leaky_relu"}
+        from_rgb = self._conv(r, "from_rgb", maps, size=1, **act)
+        if r == 4:
+            self._add_block(
+                r,
+                from_rgb=from_rgb,
+                conv=self._conv(r, "conv", maps, **act),
+                dense0=self._dense("dense0", maps, **act),
+                # In float32, because a score is a small difference.
+                dense1=self._dense(
+                    "dense1", 1 + self.num_classes, gain=1.0, dtype="float32"
+                ),
+            )
+            return
+        resample = {"resample": "down"} if self._fused_scale else {}
+        self._add_block(
+            r,
+            from_rgb=from_rgb,
+            conv0=self._conv(r, "conv0", maps, **act),
+            conv1=self._conv(r, "conv1", below, **resample, **act),
+            fade=FadeIn(**self._options(r, "fade")),
+        )
+
+    def _model(self, resolution, fade):
+        pool = functools.partial(keras.layers.AveragePooling2D, 2)
+        images = keras.Input(
+            (resolution, resolution, self.channels), name="images"
+        )
+        block = self.block(resolution)
+        x = block.from_rgb(images)
+        for r in reversed(self.resolutions[1:]):
+            if r > resolution:
+                continue
+            block = self.block(r)
+            x = block.conv1(block.conv0(x))
+            if not self._fused_scale:
+                x = pool(dtype=self._dtype)(x)
+            if r == resolution and fade:
+                small = pool(dtype="float32")(images)
+                old = self.block(r // 2).from_rgb(small)
+                x = block.fade([old, x])
+        block = self.block(4)
+        if self._stddev_group:
+            x = MinibatchStdDev(self._stddev_group, dtype=self._dtype)(x)
+        x = keras.layers.Flatten(dtype=self._dtype)(block.conv(x))
+        outputs = block.dense1(block.dense0(x))
+        if self.num_classes:
+            outputs = [outputs[:, :1], outputs[:, 1:]]
+        return keras.Model(
+            images, outputs, name=f"discriminator_{resolution}"
+        )
