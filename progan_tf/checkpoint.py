@@ -1,0 +1,223 @@
+"""One checkpoint of everything a run needs to go on, and how to read it."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import re
+import shutil
+
+import keras
+import tensorflow as tf
+
+from progan_tf.config import load_config
+from progan_tf.errors import UserError
+from progan_tf.layers import EqualizedConv2D  # noqa: F401  registers layers
+from progan_tf.networks import Generator
+
+_FOLDER = "checkpoints"
+_PREFIX = "ckpt"
+_log = logging.getLogger("progan_tf")
+
+
+def tracked_objects(state):
+    """What a checkpoint of a `TrainingStep` holds, by its readable name.
+
+    Networks, average, both optimizers' moments and counters, images seen
+    (which is also the place in the data), and the seed that, together with
+    images seen, is the whole random state.
+    """
+
+    def slots(optimizer):
+        return {
+            variable.path.rsplit("/", 1)[-1]: variable.value
+            for variable in optimizer.variables
+        }
+
+    return {
+        "generator": state.generator,
+        "discriminator": state.discriminator,
+        "average": state.average,
+        "generator_adam": slots(state.generator_optimizer),
+        "discriminator_adam": slots(state.discriminator_optimizer),
+        "images_seen": state.images_seen,
+        "seed": state.seed,
+        "steps_skipped": state.steps_skipped,
+        "skipped_in_a_row": state.skipped_in_a_row,
+        "log2_scales": state.log2_scales,
+    }
+
+
+class Checkpoints:
+    """The checkpoints of one run directory.
+
+    Args:
+        state: `TrainingStep`.
+        run_dir: path of the run directory.
+        keep: int, how many of the newest to keep.
+    """
+
+    def __init__(self, state, run_dir, keep=3):
+        self._folder = pathlib.Path(run_dir) / _FOLDER
+        self._checkpoint = tf.train.Checkpoint(**tracked_objects(state))
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint,
+            str(self._folder),
+            max_to_keep=keep,
+            checkpoint_name=_PREFIX,
+        )
+
+    def save(self):
+        """Write a checkpoint; the previous one stays valid until it is done.
+
+        Raises:
+            UserError: if it cannot be written. What was written of it is
+                removed, and the checkpoints before it are intact.
+        """
+        try:
+            self._manager.save()
+        except (tf.errors.OpError, OSError) as error:
+            self._remove_unfinished()
+            kept = self._manager.latest_checkpoint
+            raise UserError(
+                f"cannot write a checkpoint to {self._folder}: "
+                f"{_reason(error)}; free some space and run the same command "
+                f"again: it goes on from {kept or 'the beginning'}"
+            ) from error
+
+    def restore(self):
+        """Load the newest checkpoint that can be read.
+
+        Returns:
+            bool, whether there was one.
+
+        Raises:
+            UserError: if there are checkpoints but none can be read.
+        """
+        # Written by a run that was killed while it saved.
+        self._remove_unfinished()
+        paths = self._manager.checkpoints
+        for path in reversed(paths):
+            try:
+                self._checkpoint.restore(path).assert_consumed()
+                return True
+            except (tf.errors.OpError, ValueError, AssertionError) as error:
+                reason = _reason(error)
+                _log.warning("cannot read checkpoint %s: %s", path, reason)
+        if paths:
+            raise UserError(
+                f"none of the {len(paths)} checkpoints in {self._folder} can "
+                f"be read ({reason}); start anew with another --run_dir"
+            )
+        return False
+
+    def _remove_unfinished(self):
+        """Remove files of checkpoints that never became one."""
+        complete = {os.path.basename(p) for p in self._manager.checkpoints}
+        for path in self._folder.glob(f"{_PREFIX}-*"):
+            name = re.match(rf"{_PREFIX}-\d+", path.name)
+            if name and name.group() not in complete:
+                with contextlib.suppress(OSError):
+                    if path.is_dir():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink()
+
+
+def latest_checkpoint(run_dir):
+    """The newest checkpoint's path prefix.
+
+    Raises:
+        UserError: if the run directory has none.
+    """
+    path = tf.train.latest_checkpoint(str(pathlib.Path(run_dir) / _FOLDER))
+    if path is None:
+        raise UserError(
+            f"{run_dir} holds no checkpoint yet; train first, or wait for "
+            "the run's first one"
+        )
+    return path
+
+
+def images_seen_in(checkpoint):
+    """How many images a checkpoint's networks have seen, an int."""
+    key = "images_seen/.ATTRIBUTES/VARIABLE_VALUE"
+    return int(tf.train.load_variable(checkpoint, key))
+
+
+def load_generator(path, resolution=None, average=True):
+    """A generator of a run, also of one that is still going.
+
+    Args:
+        path: a run directory, or a `.keras` file.
+        resolution: int, any whose fade was finished when the newest
+            checkpoint was written; by default the highest of these.
+        average: bool, the moving average of the weights, or the weights of
+            the last step.
+
+    Returns:
+        `keras.Model` from latents `[batch, latent_size]` float32, and labels
+        `[batch, classes]` where the run has classes, to images
+        `[batch, R, R, channels]` float32, about in [-1, 1].
+
+    Raises:
+        UserError: if nothing is there, or not at that resolution.
+    """
+    path = pathlib.Path(path)
+    if path.is_file():
+        return _load_file(path, resolution)
+    if not path.is_dir():
+        raise UserError(f"expected a run directory or .keras file; no {path}")
+    config = load_config(path)
+    checkpoint = latest_checkpoint(path)
+    family = Generator(
+        config.resolution,
+        config.latent_size,
+        config.num_classes,
+        config.channels,
+        config.fmap_base,
+        config.fmap_max,
+        config.fused_scale,
+    )
+    name = "average" if average else "generator"
+    restored = tf.train.Checkpoint(**{name: family}).restore(checkpoint)
+    restored.assert_existing_objects_matched().expect_partial()
+    finished = finished_resolutions(
+        config.schedule(), images_seen_in(checkpoint)
+    )
+    resolution = resolution or finished[-1]
+    if resolution not in finished:
+        raise UserError(
+            f"{path} has no finished resolution {resolution}; it has "
+            f"{', '.join(map(str, finished))}"
+        )
+    return family.at(resolution, fade=False)
+
+
+def finished_resolutions(schedule, images_seen):
+    """The resolutions that are no longer fading, as a tuple of ints."""
+    return tuple(
+        phase.resolution
+        for phase in schedule.phases
+        if images_seen >= phase.fade_end
+    )
+
+
+def _load_file(path, resolution):
+    try:
+        generator = keras.saving.load_model(path, compile=False)
+    except (ValueError, OSError, KeyError) as error:
+        raise UserError(
+            f"cannot read {path} as a Keras model: {_reason(error)}"
+        ) from error
+    found = generator.output_shape[1]
+    if resolution not in (None, found):
+        raise UserError(
+            f"{path} makes images of {found}x{found}, not of {resolution}"
+        )
+    return generator
+
+
+def _reason(error):
+    """The first line of an error's message, without a stack trace."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

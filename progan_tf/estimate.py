@@ -1,0 +1,97 @@
+"""How long a run will take, from a few measured steps."""
+
+import time
+
+import numpy as np
+
+# Forward passes of one training step: see `arithmetic.step_flops_per_image`.
+_GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4, 14
+
+
+class TimeEstimate:
+    """Seconds that the rest of a run takes.
+
+    A resolution that was trained is known by its measured steps. One that is
+    still to come is estimated: a step is worth 4 forward passes of the
+    generator and 14 of the discriminator, which are timed, and what a step
+    costs beyond its passes is taken from the resolution in hand.
+
+    Args:
+        schedule: `GrowthSchedule`.
+        generator, discriminator: the families.
+        replicas: int, devices that share a minibatch.
+    """
+
+    def __init__(self, schedule, generator, discriminator, replicas=1):
+        self._schedule = schedule
+        self._families = generator, discriminator
+        self._replicas = replicas
+        self._measured = {}  # resolution -> (seconds, steps)
+        self._predicted = {}  # resolution -> seconds a step
+
+    def add(self, resolution, seconds, steps):
+        """Count measured steps of a resolution; all but its first ones."""
+        old_seconds, old_steps = self._measured.get(resolution, (0.0, 0))
+        # Old steps fade out, so that the estimate follows the machine.
+        self._measured[resolution] = (
+            old_seconds * 0.9 + seconds,
+            old_steps * 0.9 + steps,
+        )
+
+    def seconds_left(self, images_seen):
+        """Seconds from here to the end of the schedule, without pauses."""
+        total = 0.0
+        for phase in self._schedule.phases:
+            images = phase.end - max(phase.start, images_seen)
+            if images > 0:
+                steps = images / phase.batch_size
+                total += steps * self._seconds_per_step(phase)
+        return total
+
+    def _seconds_per_step(self, phase):
+        if phase.resolution in self._measured:
+            seconds, steps = self._measured[phase.resolution]
+            return seconds / steps
+        if not self._measured:
+            return 0.0
+        known = max(self._measured)
+        seconds, steps = self._measured[known]
+        known_phase = next(
+            p for p in self._schedule.phases if p.resolution == known
+        )
+        overhead = max(0.0, seconds / steps - self._passes(known_phase))
+        return self._passes(phase) + overhead
+
+    def _passes(self, phase):
+        """Seconds of a step's arithmetic, from timed forward passes."""
+        resolution = phase.resolution
+        if resolution not in self._predicted:
+            generator, discriminator = (
+                family.at(resolution, fade=False) for family in self._families
+            )
+            share = max(1, phase.batch_size // self._replicas)
+            inputs = [
+                np.zeros([share, *shape[1:]], "float32")
+                for shape in _input_shapes(generator)
+            ]
+            inputs = inputs if len(inputs) > 1 else inputs[0]
+            images = np.zeros([share, *discriminator.input_shape[1:]], "f4")
+            self._predicted[resolution] = _GENERATOR_PASSES * _timed(
+                generator, inputs
+            ) + _DISCRIMINATOR_PASSES * _timed(discriminator, images)
+        return self._predicted[resolution]
+
+
+def _input_shapes(model):
+    shapes = model.input_shape
+    return shapes if isinstance(shapes, list) else [shapes]
+
+
+def _timed(model, inputs):
+    """Seconds of a forward pass, the second of two."""
+    for _ in range(2):
+        start = time.perf_counter()
+        outputs = model(inputs, training=False)
+        first = outputs[0] if isinstance(outputs, list) else outputs
+        first.numpy()
+    return time.perf_counter() - start

@@ -1,0 +1,161 @@
+"""What a run tells while it goes: metrics, TensorBoard, pictures, progress."""
+
+import datetime
+import json
+import pathlib
+import sys
+
+import numpy as np
+import tensorflow as tf
+import tqdm
+
+from progan_tf.files import write_text_atomically
+from progan_tf.images import grid_shape
+from progan_tf.images import make_grid
+from progan_tf.images import nearest_up
+from progan_tf.images import save_png
+
+# Cells of a grid are enlarged to this many pixels, to be seen without a lens.
+_CELL = 64
+
+
+class RunLog:
+    """Writes a run directory's metrics, TensorBoard and sample grids.
+
+    Args:
+        run_dir: path of the run directory.
+        resolution: int, of the whole run: all grids have its cell size.
+        images_seen: int, where the run goes on. Lines of `metrics.jsonl`
+            beyond it are dropped: they will be written again.
+    """
+
+    def __init__(self, run_dir, resolution, images_seen=0):
+        self.folder = pathlib.Path(run_dir)
+        self._samples = self.folder / "samples"
+        self._samples.mkdir(parents=True, exist_ok=True)
+        self._cell = max(resolution, _CELL)
+        self._metrics = self.folder / "metrics.jsonl"
+        self._drop_lines_after(images_seen)
+        self._writer = tf.summary.create_file_writer(
+            str(self.folder / "tensorboard")
+        )
+
+    def _drop_lines_after(self, images_seen):
+        if not self._metrics.exists():
+            return
+        kept = []
+        for line in self._metrics.read_text(encoding="utf-8").splitlines():
+            try:
+                if json.loads(line)["images_seen"] <= images_seen:
+                    kept.append(line + "\n")
+            except ValueError:
+                # Half a line, of a run that was killed while it wrote.
+                continue
+        write_text_atomically(self._metrics, "".join(kept))
+
+    def write_metrics(self, values):
+        """Append a line to `metrics.jsonl` and to TensorBoard.
+
+        Args:
+            values: dict of numbers, `images_seen` among them.
+        """
+        with open(self._metrics, "a", encoding="utf-8") as file:
+            file.write(json.dumps(values) + "\n")
+        with self._writer.as_default(step=values["images_seen"]):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+
+    def write_grid(self, name, images, images_seen):
+        """Write a sample grid as PNG and to TensorBoard.
+
+        Args:
+            name: file name without its ending.
+            images: uint8 `[N, R, R, C]`.
+            images_seen: int.
+        """
+        images = nearest_up(images, self._cell // images.shape[1])
+        grid = make_grid(images, self.columns)
+        save_png(self._samples / f"{name}.png", grid)
+        with self._writer.as_default(step=images_seen):
+            tf.summary.image(name.split("-")[0], grid[np.newaxis])
+
+    @property
+    def columns(self):
+        """Pictures in a row of a grid."""
+        return grid_shape(self._cell)[0]
+
+    @property
+    def cells(self):
+        """Pictures in a grid."""
+        columns, rows = grid_shape(self._cell)
+        return columns * rows
+
+    def close(self):
+        """Flush what TensorBoard buffers."""
+        self._writer.close()
+
+
+class Progress:
+    """A bar on a terminal; elsewhere a line for every tick.
+
+    Args:
+        images_seen: int, at the start.
+        total: int, images of the whole run.
+        quiet: bool, print nothing, as workers but the first do.
+    """
+
+    def __init__(self, images_seen, total, quiet=False):
+        self._total = total
+        self._quiet = quiet
+        self._bar = None
+        if not quiet and sys.stderr.isatty():
+            self._bar = tqdm.tqdm(
+                total=total,
+                initial=images_seen,
+                unit="img",
+                unit_scale=True,
+                dynamic_ncols=True,
+                bar_format="{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} "
+                "images {postfix}",
+            )
+
+    def update(self, images_seen, resolution, alpha, rate, seconds_left):
+        """Move the bar; nothing where there is none."""
+        if self._bar is not None:
+            self._bar.n = images_seen
+            self._bar.set_postfix_str(
+                f"{resolution}x{resolution} alpha {alpha:.2f}  "
+                f"{rate:,.4g} img/s  {duration(seconds_left)} left"
+            )
+
+    def tick(self, values, seconds_left):
+        """Print a line, where there is no bar that shows the same."""
+        if self._bar is None and not self._quiet:
+            size = values["resolution"]
+            print(
+                f"{values['images_seen'] / 1000:,.1f} of "
+                f"{self._total / 1000:,.1f} kimg  {size}x{size}  "
+                f"alpha {values['alpha']:.2f}  "
+                f"D {values['discriminator_loss']:.3f}  "
+                f"G {values['generator_loss']:.3f}  "
+                f"{values['images_per_second']:,.4g} img/s  "
+                f"{duration(seconds_left)} left",
+                flush=True,
+            )
+
+    def say(self, text):
+        """Print a line without disturbing the bar."""
+        if self._bar is not None:
+            self._bar.write(text)
+        elif not self._quiet:
+            print(text, flush=True)
+
+    def close(self):
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def duration(seconds):
+    """Seconds as text such as 0:12:05 or 3 days, 4:00:00."""
+    return str(datetime.timedelta(seconds=round(seconds)))
