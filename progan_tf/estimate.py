@@ -3,6 +3,7 @@
 import time
 
 import numpy as np
+import tensorflow as tf
 
 # Forward passes of one training step: see `arithmetic.step_flops_per_image`.
 _GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4, 14
@@ -88,10 +89,11 @@ def _input_shapes(model):
 
 
 def _timed(model, inputs):
-    """Seconds of a forward pass, the second of two."""
+    """Seconds of a forward pass, the second of two: the first compiles."""
+    function = tf.function(model, autograph=False)
     for _ in range(2):
         start = time.perf_counter()
-        outputs = model(inputs, training=False)
+        outputs = function(inputs)
         first = outputs[0] if isinstance(outputs, list) else outputs
         first.numpy()
     return time.perf_counter() - start

@@ -43,9 +43,10 @@ class _Block(tf.Module):
 class _Family(tf.Module):
     """What both families share: blocks, models, variables and alphas."""
 
-    def __init__(self, resolution, dtype, seed, name):
+    def __init__(self, resolution, activation, dtype, seed, name):
         super().__init__(name=name)
         self.resolution = resolution
+        self._activation = activation
         self.resolutions = resolutions(resolution)
         self._dtype = keras.dtype_policies.get(dtype or "float32")
         self._seed = seed
@@ -162,6 +163,7 @@ class Generator(_Family):
         fused_scale: bool, upscale within the convolution. The function is
             the same, the arithmetic less than half.
         pixelnorm_epsilon: float; 1e-4 for float16.
+        activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
     """
@@ -176,11 +178,12 @@ class Generator(_Family):
         fmap_max=512,
         fused_scale=True,
         pixelnorm_epsilon=1e-8,
+        activation="leaky_relu",
         dtype=None,
         seed=None,
         name="generator",
     ):
-        super().__init__(resolution, dtype, seed, name)
+        super().__init__(resolution, activation, dtype, seed, name)
         self.latent_size = latent_size
         self.num_classes = num_classes
         self.channels = channels
@@ -193,7 +196,7 @@ class Generator(_Family):
         self._build_all()
 
     def _add_resolution(self, r, maps):
-        act = {"activation": "leaky_relu"}
+        act = {"activation": self._activation}
         to_rgb = {"filters": self.channels, "size": 1, "gain": 1.0}
         if r == 4:
             self._add_block(
@@ -268,6 +271,7 @@ class Discriminator(_Family):
             activates and pools after, as the paper and other programs do.
             These are two different functions of the same weights.
         minibatch_stddev_group: int, samples a group; 0 leaves the layer out.
+        activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
     """
@@ -281,11 +285,12 @@ class Discriminator(_Family):
         fmap_max=512,
         fused_scale=True,
         minibatch_stddev_group=4,
+        activation="leaky_relu",
         dtype=None,
         seed=None,
         name="discriminator",
     ):
-        super().__init__(resolution, dtype, seed, name)
+        super().__init__(resolution, activation, dtype, seed, name)
         self.num_classes = num_classes
         self.channels = channels
         self._fused_scale = fused_scale
@@ -297,7 +302,7 @@ class Discriminator(_Family):
         self._build_all()
 
     def _add_resolution(self, r, maps, below):
-        act = {"activation": "leaky_relu"}
+        act = {"activation": self._activation}
         from_rgb = self._conv(r, "from_rgb", maps, size=1, **act)
         if r == 4:
             self._add_block(
@@ -345,6 +350,4 @@ class Discriminator(_Family):
         outputs = block.dense1(block.dense0(x))
         if self.num_classes:
             outputs = [outputs[:, :1], outputs[:, 1:]]
-        return keras.Model(
-            images, outputs, name=f"discriminator_{resolution}"
-        )
+        return keras.Model(images, outputs, name=f"discriminator_{resolution}")

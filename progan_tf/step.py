@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from progan_tf import devices
 from progan_tf import losses
+from progan_tf.activations import lean_leaky_relu
 from progan_tf.layers import kernels_computed_once
 from progan_tf.networks import Discriminator
 from progan_tf.networks import Generator
@@ -53,7 +54,6 @@ class TrainingStep(tf.Module):
         super().__init__(name="training_step")
         self.config = config
         self.strategy = strategy
-        self.num_classes = config.num_classes
         self._functions = {}
         with strategy.scope():
             self._create_networks()
@@ -74,7 +74,7 @@ class TrainingStep(tf.Module):
         )
         shared = {
             "resolution": config.resolution,
-            "num_classes": self.num_classes,
+            "num_classes": config.num_classes,
             "channels": config.channels,
             "fmap_base": config.fmap_base,
             "fmap_max": config.fmap_max,
@@ -84,12 +84,14 @@ class TrainingStep(tf.Module):
         self.generator = Generator(
             **generator_options,
             pixelnorm_epsilon=1e-4 if half else 1e-8,
+            activation=lean_leaky_relu,
             dtype=policy,
             seed=1000 * config.seed,
         )
         self.discriminator = Discriminator(
             **shared,
             minibatch_stddev_group=config.minibatch_stddev_group,
+            activation=lean_leaky_relu,
             dtype=policy,
             seed=1000 * config.seed + 500,
         )
@@ -151,9 +153,9 @@ class TrainingStep(tf.Module):
         key = (resolution, fading)
         if key not in self._functions:
             # One resolution at a time: graphs of large networks are large.
-            self._functions = {key: tf.function(
-                    self._steps_function(*key), autograph=False
-                )}
+            self._functions = {
+                key: tf.function(self._steps_function(*key), autograph=False)
+            }
         if labels is None:
             labels = fake_labels = 0
         sums = self._functions[key](
@@ -319,7 +321,7 @@ class _Step:
 
     def _scores(self, images):
         outputs = self.discriminator(images, training=True)
-        return outputs if self.state.num_classes else (outputs, None)
+        return outputs if self.config.num_classes else (outputs, None)
 
     def _random(self, draw, purpose, seen, share, shape):
         """This replica's rows of the random numbers of one step.
@@ -343,9 +345,9 @@ class _Step:
         )
 
     def _one_hot(self, labels, i):
-        if not self.state.num_classes:
+        if not self.config.num_classes:
             return None
-        return tf.one_hot(labels[i], self.state.num_classes)
+        return tf.one_hot(labels[i], self.config.num_classes)
 
     def _means(self, sums, gradients, share):
         """Sums to parts of the mean over the whole minibatch of all replicas.

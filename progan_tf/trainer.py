@@ -32,7 +32,6 @@ from progan_tf.step import TrainingStep
 _CALL_FLOPS = {"CPU": 1e11, "GPU": 5e12}
 _MOST_STEPS_A_CALL = 64
 _MOST_SKIPPED_IN_A_ROW = 50
-_MINIBATCHES_BEFORE_ESTIMATE = 10
 
 
 class Trainer:
@@ -127,7 +126,7 @@ class Trainer:
             self.state.discriminator,
             self.strategy.num_replicas_in_sync,
         )
-        self._estimated = None
+        self._measured_stage = self._estimated = None
         self._sums, self._steps, self._seconds = {}, 0, 0.0
         self._progress.say(self._first_words(resumed))
 
@@ -279,24 +278,23 @@ class Trainer:
             self._sums[name] = self._sums.get(name, 0.0) + mean * steps
         self._steps += steps
         self._seconds += seconds
-        # The first call of a stage traces and compiles.
-        if self._stage == self._estimated_stage:
+        # The first call of a stage also traces and compiles.
+        measured = self._stage == self._measured_stage
+        self._measured_stage = self._stage
+        if measured:
             self._estimate.add(resolution, seconds, steps)
-        self._estimated_stage = self._stage
         if not self._chief:
             return
         left = self._estimate.seconds_left(self.images_seen)
         alpha = self.schedule.alpha(start)
         rate = steps * batch / seconds
         self._progress.update(self.images_seen, resolution, alpha, rate, left)
-        if resolution != self._estimated and left:
+        if measured and resolution != self._estimated:
             self._estimated = resolution
             self._progress.say(
                 f"At {resolution}x{resolution}, {rate:,.4g} images/s: about "
                 f"{duration(left)} to the end of the run."
             )
-
-    _estimated_stage = None
 
     def _check_skipped(self):
         in_a_row = int(self.state.skipped_in_a_row.numpy())
@@ -349,13 +347,10 @@ class Trainer:
             "steps_skipped": int(self.state.steps_skipped.numpy()),
         }
         self._sums, self._steps, self._seconds = {}, 0, 0.0
-        self._ticked_at = self.images_seen
         if self._log:
             self._log.write_metrics(values)
             left = self._estimate.seconds_left(self.images_seen)
             self._progress.tick(values, left)
-
-    _ticked_at = None
 
     def _images_since_tick(self):
         phase = self.schedule.at(self.images_seen - 1)

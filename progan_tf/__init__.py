@@ -1,0 +1,50 @@
+"""Progressive growing of GANs (Karras et al., 2018) for Keras 3.
+
+The public names below are imported when they are first used, so that the
+schedule, the settings and --help do not load TensorFlow. Importing
+`progan_tf.layers` registers the layers with Keras: do so before
+`keras.models.load_model("generator.keras")`, which does not import modules
+by itself.
+"""
+
+import importlib
+import pathlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "schedule": ("GrowthSchedule", "Phase"),
+    "config": ("TrainConfig", "load_config", "resolve"),
+    "presets": ("PRESETS",),
+    "errors": ("UserError",),
+    "layers": (
+        "EqualizedConv2D",
+        "EqualizedDense",
+        "FadeIn",
+        "MinibatchStdDev",
+        "PixelNormalization",
+    ),
+    "networks": ("Discriminator", "Generator"),
+    "trainer": ("Trainer",),
+    "checkpoint": ("load_generator",),
+    "sampling": ("generate_images", "seeded_latents"),
+}
+_MODULES = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = ["__version__", *_MODULES]
+
+# The export package stands beside this one in a checkout and inside it when
+# installed; this line finds it in a checkout that is not installed.
+if not (pathlib.Path(__file__).parent / "export").is_dir():
+    __path__.append(str(pathlib.Path(__file__).parent.parent))
+
+
+def __getattr__(name):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_MODULES[name]}")
+    return getattr(module, name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

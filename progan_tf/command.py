@@ -1,0 +1,107 @@
+"""Running a command: its flags, its errors and a quiet TensorFlow.
+
+A command module calls `run(main, define_flags)` under
+`if __name__ == "__main__":`, so that importing it defines no flags.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+
+from absl import app
+from absl import flags
+
+from progan_tf.errors import UserError
+
+USER_ERROR_STATUS = 2
+# 128 plus the number of SIGINT, as shells count.
+INTERRUPTED_STATUS = 130
+
+
+def run(main, define_flags):
+    """Run a command and exit.
+
+    `--help` prints the docstring of the command's module and its flags. A
+    mistake of the user's, in a flag or found later as a `UserError`, is
+    printed as one line without a traceback, and the exit status is 2. Ctrl-C
+    where the command does not handle it exits quietly with status 130.
+
+    Args:
+        main: function without arguments; `absl.flags.FLAGS` is parsed when
+            it is called. Its result is the exit status, None for success.
+        define_flags: function without arguments that defines the flags.
+    """
+    try:
+        define_flags()
+        _parse_flags(sys.argv)
+        sys.exit(main())
+    except (UserError, flags.Error) as error:
+        message = " ".join(str(error).split())
+        print(f"{_program()}: error: {message}", file=sys.stderr)
+        sys.exit(USER_ERROR_STATUS)
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED_STATUS)
+
+
+def import_tensorflow():
+    """Import TensorFlow, holding back what it prints while it starts.
+
+    Where the import fails everything that it printed is shown. Set the
+    environment variable TF_CPP_MIN_LOG_LEVEL to 0 to see it all.
+    """
+    # Measured on TensorFlow 2.21 without a GPU: at level 2 the variable
+    # silences what comes later (cpu_feature_guard), but neither "oneDNN custom
+    # operations are on" and "Could not find cuda drivers", which are printed
+    # at import before the level is read, nor "failed call to cuInit", an error
+    # of the first look for devices, which level 3 would hide along with
+    # errors that matter. So stderr is held back over the import and that look.
+    level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with contextlib.ExitStack() as stack:
+        if level != "0":
+            stack.enter_context(_stderr_held_back())
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+
+
+def _parse_flags(arguments):
+    app.define_help_flags()
+    if {"--help", "-help", "-h"} & set(arguments[1:]):
+        # absl would exit with status 1, as though asking were a mistake.
+        app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
+    positional = flags.FLAGS(arguments)[1:]
+    if positional:
+        raise UserError(
+            f"unexpected argument {positional[0]!r}; flags are written "
+            "--name=value"
+        )
+
+
+def _program():
+    """The command as it is started, such as progan_tf.train."""
+    spec = sys.modules["__main__"].__spec__
+    return spec.name if spec else os.path.basename(sys.argv[0])
+
+
+@contextlib.contextmanager
+def _stderr_held_back():
+    """Keep file descriptor 2 silent; show what it got if an error comes.
+
+    The descriptor and not `sys.stderr`, because TensorFlow's C++ writes to it.
+    """
+    sys.stderr.flush()
+    original = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except Exception:
+            held.seek(0)
+            with open(original, "wb", closefd=False) as stderr:
+                shutil.copyfileobj(held, stderr)
+            raise
+        finally:
+            os.dup2(original, 2)
+            os.close(original)

@@ -1,0 +1,269 @@
+"""The settings of a training run: one frozen dataclass, resolved once.
+
+A preset and the settings that the user gave explicitly become a `TrainConfig`,
+which is stored as `config.json` in the run directory and read back by every
+other command. Each setting is declared once, in `TrainConfig`; checks, JSON
+and command-line flags are made from that declaration. No TensorFlow here.
+"""
+
+import dataclasses
+import functools
+import json
+import pathlib
+import re
+
+from progan_tf import presets
+from progan_tf import settings
+from progan_tf.arithmetic import LOWEST_RESOLUTION
+from progan_tf.arithmetic import feature_maps
+from progan_tf.arithmetic import resolutions
+from progan_tf.errors import UserError
+from progan_tf.files import write_text_atomically
+from progan_tf.precision import PRECISIONS
+from progan_tf.precision import fastest_precision
+from progan_tf.presets import PRESETS
+from progan_tf.settings import setting
+
+CONFIG_FILE = "config.json"
+
+_OFFICIAL = PRESETS["official"]
+_table = functools.partial(setting, table=True)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Every setting of a training run; the defaults are the official code's.
+
+    Tables are dicts from resolution to number for 4, 8, ... `resolution`; a
+    single number given for one stands for all resolutions. An empty `run_dir`
+    becomes runs/DATA-PRESET-RESOLUTION.
+
+    Raises:
+        UserError: for a value that is not of its setting's kind or range.
+    """
+
+    preset: str = setting("official", "settings to start from", PRESETS)
+    resolution: int = setting(
+        1024, "width and height of the pictures: a power of two, 4 to 1024"
+    )
+    data: str = setting(
+        "cats",
+        "cats, a folder of pictures, a folder of multi-resolution TFRecords "
+        "or tfds:NAME[/SPLIT]",
+    )
+    run_dir: str = setting(
+        "",
+        "folder for everything the run writes; by default "
+        "runs/DATA-PRESET-RESOLUTION",
+        free=True,
+    )
+    seed: int = setting(
+        1000, "seed of the weights, latents and data order", low=0
+    )
+    labels: bool = setting(False, "learn the classes of the data (AC-GAN)")
+    num_classes: int = setting(
+        0, "classes that are learnt; the trainer counts them", low=0, flag=False
+    )
+    mirror: bool = setting(False, "show half of the pictures mirrored")
+    channels: int = setting(3, "colours of the pictures: 3 for RGB, 1 for grey")
+
+    fade_kimg: dict[int, float] = _table(
+        600, "thousands of images to fade a resolution in over", low=0
+    )
+    stable_kimg: dict[int, float] = _table(
+        600, "thousands of images to then train a resolution on its own", low=0
+    )
+    total_kimg: float | None = setting(
+        None,
+        "thousands of images to train on; the last resolution fills what "
+        "fade_kimg and stable_kimg leave of it",
+        above=0,
+        free=True,
+    )
+    batch_size: dict[int, int] = _table(
+        _OFFICIAL["batch_size"], "images a step, all devices together", low=1
+    )
+    learning_rate: dict[int, float] = _table(
+        _OFFICIAL["learning_rate"],
+        "learning rate of both Adam optimizers",
+        above=0,
+    )
+
+    latent_size: int = setting(512, "numbers in a latent", low=1)
+    fmap_base: int = setting(
+        8192, "a resolution r has 2 * fmap_base / r feature maps", low=1
+    )
+    fmap_max: int = setting(512, "feature maps at most", low=1)
+    fused_scale: bool = setting(
+        True,
+        "resample within the convolutions; the discriminator then activates "
+        "after downscaling, not before",
+    )
+    minibatch_stddev_group: int = setting(
+        4,
+        "samples in a group of the minibatch standard deviation; 0: none",
+        low=0,
+    )
+
+    average_decay: float = setting(
+        0.999,
+        "share of the averaged generator that a step keeps",
+        low=0,
+        below=1,
+    )
+    gradient_penalty: float = setting(
+        10.0, "weight of the gradient penalty, lambda", low=0
+    )
+    wgan_target: float = setting(
+        1.0, "gradient norm that the penalty asks for", above=0
+    )
+    drift: float = setting(
+        0.001, "weight of the squared scores of real images", low=0
+    )
+    label_weight: float = setting(1.0, "weight of the class losses", low=0)
+
+    precision: str = setting(
+        "float32",
+        "number format to compute in; auto: bfloat16 where the hardware has "
+        "it, else float32",
+        # A stored configuration holds what auto was resolved to.
+        ("auto", *PRECISIONS),
+    )
+    deterministic: bool = setting(False, "repeatable to the bit, but slower")
+    devices: str = setting(
+        "",
+        "such as GPU:0,GPU:1 or CPU:0; by default all local GPUs, or the CPU",
+        free=True,
+    )
+    xla: str = setting(
+        "auto", "compile the step with XLA", ("auto", "on", "off"), free=True
+    )
+    replicas: int = setting(
+        1, "devices the minibatches were chosen for", low=1, flag=False
+    )
+
+    num_classes: int = setting(
+        0, "classes of the data, where labels are learnt", low=0, flag=False
+    )
+
+    tick_kimg: float = setting(
+        20, "thousands of images between two log lines", above=0, free=True
+    )
+    sample_kimg: float = setting(
+        40, "thousands of images between two sample grids", above=0, free=True
+    )
+    checkpoint_kimg: float = setting(
+        200, "thousands of images between checkpoints", above=0, free=True
+    )
+    keep_checkpoints: int = setting(
+        3, "newest checkpoints to keep", low=1, free=True
+    )
+
+    def __post_init__(self):
+        sizes = resolutions(self.resolution)
+        for field in dataclasses.fields(self):
+            value = settings.checked(field, getattr(self, field.name), sizes)
+            if field.name == "fade_kimg":
+                # There is nothing below 4x4 to fade from.
+                value[LOWEST_RESOLUTION] = 0
+            # The dataclass is frozen for its users, not yet for itself.
+            object.__setattr__(self, field.name, value)
+        if self.precision == "auto":
+            precision = fastest_precision(self.devices)
+            object.__setattr__(self, "precision", precision)
+        if self.channels not in (1, 3):
+            raise UserError(f"channels must be 1 or 3, not {self.channels}")
+        if feature_maps(self.resolution, self.fmap_base, self.fmap_max) < 1:
+            raise UserError(
+                f"fmap_base must be {self.resolution // 2} or more for "
+                f"{self.resolution}x{self.resolution}, not {self.fmap_base}"
+            )
+        check_shared_evenly(self, self.replicas)
+        self.schedule()
+        if not self.run_dir:
+            object.__setattr__(self, "run_dir", _default_run_dir(self))
+
+    def schedule(self):
+        """The `GrowthSchedule` of this run."""
+        return settings.growth_schedule(self)
+
+    def to_json(self):
+        """The configuration as JSON text; `from_json` reads it back."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text):
+        """The configuration that `to_json` wrote.
+
+        Raises:
+            UserError: if the text is not such JSON or a value is wrong.
+        """
+        try:
+            values = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"not JSON: {error}") from error
+        if not isinstance(values, dict):
+            raise UserError(f"expected a JSON object, not {values!r}")
+        settings.check_names(values, cls)
+        return cls(**values)
+
+    def save_config(self, run_dir=None):
+        """Write config.json to the run directory, which is made if need be."""
+        folder = pathlib.Path(run_dir or self.run_dir)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make {folder}: {error}") from error
+        write_text_atomically(folder / CONFIG_FILE, self.to_json())
+
+
+def load_config(run_dir):
+    """The configuration stored in a run directory, wherever it is now.
+
+    Raises:
+        UserError: if there is none or it cannot be read, naming the path.
+    """
+    path = pathlib.Path(run_dir) / CONFIG_FILE
+    try:
+        stored = TrainConfig.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    return dataclasses.replace(stored, run_dir=str(run_dir))
+
+
+def resolve(preset="official", overrides=None, replicas=1):
+    """A configuration from a preset and explicitly given settings.
+
+    Args:
+        preset: str, a name in `PRESETS`.
+        overrides: mapping from setting to value.
+        replicas: int, devices that share a minibatch. The preset's
+            minibatches are made for that number; given ones must suit it.
+
+    Raises:
+        UserError: for an unknown preset or setting, or a wrong value.
+    """
+    values = presets.preset_settings(preset, replicas)
+    settings.check_names(overrides or {}, TrainConfig)
+    values.update(overrides or {})
+    return TrainConfig(**{**values, "preset": preset, "replicas": replicas})
+
+
+def check_shared_evenly(config, replicas):
+    """Raise UserError unless every minibatch can be shared by the devices."""
+    for resolution, batch in config.batch_size.items():
+        if batch % replicas:
+            raise UserError(
+                f"batch_size {batch} at {resolution}x{resolution} cannot be "
+                f"shared evenly by {replicas} devices; give --batch_size a "
+                f"multiple of {replicas} or choose other --devices"
+            )
+
+
+def _default_run_dir(config):
+    """runs/DATA-PRESET-RESOLUTION, with the data's name fit for a folder."""
+    name = config.data.rstrip("/\\")
+    if not name.startswith("tfds:"):
+        name = pathlib.PurePath(name).name
+    name = re.sub(r"[^\w.]+", "-", name).strip("-.") or "data"
+    return f"runs/{name}-{config.preset}-{config.resolution}"

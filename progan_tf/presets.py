@@ -1,0 +1,125 @@
+"""The presets: settings of the official code, the paper and a laptop.
+
+Settings are those of `progan_tf.config.TrainConfig`; what a preset does not
+name keeps its default there. Kimg are thousands of images seen. A table gives
+a number for each resolution; a single number stands for all of them.
+"""
+
+from progan_tf.arithmetic import HIGHEST_RESOLUTION
+from progan_tf.arithmetic import resolutions
+from progan_tf.errors import UserError
+
+
+def _by_resolution(*numbers):
+    """A table from the numbers for 4x4, 8x8, ... 1024x1024."""
+    return dict(zip(resolutions(HIGHEST_RESOLUTION), numbers, strict=True))
+
+
+# Minibatch over all devices, by number of devices: the official code's
+# presets v2-1gpu, v2-2gpus, v2-4gpus and v2-8gpus. Its limits for one GPU in
+# float32 (16 at 256x256, 8 at 512x512, 4 at 1024x1024) hold in every row.
+OFFICIAL_BATCH_SIZES = {
+    1: _by_resolution(128, 128, 128, 64, 32, 16, 8, 4, 4),
+    2: _by_resolution(256, 256, 128, 64, 32, 16, 8, 8, 8),
+    4: _by_resolution(512, 256, 128, 64, 32, 16, 16, 16, 16),
+    8: _by_resolution(512, 256, 128, 64, 32, 32, 32, 32, 32),
+}
+OFFICIAL_LEARNING_RATES = {
+    1: _by_resolution(*[0.001] * 8, 0.0015),
+    2: _by_resolution(*[0.001] * 7, 0.0015, 0.002),
+    4: _by_resolution(*[0.001] * 6, 0.0015, 0.002, 0.003),
+    8: _by_resolution(*[0.001] * 5, 0.0015, 0.002, 0.003, 0.003),
+}
+
+PRESETS = {
+    # The official code's default, with the minibatches for one device.
+    "official": {
+        "resolution": 1024,
+        "fade_kimg": 600,
+        "stable_kimg": 600,
+        "total_kimg": 12000,
+        "batch_size": OFFICIAL_BATCH_SIZES[1],
+        "learning_rate": OFFICIAL_LEARNING_RATES[1],
+        "minibatch_stddev_group": 4,
+        "tick_kimg": 20,
+        "sample_kimg": 40,
+        "checkpoint_kimg": 200,
+    },
+    # Appendix A.1 of the paper; the official code's v1-1gpu.
+    "paper": {
+        "resolution": 1024,
+        "fade_kimg": 800,
+        "stable_kimg": 800,
+        "total_kimg": 19000,
+        "batch_size": _by_resolution(16, 16, 16, 16, 16, 16, 14, 6, 3),
+        "learning_rate": 0.001,
+        "minibatch_stddev_group": 16,
+        "tick_kimg": 20,
+        "sample_kimg": 40,
+        "checkpoint_kimg": 200,
+    },
+    # Recognisable pictures from two CPU cores while one waits.
+    "laptop": {
+        "resolution": 32,
+        "fade_kimg": _by_resolution(0, 20, 30, 30, 30, 30, 30, 30, 30),
+        "stable_kimg": _by_resolution(20, 20, 30, 50, 80, 80, 80, 80, 80),
+        "total_kimg": None,
+        "batch_size": _by_resolution(32, 32, 32, 16, 8, 4, 4, 4, 4),
+        "learning_rate": 0.001,
+        "fmap_max": 64,
+        "average_decay": 0.998,
+        "precision": "auto",
+        "tick_kimg": 2,
+        "sample_kimg": 10,
+        "checkpoint_kimg": 20,
+    },
+}
+
+
+def preset_settings(preset, replicas=1):
+    """The settings of a preset for a number of devices.
+
+    The official preset has a row of minibatches and learning rates for each
+    number of devices; the largest row of not more devices is taken. Where a
+    minibatch cannot be shared out evenly it is made a little smaller, to a
+    number that each device can split into groups for the minibatch standard
+    deviation.
+
+    Args:
+        preset: str, a name in `PRESETS`.
+        replicas: int, devices that share a minibatch.
+
+    Returns:
+        dict from setting to value.
+
+    Raises:
+        UserError: for an unknown preset or fewer than one replica.
+    """
+    if preset not in PRESETS:
+        known = ", ".join(PRESETS)
+        raise UserError(f"preset must be one of {known}, not {preset!r}")
+    if replicas < 1:
+        raise UserError(f"replicas must be 1 or more, not {replicas!r}")
+    settings = dict(PRESETS[preset])
+    if preset == "official":
+        row = max(r for r in OFFICIAL_BATCH_SIZES if r <= replicas)
+        settings["batch_size"] = OFFICIAL_BATCH_SIZES[row]
+        settings["learning_rate"] = OFFICIAL_LEARNING_RATES[row]
+    group = settings.get("minibatch_stddev_group", 4)
+    settings["batch_size"] = {
+        resolution: _shared_evenly(batch, replicas, group)
+        for resolution, batch in settings["batch_size"].items()
+    }
+    return settings
+
+
+def _shared_evenly(batch, replicas, group):
+    """The nearest minibatch that devices can share, never less than one each.
+
+    Groups of the minibatch standard deviation are as large as divides a
+    device's share, so a share such as 85 would have groups of one sample.
+    """
+    share = max(1, batch // replicas)
+    if share > group:
+        share -= share % group
+    return share * replicas

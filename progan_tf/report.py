@@ -1,0 +1,139 @@
+"""What a training run will do and cost, as text."""
+
+import dataclasses
+
+from progan_tf import arithmetic
+
+_COLUMNS = (
+    "resolution",
+    "fade, kimg",
+    "stable, kimg",
+    "minibatch",
+    "rate",
+    "steps",
+    "G parameters",
+    "D parameters",
+    "GFLOP/image",
+    "PFLOP",
+)
+
+
+def dry_run(config, resumed=False):
+    """The schedule of a run as a table, its totals and its other settings.
+
+    Parameters are those of the networks grown to a phase's resolution. The
+    arithmetic is that of training steps, as counted by
+    `arithmetic.step_flops_per_image`. Classes take part once they have been
+    counted in the data, which is when training begins. A range of kimg is
+    written as the images seen at its two ends.
+
+    Args:
+        config: `TrainConfig`.
+        resumed: bool, whether the run directory holds this run already.
+
+    Returns:
+        str of several lines, without a line break at the end.
+    """
+    schedule = config.schedule()
+    rows = [_phase_row(config, schedule, p) for p in schedule.phases]
+    total = sum(
+        _phase_pflop(config, phase, phase.end - phase.start)
+        for phase in schedule.phases
+    )
+    images = schedule.total_images
+    steps = schedule.steps_until(0, images)
+    action = "resumes" if resumed else "new run"
+    return "\n".join(
+        [
+            *_aligned([_COLUMNS, *rows]),
+            "",
+            f"total: {_kimg(images)} kimg, {steps:,} steps, "
+            f"{_rounded(total)} PFLOP",
+            f"{action}: {config.run_dir}",
+            "",
+            *_setting_lines(config),
+        ]
+    )
+
+
+def _phase_row(config, schedule, phase):
+    """The cells of one line of the table, in the order of `_COLUMNS`."""
+    r = phase.resolution
+    fade_end = min(phase.fade_end, phase.end)
+    shape = {
+        "num_classes": config.num_classes,
+        "channels": config.channels,
+        "fmap_base": config.fmap_base,
+        "fmap_max": config.fmap_max,
+    }
+    generator = arithmetic.generator_parameters(
+        r, latent_size=config.latent_size, **shape
+    )
+    discriminator = arithmetic.discriminator_parameters(
+        r, minibatch_stddev=config.minibatch_stddev_group > 0, **shape
+    )
+    return (
+        f"{r}x{r}",
+        _kimg_range(phase.start, fade_end),
+        _kimg_range(fade_end, phase.end),
+        f"{phase.batch_size}",
+        f"{phase.learning_rate:g}",
+        f"{_steps(schedule, phase):,}",
+        f"{generator:,}",
+        f"{discriminator:,}",
+        _rounded(1e6 * _phase_pflop(config, phase, 1)),
+        _rounded(_phase_pflop(config, phase, phase.end - phase.start)),
+    )
+
+
+def _steps(schedule, phase):
+    """Steps of a phase, which begins late by what the last step overshot."""
+    before = schedule.steps_until(0, phase.start)
+    return schedule.steps_until(0, phase.end) - before
+
+
+def _phase_pflop(config, phase, images):
+    """Arithmetic of training on some images of a phase, in 1e15 operations."""
+    flops = arithmetic.step_flops_per_image(
+        phase.resolution,
+        latent_size=config.latent_size,
+        num_classes=config.num_classes,
+        channels=config.channels,
+        fmap_base=config.fmap_base,
+        fmap_max=config.fmap_max,
+        fused_scale=config.fused_scale,
+    )
+    return images * flops / 1e15
+
+
+def _setting_lines(config):
+    """Name and value of every setting that the table does not show."""
+    fields = dataclasses.fields(config)
+    names = [field.name for field in fields if not field.metadata["table"]]
+    width = max(map(len, names))
+    return [f"{name:{width}}  {getattr(config, name)}" for name in names]
+
+
+def _aligned(rows):
+    """Lines of right-aligned columns."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    return [
+        "  ".join(
+            f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)
+        )
+        for row in rows
+    ]
+
+
+def _kimg_range(start, end):
+    return f"{_kimg(start)}-{_kimg(end)}" if end > start else "-"
+
+
+def _kimg(images):
+    return f"{images / 1000:g}"
+
+
+def _rounded(number):
+    """Three digits at least, and never in powers of ten from 100 up."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"

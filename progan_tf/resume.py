@@ -1,0 +1,134 @@
+"""Resuming: what a run directory holds against what the user asks for.
+
+A resumed run takes its settings from its config.json. Those that only say how
+long, how often or where may be given anew; any other difference is an error,
+because the networks or the data would no longer be those that were trained.
+"""
+
+import dataclasses
+import functools
+import pathlib
+
+from progan_tf import config as config_lib
+from progan_tf.config import TrainConfig
+from progan_tf.errors import UserError
+from progan_tf.presets import PRESETS
+
+
+def changed_settings(stored, new):
+    """The settings in which two configurations differ.
+
+    Returns:
+        dict from name to (stored value, new value), in declaration order.
+    """
+    changes = {}
+    for field in dataclasses.fields(stored):
+        old, value = getattr(stored, field.name), getattr(new, field.name)
+        if field.metadata["table"]:
+            # Another resolution has a longer or shorter table; that alone is
+            # told by the resolution.
+            different = any(old[r] != value[r] for r in old.keys() & value)
+        else:
+            different = old != value
+        if different:
+            changes[field.name] = (old, value)
+    return changes
+
+
+def check_resumable(stored, new):
+    """Raise UserError if a run cannot go on with the new configuration.
+
+    The message names every setting that differs and may not, with the stored
+    and the new value.
+    """
+    changes = {
+        name: pair
+        for name, pair in changed_settings(stored, new).items()
+        if name not in _free_settings()
+    }
+    if changes:
+        _refuse(stored, changes)
+
+
+def resolve_for_run(given, count_replicas):
+    """The configuration of a run, new or resumed.
+
+    The run directory decides: where it holds a config.json, the settings come
+    from there and only those given explicitly are compared. An explicit
+    preset is resolved for the stored number of devices and compared in full.
+
+    Args:
+        given: dict of the settings that were given explicitly.
+        count_replicas: function from the setting `devices` to the int number
+            of devices that share a minibatch. Called only when everything
+            that can be checked without it was found good, because counting
+            devices takes seconds.
+
+    Returns:
+        (`TrainConfig`, bool: whether a stored run is resumed).
+
+    Raises:
+        UserError: for wrong settings, or if the stored run has others.
+    """
+    given = dict(given)
+    preset = given.pop("preset", None)
+    new_run = functools.partial(config_lib.resolve, preset or "official", given)
+    run_dir = given.get("run_dir") or new_run().run_dir
+    if (pathlib.Path(run_dir) / config_lib.CONFIG_FILE).exists():
+        config = _resumed(config_lib.load_config(run_dir), preset, given)
+        config_lib.check_shared_evenly(config, count_replicas(config.devices))
+        return config, True
+    return new_run(count_replicas(new_run().devices)), False
+
+
+def _resumed(stored, preset, given):
+    """The stored configuration with what may change as it was given."""
+    explicit = {**given, "run_dir": stored.run_dir}
+    # Known from the data alone, which is compared when it is opened.
+    explicit["num_classes"] = stored.num_classes
+    requested = PRESETS.get(preset, {}).get("precision", stored.precision)
+    if explicit.get("precision", requested) == "auto":
+        # Resolved once: the machine may be another one now.
+        explicit["precision"] = stored.precision
+    if preset is not None:
+        # What was counted when the run began is no one's wish to change.
+        explicit["num_classes"] = stored.num_classes
+        new = config_lib.resolve(preset, explicit, stored.replicas)
+    else:
+        # Tables that were not given are those of the stored resolution.
+        resolution = explicit.pop("resolution", stored.resolution)
+        if resolution != stored.resolution:
+            _refuse(stored, {"resolution": (stored.resolution, resolution)})
+        new = dataclasses.replace(stored, **explicit)
+    check_resumable(stored, new)
+    free = {
+        name: value
+        for name, value in explicit.items()
+        if name in _free_settings()
+    }
+    return dataclasses.replace(stored, **free)
+
+
+def _refuse(stored, changes):
+    listed = "; ".join(
+        f"{name} is {_short(old)} there, not {_short(new)}"
+        for name, (old, new) in changes.items()
+    )
+    raise UserError(
+        f"{stored.run_dir} holds a run with other settings: {listed}; leave "
+        "those flags out to resume it, or give another --run_dir"
+    )
+
+
+def _free_settings():
+    fields = dataclasses.fields(TrainConfig)
+    return {field.name for field in fields if field.metadata["free"]}
+
+
+def _short(value):
+    """A value for a one-line message; a table of equal numbers as one."""
+    if isinstance(value, dict):
+        if len(set(value.values())) == 1:
+            return next(iter(value.values()))
+        return ", ".join(f"{k}: {v:g}" for k, v in value.items())
+    return repr(value)

@@ -1,0 +1,197 @@
+"""From images seen to resolution, alpha, minibatch and learning rate.
+
+Section 2 of the paper. Training is a sequence of phases, one a resolution: a
+resolution fades in, then trains on its own, then the next one fades in. It
+begins with 4x4, which has nothing to fade from. This is the sequence of the
+official code, which writes it as "train, then transition": a fade already
+runs at the higher resolution, with its minibatch and learning rate.
+
+Progress is counted in images seen, which is real images shown to the
+discriminator. Pure Python: nothing here needs TensorFlow.
+
+Invariants, for any number of images seen:
+
+- phases follow each other without a gap, and each resolution is twice the
+  one before (unless one of no images at all was left out);
+- alpha lies in [0, 1], is piecewise linear, starts each fade at 0 and is 1
+  outside fades;
+- a change of `total_images` never moves a phase that both schedules reach.
+"""
+
+import dataclasses
+
+from progan_tf.arithmetic import LOWEST_RESOLUTION
+from progan_tf.arithmetic import resolutions
+from progan_tf.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """The training of one resolution, measured in images seen.
+
+    Attributes:
+        resolution: int, width and height of the images.
+        start: int, images seen when the phase begins.
+        fade_images: int, how many images the resolution fades in over; also
+            where training ends before the fade does.
+        stable_images: int, how many it then trains on its own.
+        end: int, images seen when the next phase begins or training ends.
+        batch_size: int, images a step, over all devices.
+        learning_rate: float, of both optimizers.
+    """
+
+    resolution: int
+    start: int
+    fade_images: int
+    stable_images: int
+    end: int
+    batch_size: int
+    learning_rate: float
+
+    @property
+    def fade_end(self):
+        """Images seen when the resolution is, or would be, faded in."""
+        return self.start + self.fade_images
+
+
+class GrowthSchedule:
+    """The phases of a training run, and what holds at any point of it.
+
+    Args:
+        resolution: int, the last one: a power of two from 4 to 1024.
+        fade_images: mapping from resolution to the int number of images that
+            it fades in over. What it says of 4x4 is ignored.
+        stable_images: mapping from resolution to the int number of images
+            that it trains on its own.
+        batch_sizes: mapping from resolution to int.
+        learning_rates: mapping from resolution to float.
+        total_images: int or None. The last phase is extended up to it; when
+            it is smaller than the sum of the phases, training ends there
+            and later phases are dropped. None is the sum.
+
+    Resolutions above `resolution` may be in the mappings and are ignored. A
+    resolution of no images, fade and stable, is left out: with zeros
+    throughout and a `total_images`, training does not grow at all.
+
+    Raises:
+        UserError: for a resolution that is not such a power of two or is
+            missing in a mapping, a negative number of images, a batch size
+            or learning rate that is not positive, or no images at all.
+    """
+
+    def __init__(
+        self,
+        resolution,
+        fade_images,
+        stable_images,
+        batch_sizes,
+        learning_rates,
+        total_images=None,
+    ):
+        tables = (fade_images, stable_images, batch_sizes, learning_rates)
+        _check_tables(resolutions(resolution), *tables)
+        phases = []
+        start = 0
+        for r in resolutions(resolution):
+            fade = 0 if r == LOWEST_RESOLUTION else fade_images[r]
+            end = start + fade + stable_images[r]
+            last = r == resolution
+            if total_images is not None and (last or end > total_images):
+                end = max(start, total_images)
+            if end > start:
+                stable = max(0, end - start - fade)
+                batch, rate = batch_sizes[r], learning_rates[r]
+                phases.append(Phase(r, start, fade, stable, end, batch, rate))
+            start = end
+        if not phases:
+            raise UserError("the schedule must have images, but has none")
+        self._phases = tuple(phases)
+
+    @property
+    def phases(self):
+        """tuple of `Phase`, in the order of training."""
+        return self._phases
+
+    @property
+    def total_images(self):
+        """int, images seen when training ends."""
+        return self._phases[-1].end
+
+    def at(self, images_seen):
+        """The phase of the next minibatch; past the end, the last one."""
+        for phase in self._phases:
+            if images_seen < phase.end:
+                return phase
+        return self._phases[-1]
+
+    def alpha(self, images_seen):
+        """How far the resolution is faded in: float in [0, 1].
+
+        1.0 is the new block alone, as it is outside fades; 0.0 is the
+        resolution below, upscaled.
+        """
+        phase = self.at(images_seen)
+        if images_seen >= phase.fade_end:
+            return 1.0
+        return (images_seen - phase.start) / phase.fade_images
+
+    def stage(self, images_seen):
+        """An int that changes exactly where both optimizers are reset.
+
+        As in the official code that is at both ends of each fade: 0 is 4x4,
+        1 the fade to 8x8, 2 stable 8x8 and so on. The number of a stage
+        depends on its resolution only, not on the length of any phase.
+        """
+        phase = self.at(images_seen)
+        doublings = (phase.resolution // LOWEST_RESOLUTION).bit_length() - 1
+        return 2 * doublings - (images_seen < phase.fade_end)
+
+    def next_boundary(self, images_seen):
+        """Images seen at which a fade next begins or ends, or training ends.
+
+        Always more than `images_seen`, except past the end of training, which
+        is then the answer.
+        """
+        phase = self.at(images_seen)
+        if images_seen < phase.fade_end:
+            return min(phase.fade_end, phase.end)
+        return phase.end
+
+    def steps_until(self, images_seen, target):
+        """Minibatches from one number of images seen until at least another.
+
+        A minibatch begun before the end of a phase belongs to that phase, so
+        the next phase may begin a few images late.
+        """
+        steps = 0
+        while images_seen < target:
+            phase = self.at(images_seen)
+            # The last phase has no successor to give way to.
+            past_end = images_seen >= phase.end
+            stop = target if past_end else min(target, phase.end)
+            # Ceiling division, as Python rounds towards minus infinity.
+            more = -((images_seen - stop) // phase.batch_size)
+            steps += more
+            images_seen += more * phase.batch_size
+        return steps
+
+
+def _check_tables(sizes, fade_images, stable_images, batch_sizes, rates):
+    tables = {
+        "fade_images": (fade_images, 0),
+        "stable_images": (stable_images, 0),
+        "batch_sizes": (batch_sizes, 1),
+        "learning_rates": (rates, None),
+    }
+    for name, (table, lowest) in tables.items():
+        for r in sizes:
+            if r not in table:
+                raise UserError(f"{name} must have a number for {r}x{r}")
+            if lowest is None:
+                good, wanted = table[r] > 0, "more than 0"
+            else:
+                good, wanted = table[r] >= lowest, f"{lowest} or more"
+            if not good:
+                raise UserError(
+                    f"{name} at {r}x{r} must be {wanted}, not {table[r]!r}"
+                )

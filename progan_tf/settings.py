@@ -1,0 +1,189 @@
+"""How one setting is declared, checked, made a flag and made a schedule.
+
+The declarations themselves stand in `progan_tf.config.TrainConfig`. A setting
+is a dataclass field; its annotation is its type and its metadata the rest.
+"""
+
+import dataclasses
+import math
+import numbers
+import types
+import typing
+
+from progan_tf.errors import UserError
+from progan_tf.schedule import GrowthSchedule
+
+
+def setting(
+    default,
+    text,
+    choices=(),
+    *,
+    low=None,
+    above=None,
+    below=None,
+    table=False,
+    free=False,
+    flag=True,
+):
+    """A dataclass field for one setting.
+
+    Args:
+        default: its default value; for a table, also one number for all.
+        text: str, what it is, for --help.
+        choices: the strings that it may be; empty for any.
+        low: number, the least that it may be.
+        above: number that it must exceed.
+        below: number that it must stay under.
+        table: bool, whether it has one value for each resolution.
+        free: bool, whether it may change when a run is resumed: it then only
+            says how long, how often or where, not what is trained.
+        flag: bool, whether it can be given on the command line.
+    """
+    metadata = {
+        "help": text,
+        "choices": tuple(choices),
+        "low": low,
+        "above": above,
+        "below": below,
+        "table": table,
+        "free": free,
+        "flag": flag,
+    }
+    if isinstance(default, dict):
+        return dataclasses.field(
+            default_factory=lambda: dict(default), metadata=metadata
+        )
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def kind(field):
+    """The type of a setting: int, float, bool or str; of a table's values."""
+    if field.metadata["table"]:
+        return typing.get_args(field.type)[1]
+    if isinstance(field.type, types.UnionType):
+        return typing.get_args(field.type)[0]
+    return field.type
+
+
+def checked(field, value, sizes):
+    """The value of a setting after its checks.
+
+    Args:
+        field: dataclass field made by `setting`.
+        value: what was given for it.
+        sizes: tuple of the resolutions that a table must have.
+
+    Returns:
+        The value; for a table a new dict with exactly the keys `sizes`.
+
+    Raises:
+        UserError: if the value is of another kind or out of range.
+    """
+    if not field.metadata["table"]:
+        if value is None and isinstance(field.type, types.UnionType):
+            return None
+        _check_value(field, field.name, value)
+        return value
+    if not isinstance(value, dict):
+        value = dict.fromkeys(sizes, value)
+    # JSON knows only strings as keys.
+    table = {str(key): number for key, number in value.items()}
+    for size in sizes:
+        if str(size) not in table:
+            raise UserError(f"{field.name} must have a number for {size}")
+        name = f"{field.name} at {size}x{size}"
+        _check_value(field, name, table[str(size)])
+    return {size: table[str(size)] for size in sizes}
+
+
+def check_names(values, config_class):
+    """Raise UserError for a value that is no setting of the class."""
+    names = {field.name for field in dataclasses.fields(config_class)}
+    unknown = [name for name in values if name not in names]
+    if unknown:
+        raise UserError(f"unknown settings: {', '.join(unknown)}")
+
+
+def define_flags(flags, config_class):
+    """Define an absl flag for each setting of a configuration class.
+
+    A flag that is not given is None, so that explicit ones can be told from
+    the preset's. The flag of a table takes one number for all resolutions.
+
+    Args:
+        flags: the module `absl.flags`.
+        config_class: a dataclass of fields made by `setting`.
+    """
+    # So that --help lists the flags under the command, not under this module.
+    flags.disclaim_key_flags()
+    definers = {
+        int: flags.DEFINE_integer,
+        float: flags.DEFINE_float,
+        bool: flags.DEFINE_boolean,
+        str: flags.DEFINE_string,
+    }
+    for field in dataclasses.fields(config_class):
+        text, choices = field.metadata["help"], field.metadata["choices"]
+        if not field.metadata["flag"]:
+            continue
+        if field.metadata["table"]:
+            text += "; here one number for all resolutions"
+        # The presets differ; the class has the official code's values. An
+        # empty default is explained by the text.
+        if isinstance(field.default, (int, float)) or choices:
+            text += f" [official: {field.default}]"
+        if choices:
+            flags.DEFINE_enum(field.name, None, choices, text)
+        else:
+            definers[kind(field)](field.name, None, text)
+
+
+def given_flags(flag_values, config_class):
+    """dict of the settings that were given on the command line."""
+    fields = dataclasses.fields(config_class)
+    names = [field.name for field in fields if field.metadata["flag"]]
+    values = {name: flag_values[name].value for name in names}
+    return {name: v for name, v in values.items() if v is not None}
+
+
+def growth_schedule(config):
+    """The `GrowthSchedule` of a `TrainConfig`, whose unit is one image."""
+
+    def images(table):
+        return {size: round(1000 * kimg) for size, kimg in table.items()}
+
+    total = config.total_kimg
+    return GrowthSchedule(
+        config.resolution,
+        images(config.fade_kimg),
+        images(config.stable_kimg),
+        config.batch_size,
+        config.learning_rate,
+        None if total is None else round(1000 * total),
+    )
+
+
+def _check_value(field, name, value):
+    wanted = kind(field)
+    classes = {int: numbers.Integral, float: numbers.Real}
+    good = isinstance(value, classes.get(wanted, wanted))
+    if wanted in classes:
+        # bool counts as an integer in Python; nan and inf as numbers.
+        good = good and not isinstance(value, bool) and math.isfinite(value)
+    if not good:
+        called = {int: "a whole number", float: "a number"}
+        called |= {bool: "true or false", str: "text"}
+        raise UserError(f"{name} must be {called[wanted]}, not {value!r}")
+    choices = field.metadata["choices"]
+    if choices and value not in choices:
+        listed = ", ".join(choices)
+        raise UserError(f"{name} must be one of {listed}, not {value!r}")
+    low, above = field.metadata["low"], field.metadata["above"]
+    below = field.metadata["below"]
+    if low is not None and value < low:
+        raise UserError(f"{name} must be {low} or more, not {value!r}")
+    if above is not None and value <= above:
+        raise UserError(f"{name} must be more than {above}, not {value!r}")
+    if below is not None and value >= below:
+        raise UserError(f"{name} must be less than {below}, not {value!r}")

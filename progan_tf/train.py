@@ -1,0 +1,56 @@
+"""Train a progressive GAN, or go on where an earlier run stopped.
+
+  python -m progan_tf.train --preset=laptop
+      a small network on cats, for a machine without a GPU
+  python -m progan_tf.train --resolution=1024
+      the official code's settings, on all local GPUs
+  python -m progan_tf.train --data=path/to/pictures --resolution=256
+      your own pictures
+  python -m progan_tf.train --resolution=1024 --dry_run
+      the schedule and what it costs, without training
+
+Progress, samples and weights go to --run_dir. Run the same command again to
+resume. A flag that is not given has the preset's value.
+"""
+
+from absl import flags
+
+from progan_tf import command
+from progan_tf import report
+from progan_tf import resume
+from progan_tf import settings
+from progan_tf.config import TrainConfig
+
+
+def define_flags():
+    """Define a flag for every setting, and the command's own."""
+    settings.define_flags(flags, TrainConfig)
+    flags.DEFINE_boolean(
+        "dry_run", False, "print the schedule and its cost, and exit"
+    )
+
+
+def count_replicas(device_names):
+    """How many devices share a minibatch, over all processes."""
+    # TensorFlow takes seconds to import; --help and mistakes need none of it.
+    command.import_tensorflow()
+    from progan_tf import devices
+
+    return devices.count_replicas(device_names)
+
+
+def main():
+    """Resolve the settings and train, or print what would be trained."""
+    given = settings.given_flags(flags.FLAGS, TrainConfig)
+    config, resumed = resume.resolve_for_run(given, count_replicas)
+    if flags.FLAGS.dry_run:
+        print(report.dry_run(config, resumed))
+        return
+    # For the same reason as above.
+    from progan_tf.trainer import Trainer
+
+    Trainer(config).train()
+
+
+if __name__ == "__main__":
+    command.run(main, define_flags)
