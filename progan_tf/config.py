@@ -19,6 +19,7 @@ from progan_tf.arithmetic import feature_maps
 from progan_tf.arithmetic import resolutions
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically
+from progan_tf.files import writing
 from progan_tf.precision import PRECISIONS
 from progan_tf.precision import fastest_precision
 from progan_tf.presets import PRESETS
@@ -48,8 +49,7 @@ class TrainConfig:
     )
     data: str = setting(
         "cats",
-        "cats, a folder of pictures, a folder of multi-resolution TFRecords "
-        "or tfds:NAME[/SPLIT]",
+        "cats, or a folder of pictures",
     )
     run_dir: str = setting(
         "",
@@ -210,10 +210,8 @@ class TrainConfig:
     def save_config(self, run_dir=None):
         """Write config.json to the run directory, which is made if need be."""
         folder = pathlib.Path(run_dir or self.run_dir)
-        try:
+        with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make {folder}: {error}") from error
         write_text_atomically(folder / CONFIG_FILE, self.to_json())
 
 

@@ -1,0 +1,203 @@
+"""Settings: presets, checks, JSON."""
+
+import dataclasses
+import json
+
+import pytest
+
+from progan_tf import precision
+from progan_tf import presets
+from progan_tf.config import TrainConfig
+from progan_tf.config import load_config
+from progan_tf.config import resolve
+from progan_tf.errors import UserError
+
+# The official code's limits for one GPU in float32.
+OFFICIAL_LIMITS = {256: 16, 512: 8, 1024: 4}
+
+
+def test_the_class_defaults_are_the_official_presets():
+    expected = resolve("official")
+    assert TrainConfig(total_kimg=12000) == expected
+
+
+def test_official_defaults():
+    config = resolve()
+    assert config.resolution == 1024
+    assert config.batch_size[1024] == 4
+    assert config.learning_rate[512] == 0.001
+    assert config.learning_rate[1024] == 0.0015
+    assert (config.gradient_penalty, config.drift) == (10.0, 0.001)
+    assert config.average_decay == 0.999
+    assert config.run_dir == "runs/cats-official-1024"
+
+
+@pytest.mark.parametrize("replicas", presets.OFFICIAL_BATCH_SIZES)
+def test_official_rows_share_evenly_within_one_gpus_limits(replicas):
+    config = resolve("official", replicas=replicas)
+    assert config.batch_size == presets.OFFICIAL_BATCH_SIZES[replicas]
+    assert config.learning_rate == presets.OFFICIAL_LEARNING_RATES[replicas]
+    for resolution, limit in OFFICIAL_LIMITS.items():
+        assert config.batch_size[resolution] <= limit * replicas
+
+
+def test_official_row_is_the_largest_not_above():
+    three, sixteen = resolve(replicas=3), resolve(replicas=16)
+    assert three.learning_rate == presets.OFFICIAL_LEARNING_RATES[2]
+    assert sixteen.learning_rate == presets.OFFICIAL_LEARNING_RATES[8]
+    assert sixteen.batch_size == presets.OFFICIAL_BATCH_SIZES[8]
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+@pytest.mark.parametrize("replicas", [1, 2, 3, 5, 7, 64])
+def test_every_preset_works_on_any_number_of_devices(preset, replicas):
+    for batch in resolve(preset, None, replicas).batch_size.values():
+        share, remainder = divmod(batch, replicas)
+        assert share >= 1
+        assert remainder == 0
+
+
+def test_shares_split_into_whole_groups():
+    # 256 // 3 is 85, which only groups of one sample would divide.
+    assert resolve(replicas=3).batch_size[4] == 3 * 84
+
+
+def test_paper_preset():
+    config = resolve("paper")
+    batches = config.batch_size
+    assert [batches[r] for r in (128, 256, 512, 1024)] == [16, 14, 6, 3]
+    assert config.minibatch_stddev_group == 16
+    schedule = config.schedule()
+    assert schedule.phases[-1].start == 12_000_000
+    assert schedule.total_images == 19_000_000
+
+
+def test_laptop_schedule_is_the_sum_of_its_phases():
+    config = resolve("laptop", {"precision": "float32"})
+    assert config.schedule().total_images == 200_000
+    assert config.fade_kimg == {4: 0, 8: 20, 16: 30, 32: 30}
+
+
+def test_one_number_stands_for_every_resolution():
+    config = resolve("official", {"batch_size": 6, "resolution": 16})
+    assert config.batch_size == {4: 6, 8: 6, 16: 6}
+    config = resolve("official", {"fade_kimg": 0.5, "resolution": 16})
+    assert config.fade_kimg == {4: 0, 8: 0.5, 16: 0.5}
+    assert config.schedule().phases[1].fade_images == 500
+
+
+@pytest.mark.parametrize(
+    ("flags", "info", "capability", "expected"),
+    [
+        ("", "flags : avx2 avx512_bf16", None, "bfloat16"),
+        ("", "flags : amx_bf16", None, "bfloat16"),
+        ("", "flags : avx512_bf16x", None, "float32"),
+        ("", "flags : avx2", 9.0, "bfloat16"),
+        ("GPU:0", "flags : avx512_bf16", 7.5, "float32"),
+        ("CPU:0", "flags : avx2", 9.0, "float32"),
+    ],
+)
+def test_auto_precision(
+    monkeypatch, tmp_path, flags, info, capability, expected
+):
+    (tmp_path / "cpuinfo").write_text(info)
+    monkeypatch.setattr(precision, "_CPU_INFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(precision, "_gpu_capability", lambda: capability)
+    overrides = {"precision": "auto", "devices": flags}
+    assert resolve("official", overrides).precision == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ("cats", "cats"),
+        ("/pictures/my dogs/", "my-dogs"),
+        ("tfds:lsun/bedroom", "tfds-lsun-bedroom"),
+        ("..", "data"),
+    ],
+)
+def test_run_dir_is_named_after_the_data(data, name):
+    config = resolve("paper", {"data": data, "resolution": 256})
+    assert config.run_dir == f"runs/{name}-paper-256"
+
+
+WRONG = {
+    "resolution": [(100, "power of two from 4 to 1024, not 100")],
+    "precision": [("int8", "one of auto, float32, bfloat16, float16, not")],
+    "xla": [("maybe", "xla must be one of auto, on, off, not 'maybe'")],
+    "batch_size": [
+        (0, "batch_size at 4x4 must be 1 or more, not 0"),
+        (2.5, "must be a whole number, not 2.5"),
+        (True, "must be a whole number, not True"),
+    ],
+    "learning_rate": [
+        (0.0, "learning_rate at 4x4 must be more than 0"),
+        (float("nan"), "must be a number, not nan"),
+    ],
+    "fade_kimg": [(-1, "fade_kimg at 4x4 must be 0 or more, not -1")],
+    "stable_kimg": [({"4": 1}, "must have a number for 8")],
+    "total_kimg": [(0, "total_kimg must be more than 0, not 0")],
+    "tick_kimg": [(0, "tick_kimg must be more than 0, not 0")],
+    "latent_size": [(0, "latent_size must be 1 or more, not 0")],
+    "channels": [(2, "channels must be 1 or 3, not 2")],
+    "average_decay": [(1.0, "average_decay must be less than 1, not 1.0")],
+    "fmap_base": [(4, "fmap_base must be 512 or more for 1024x1024, not 4")],
+    "mirror": [(1, "mirror must be true or false, not 1")],
+    "data": [(3, "data must be text, not 3")],
+    "keep_checkpoint": [(3, "unknown settings: keep_checkpoint")],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [(name, *case) for name, cases in WRONG.items() for case in cases],
+)
+def test_wrong_settings_are_told_in_one_line(name, value, message):
+    with pytest.raises(UserError, match=message) as caught:
+        resolve("official", {name: value})
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_preset_lists_the_known():
+    with pytest.raises(UserError, match="official, paper, laptop, not 'tiny'"):
+        resolve("tiny")
+
+
+def test_a_given_batch_must_be_shared_evenly():
+    wanted = "batch_size 6 at 4x4 cannot be shared evenly by 4 devices"
+    with pytest.raises(UserError, match=wanted):
+        resolve("official", {"batch_size": 6}, replicas=4)
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_json_round_trip(preset):
+    config = resolve(preset, {"seed": 7, "labels": True})
+    text = config.to_json()
+    assert TrainConfig.from_json(text) == config
+    assert json.loads(text)["batch_size"]["4"] == config.batch_size[4]
+
+
+def test_the_configuration_is_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        resolve().seed = 1
+
+
+def test_load_config_follows_a_moved_run(tmp_path):
+    config = resolve("laptop", {"run_dir": str(tmp_path / "here" / "run")})
+    config.save_config()
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = tmp_path / "there" / "run"
+    expected = dataclasses.replace(config, run_dir=str(moved))
+    assert load_config(moved) == expected
+
+
+@pytest.mark.parametrize(
+    "text", [None, "{", "[]", '{"sead": 1}', '{"seed":""}']
+)
+def test_unreadable_config_names_its_path(tmp_path, text):
+    path = tmp_path / "config.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load_config(tmp_path)
+    assert str(path) in str(caught.value)

@@ -1,0 +1,89 @@
+"""The train command from outside: the dry run, help and mistakes."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from progan_tf.config import resolve
+from progan_tf.report import dry_run
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def train(folder, *flags):
+    """Run the command in an empty folder, with this checkout importable."""
+    return subprocess.run(
+        [sys.executable, "-m", "progan_tf.train", *flags],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_dry_run_at_1024(tmp_path):
+    result = train(
+        tmp_path, "--resolution=1024", "--dry_run", "--devices=CPU:0"
+    )
+    assert result.returncode == 0, result.stderr
+    last = next(x for x in result.stdout.splitlines() if "1024x1024" in x)
+    assert last.split()[:4] == ["1024x1024", "9000-9600", "9600-12000", "4"]
+    assert "23,079,115" in last
+    assert "23,087,249" in last
+    assert "1,354,687 steps" in result.stdout
+    assert result.stderr == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--resolution=100", "power of two from 4 to 1024, not 100"),
+        ("--preset=tiny", "<official|paper|laptop>"),
+        ("--resolutoin=64", "Unknown command line flag 'resolutoin'"),
+        ("--total_kimg=many", "could not convert string to float: 'many'"),
+        ("cats", "unexpected argument 'cats'"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(tmp_path, flag, message):
+    result = train(tmp_path, flag)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("progan_tf.train: error: ")
+    assert message in line
+
+
+def test_help_shows_commands_and_every_flag(tmp_path):
+    result = train(tmp_path, "--help")
+    assert result.returncode == 0
+    assert "python -m progan_tf.train --preset=laptop" in result.stdout
+    for flag in ("--resolution", "--batch_size", "--[no]labels", "--xla"):
+        assert f"  {flag}: " in result.stdout
+    assert "--replicas" not in result.stdout
+
+
+def test_steps_of_the_phases_add_up():
+    # 600 kimg are no whole number of minibatches of 128, so phases begin late.
+    lines = dry_run(resolve()).splitlines()
+    steps = [line.split()[5] for line in lines[1:10]]
+    assert sum(int(s.replace(",", "")) for s in steps) == 1_354_687
+
+
+def test_a_grey_small_network_is_counted_as_such():
+    overrides = {"resolution": 4, "channels": 1, "fmap_max": 8}
+    overrides |= {"latent_size": 2, "minibatch_stddev_group": 0}
+    row = dry_run(resolve("official", overrides)).splitlines()[1].split()
+    generator = (2 * 128 + 8) + (9 * 64 + 8) + (8 + 1)
+    discriminator = (8 + 8) + (9 * 64 + 8) + (128 * 8 + 8) + (8 + 1)
+    assert row[6:8] == [f"{generator:,}", f"{discriminator:,}"]
+
+
+def test_resuming_is_announced():
+    config = resolve("official", {"run_dir": "there"})
+    assert "new run: there" in dry_run(config)
+    assert "resumes: there" in dry_run(config, resumed=True)
