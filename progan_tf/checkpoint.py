@@ -17,6 +17,9 @@ from progan_tf.networks import Generator
 
 _FOLDER = "checkpoints"
 _PREFIX = "ckpt"
+# What TensorFlow raises for files that are cut short, changed or of another
+# network, depending on where they are.
+_UNREADABLE = (tf.errors.OpError, ValueError, IndexError, AssertionError)
 _log = logging.getLogger("progan_tf")
 
 
@@ -41,6 +44,7 @@ def tracked_objects(state):
         "generator_adam": slots(state.generator_optimizer),
         "discriminator_adam": slots(state.discriminator_optimizer),
         "images_seen": state.images_seen,
+        "stage": state.stage,
         "seed": state.seed,
         "steps_skipped": state.steps_skipped,
         "skipped_in_a_row": state.skipped_in_a_row,
@@ -101,7 +105,7 @@ class Checkpoints:
             try:
                 self._checkpoint.restore(path).assert_consumed()
                 return True
-            except (tf.errors.OpError, ValueError, AssertionError) as error:
+            except _UNREADABLE as error:
                 reason = _reason(error)
                 _log.warning("cannot read checkpoint %s: %s", path, reason)
         if paths:

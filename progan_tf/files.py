@@ -4,8 +4,22 @@ import contextlib
 import os
 import pathlib
 import threading
+from collections.abc import Iterator
 
 from progan_tf.errors import UserError
+
+
+@contextlib.contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """Turns the OSError of writing a path into a UserError that names it."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"cannot write {path}: {reason}; "
+            "free some space or choose another place"
+        ) from error
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
@@ -28,22 +42,17 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     writer = f"{os.getpid()}-{threading.get_ident()}"
     temporary = path.with_name(f".{path.name}.{writer}.tmp")
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            # Without this a power cut could leave the new name on an
-            # empty file: the rename may reach the disk before the bytes.
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException as error:
+        with writing(path):
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                # Without this a power cut could leave the new name on an
+                # empty file: the rename may reach the disk before the bytes.
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        if isinstance(error, OSError):
-            reason = error.strerror or str(error)
-            raise UserError(
-                f"cannot write {path}: {reason}; "
-                "free some space or choose another place"
-            ) from error
         raise
 
 

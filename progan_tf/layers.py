@@ -18,6 +18,7 @@ import numpy as np
 from keras import ops
 
 _PACKAGE = "progan_tf"
+_SQRT_2 = math.sqrt(2.0)
 _scope = threading.local()
 
 
@@ -49,7 +50,7 @@ class _EqualizedLayer(keras.layers.Layer):
 
     def __init__(
         self,
-        gain=math.sqrt(2.0),
+        gain=_SQRT_2,
         activation=None,
         use_bias=True,
         kernel_initializer=None,
@@ -168,7 +169,7 @@ class EqualizedConv2D(_EqualizedLayer):
         self,
         filters,
         kernel_size,
-        gain=math.sqrt(2.0),
+        gain=_SQRT_2,
         resample=None,
         activation=None,
         **kwargs,
@@ -299,7 +300,7 @@ class EqualizedDense(_EqualizedLayer):
     def __init__(
         self,
         units,
-        gain=math.sqrt(2.0),
+        gain=_SQRT_2,
         target_shape=None,
         activation=None,
         **kwargs,

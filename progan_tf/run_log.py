@@ -10,6 +10,7 @@ import tensorflow as tf
 import tqdm
 
 from progan_tf.files import write_text_atomically
+from progan_tf.files import writing
 from progan_tf.images import grid_shape
 from progan_tf.images import make_grid
 from progan_tf.images import nearest_up
@@ -30,14 +31,15 @@ class RunLog:
     """
 
     def __init__(self, run_dir, resolution, images_seen=0):
-        self.folder = pathlib.Path(run_dir)
-        self._samples = self.folder / "samples"
-        self._samples.mkdir(parents=True, exist_ok=True)
+        self._folder = pathlib.Path(run_dir)
+        self._samples = self._folder / "samples"
+        with writing(self._samples):
+            self._samples.mkdir(parents=True, exist_ok=True)
         self._cell = max(resolution, _CELL)
-        self._metrics = self.folder / "metrics.jsonl"
+        self._metrics = self._folder / "metrics.jsonl"
         self._drop_lines_after(images_seen)
         self._writer = tf.summary.create_file_writer(
-            str(self.folder / "tensorboard")
+            str(self._folder / "tensorboard")
         )
 
     def _drop_lines_after(self, images_seen):
@@ -59,16 +61,20 @@ class RunLog:
         Args:
             values: dict of numbers, `images_seen` among them.
         """
-        with open(self._metrics, "a", encoding="utf-8") as file:
+        with (
+            writing(self._metrics),
+            open(self._metrics, "a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(values) + "\n")
         with self._writer.as_default(step=values["images_seen"]):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
-    def write_grid(self, name, images, images_seen):
+    def write_grid(self, tag, name, images, images_seen):
         """Write a sample grid as PNG and to TensorBoard.
 
         Args:
+            tag: TensorBoard's name for the series of grids.
             name: file name without its ending.
             images: uint8 `[N, R, R, C]`.
             images_seen: int.
@@ -77,7 +83,7 @@ class RunLog:
         grid = make_grid(images, self.columns)
         save_png(self._samples / f"{name}.png", grid)
         with self._writer.as_default(step=images_seen):
-            tf.summary.image(name.split("-")[0], grid[np.newaxis])
+            tf.summary.image(tag, grid[np.newaxis])
 
     @property
     def columns(self):
@@ -93,6 +99,42 @@ class RunLog:
     def close(self):
         """Flush what TensorBoard buffers."""
         self._writer.close()
+
+
+class Averages:
+    """Means of what the steps since the last tick measured."""
+
+    def __init__(self):
+        self.call = None
+        self._sums = {}
+        self._steps = 0
+        self._timed = {True: [0, 0.0], False: [0, 0.0]}
+
+    def add(self, call, means, seconds, compiled):
+        """Count a call of several steps.
+
+        Args:
+            call: `feed.Call`.
+            means: dict of its mean metrics.
+            seconds: float, how long it took.
+            compiled: bool, whether that was without any compilation.
+        """
+        self.call = call
+        for name, mean in means.items():
+            self._sums[name] = self._sums.get(name, 0.0) + mean * call.steps
+        self._steps += call.steps
+        timed = self._timed[compiled]
+        timed[0] += call.images
+        timed[1] += seconds
+
+    def values(self):
+        """dict of the means and of `images_per_second`."""
+        means = {
+            name: total / self._steps for name, total in self._sums.items()
+        }
+        # Compilation is left out, unless there was nothing else.
+        images, seconds = self._timed[self._timed[True][0] > 0]
+        return {**means, "images_per_second": images / seconds}
 
 
 class Progress:

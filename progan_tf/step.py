@@ -7,15 +7,11 @@ the uninterrupted one would have drawn.
 
 import functools
 
-import keras
 import tensorflow as tf
 
 from progan_tf import devices
-from progan_tf import losses
-from progan_tf.activations import lean_leaky_relu
-from progan_tf.layers import kernels_computed_once
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
+from progan_tf.gradients import Gradients
+from progan_tf.state import TrainingState
 
 METRICS = (
     "discriminator_loss",
@@ -24,114 +20,24 @@ METRICS = (
     "fake_score",
     "gradient_penalty",
 )
-# The scale starts here, in powers of two, and moves as in the official code;
-# that starts at 64, far beyond float16, and spends 48 steps coming down.
-_FIRST_LOG2_SCALE = 16.0
+# How float16's loss scale moves, in powers of two: up a little with every good
+# step, down with every one that overflowed, as in the official code.
 _SCALE_UP, _SCALE_DOWN = 0.0005, 1.0
 # What separates the random streams of one step.
 _LATENTS_D, _LATENTS_G, _MIX = 0, 1, 2
 
 
-class TrainingStep(tf.Module):
-    """Networks, average, optimizers and counters, and how a step moves them.
+class TrainingStep(TrainingState):
+    """The state of a run, and how a training step moves it.
 
     Args:
         config: `TrainConfig`.
-        strategy: `tf.distribute.Strategy`, under whose scope all variables
-            are made.
-
-    Attributes:
-        generator, discriminator, average: the families. `average` is always
-            float32.
-        generator_optimizer, discriminator_optimizer: Adam(0, 0.99, 1e-8).
-        images_seen: int64 variable.
-        seed: int64 variable, the root of all random numbers.
-        steps_skipped, skipped_in_a_row: int64 variables, steps whose
-            gradients were not finite.
+        strategy: `tf.distribute.Strategy`.
     """
 
     def __init__(self, config, strategy):
-        super().__init__(name="training_step")
-        self.config = config
-        self.strategy = strategy
+        super().__init__(config, strategy)
         self._functions = {}
-        with strategy.scope():
-            self._create_networks()
-            self._create_optimizers()
-            self.images_seen = tf.Variable(0, dtype=tf.int64)
-            self.seed = tf.Variable(config.seed, dtype=tf.int64)
-            self.steps_skipped = tf.Variable(0, dtype=tf.int64)
-            self.skipped_in_a_row = tf.Variable(0, dtype=tf.int64)
-            self.log2_scales = tf.Variable(
-                [_FIRST_LOG2_SCALE] * 2, dtype=tf.float32
-            )
-
-    def _create_networks(self):
-        config = self.config
-        half = config.precision == "float16"
-        policy = {"float32": "float32"}.get(
-            config.precision, f"mixed_{config.precision}"
-        )
-        shared = {
-            "resolution": config.resolution,
-            "num_classes": config.num_classes,
-            "channels": config.channels,
-            "fmap_base": config.fmap_base,
-            "fmap_max": config.fmap_max,
-            "fused_scale": config.fused_scale,
-        }
-        generator_options = {"latent_size": config.latent_size, **shared}
-        self.generator = Generator(
-            **generator_options,
-            pixelnorm_epsilon=1e-4 if half else 1e-8,
-            activation=lean_leaky_relu,
-            dtype=policy,
-            seed=1000 * config.seed,
-        )
-        self.discriminator = Discriminator(
-            **shared,
-            minibatch_stddev_group=config.minibatch_stddev_group,
-            activation=lean_leaky_relu,
-            dtype=policy,
-            seed=1000 * config.seed + 500,
-        )
-        self.average = Generator(
-            **generator_options, seed=1000 * config.seed, name="average"
-        )
-
-    def _create_optimizers(self):
-        def adam(name):
-            return keras.optimizers.Adam(
-                0.001, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=name
-            )
-
-        self.generator_optimizer = adam("generator_adam")
-        self.discriminator_optimizer = adam("discriminator_adam")
-        # Built now, because an optimizer cannot make variables in a step.
-        self.generator_optimizer.build(self.generator.trainable_weights)
-        self.discriminator_optimizer.build(self.discriminator.trainable_weights)
-
-    def reset_optimizers(self):
-        """Forget both optimizers' moments: at both ends of each fade."""
-        for optimizer in (
-            self.generator_optimizer,
-            self.discriminator_optimizer,
-        ):
-            for variable in optimizer.variables:
-                if variable is not optimizer.learning_rate:
-                    variable.assign(tf.zeros(variable.shape, variable.dtype))
-
-    def set_learning_rate(self, rate):
-        """Set the learning rate of both optimizers."""
-        self.generator_optimizer.learning_rate.assign(rate)
-        self.discriminator_optimizer.learning_rate.assign(rate)
-
-    def set_alpha(self, resolution, alpha):
-        """Set the fade of generator, discriminator and average."""
-        if resolution > 4:
-            self.generator.set_alpha(resolution, alpha)
-            self.discriminator.set_alpha(resolution, alpha)
-            self.average.set_alpha(resolution, alpha)
 
     def run(self, reals, alphas, steps, labels=None, fake_labels=None):
         """Take several steps at one resolution in one call.
@@ -202,8 +108,11 @@ class _Step:
         function = functools.partial(
             tf.function, autograph=False, jit_compile=jit
         )
-        self._d_function = function(self._d_gradients)
-        self._g_function = function(self._g_gradients)
+        gradients = Gradients(
+            self.config, self.generator, self.discriminator, fading
+        )
+        self._d_function = function(gradients.discriminator)
+        self._g_function = function(gradients.generator)
 
     def take(self, reals, labels, fake_labels, alpha, i):
         """The discriminator's step, the average, the generator's step.
@@ -257,71 +166,6 @@ class _Step:
         labels = self._one_hot(fake_labels, i)
         sums, gradients = self._g_function(latents, labels, scale)
         return self._means(sums, gradients, share)
-
-    def _d_gradients(self, reals, labels, latents, mix, alpha, scale):
-        """Sums of the losses over the samples, and their gradients."""
-        config = self.config
-        weights = [w.value for w in self.discriminator.trainable_weights]
-        if self.fading:
-            reals = fade_reals(reals, alpha)
-        with kernels_computed_once():
-            fakes = self._generate(latents, labels)
-        with tf.GradientTape() as tape, kernels_computed_once():
-            real_scores, real_logits = self._scores(reals)
-            fake_scores, fake_logits = self._scores(fakes)
-            loss = losses.discriminator_loss(
-                real_scores, fake_scores, config.drift
-            )
-            penalty = losses.gradient_penalty(
-                lambda images: self._scores(images)[0],
-                reals,
-                fakes,
-                mix,
-                config.gradient_penalty,
-                config.wgan_target,
-                scale if self.scaled else None,
-            )
-            loss += penalty
-            if labels is not None:
-                loss += config.label_weight * (
-                    losses.label_loss(labels, real_logits)
-                    + losses.label_loss(labels, fake_logits)
-                )
-            loss = tf.reduce_sum(loss)
-            scaled_loss = loss * scale if self.scaled else loss
-        gradients = tape.gradient(scaled_loss, weights)
-        if self.scaled:
-            gradients = [gradient / scale for gradient in gradients]
-        sums = [loss, tf.reduce_sum(real_scores), tf.reduce_sum(fake_scores)]
-        return tf.stack([*sums, tf.reduce_sum(penalty)]), gradients
-
-    def _g_gradients(self, latents, labels, scale):
-        """Sum of the loss over the samples, and its gradients."""
-        weights = [w.value for w in self.generator.trainable_weights]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            with kernels_computed_once():
-                images = self._generate(latents, labels)
-                scores, logits = self._scores(images)
-            loss = losses.generator_loss(scores)
-            if labels is not None:
-                loss += self.config.label_weight * losses.label_loss(
-                    labels, logits
-                )
-            loss = tf.reduce_sum(loss)
-            scaled_loss = loss * scale if self.scaled else loss
-        gradients = tape.gradient(scaled_loss, weights)
-        if self.scaled:
-            gradients = [gradient / scale for gradient in gradients]
-        return tf.stack([loss]), gradients
-
-    def _generate(self, latents, labels):
-        inputs = latents if labels is None else [latents, labels]
-        return self.generator(inputs, training=True)
-
-    def _scores(self, images):
-        outputs = self.discriminator(images, training=True)
-        return outputs if self.config.num_classes else (outputs, None)
 
     def _random(self, draw, purpose, seen, share, shape):
         """This replica's rows of the random numbers of one step.
@@ -412,19 +256,3 @@ class _Step:
             state.log2_scales.assign_add(
                 tf.where(finite, _SCALE_UP, -_SCALE_DOWN)
             )
-
-
-def fade_reals(images, alpha):
-    """Fade pictures as the networks are faded (section 3, figure 2).
-
-    Args:
-        images: float32 `[batch, R, R, channels]`.
-        alpha: scalar; 0 gives pictures of half the resolution, their pixels
-            doubled.
-
-    Returns:
-        float32, the shape of `images`.
-    """
-    small = tf.nn.avg_pool2d(images, 2, 2, "VALID")
-    small = tf.repeat(tf.repeat(small, 2, axis=1), 2, axis=2)
-    return small + (images - small) * alpha

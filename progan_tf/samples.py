@@ -1,0 +1,49 @@
+"""The sample grids of a run: the same latents from the first to the last."""
+
+import numpy as np
+
+from progan_tf.images import nearest_up
+from progan_tf.sampling import generate_images
+
+
+class SampleGrids:
+    """Writes `reals.png` and `fakes-NNNNNN.png` of a run.
+
+    Args:
+        config: `TrainConfig`.
+        source: `data.Source` of the reals.
+        log: `RunLog`.
+    """
+
+    def __init__(self, config, source, log):
+        self._config = config
+        self._log = log
+        self._labels = None
+        if config.num_classes:  # One class a row.
+            rows = np.arange(log.cells) // log.columns
+            self._labels = rows % config.num_classes
+        self._source = source
+
+    def write_reals(self):
+        """The data's first pictures, at the run's resolution."""
+        indices = np.arange(self._log.cells) % len(self._source)
+        images = self._source.images(indices, self._config.resolution)
+        self._log.write_grid("reals", "reals", images, 0)
+
+    def write_fakes(self, generator, images_seen):
+        """Images of the run's latents, enlarged to the run's resolution.
+
+        Args:
+            generator: `keras.Model`, the average at the resolution and fade
+                of now.
+            images_seen: int.
+        """
+        config = self._config
+        # Far from the seeds 0, 1, ... that one tries first when generating.
+        seeds = config.seed + np.arange(self._log.cells)
+        images = generate_images(generator, seeds, self._labels)
+        images = nearest_up(images, config.resolution // images.shape[1])
+        kimg = f"{images_seen // 1000:06d}"
+        if config.sample_kimg % 1:  # Grids may come more often than a kimg.
+            kimg = f"{images_seen / 1000:010.3f}"
+        self._log.write_grid("fakes", f"fakes-{kimg}", images, images_seen)

@@ -1,0 +1,130 @@
+"""What a run trains: networks, average, optimizers and counters."""
+
+import keras
+import tensorflow as tf
+
+from progan_tf.activations import lean_leaky_relu
+from progan_tf.networks import Discriminator
+from progan_tf.networks import Generator
+
+# Of float16's loss scale, in powers of two. The official code starts at 64,
+# far beyond float16, and spends its first 48 steps coming down from it.
+_FIRST_LOG2_SCALE = 16.0
+
+
+class TrainingState(tf.Module):
+    """Networks, average, optimizers and counters of a run.
+
+    Args:
+        config: `TrainConfig`.
+        strategy: `tf.distribute.Strategy`, under whose scope all variables
+            are made.
+
+    Attributes:
+        generator, discriminator, average: the families. `average` is always
+            float32.
+        generator_optimizer, discriminator_optimizer: Adam(0, 0.99, 1e-8).
+        images_seen: int64 variable.
+        stage: int64 variable, the `GrowthSchedule.stage` for which the
+            optimizers were last reset; -1 before the first step.
+        seed: int64 variable, the root of all random numbers.
+        steps_skipped, skipped_in_a_row: int64 variables, steps whose
+            gradients were not finite.
+        log2_scales: float32 variable `[2]`, the loss scales of the
+            discriminator and the generator for float16.
+    """
+
+    def __init__(self, config, strategy):
+        super().__init__(name="training_state")
+        self.config = config
+        self.strategy = strategy
+        with strategy.scope():
+            self._create_networks()
+            self._create_optimizers()
+            self.images_seen = tf.Variable(0, dtype=tf.int64)
+            self.stage = tf.Variable(-1, dtype=tf.int64)
+            self.seed = tf.Variable(config.seed, dtype=tf.int64)
+            self.steps_skipped = tf.Variable(0, dtype=tf.int64)
+            self.skipped_in_a_row = tf.Variable(0, dtype=tf.int64)
+            self.log2_scales = tf.Variable(
+                [_FIRST_LOG2_SCALE] * 2, dtype=tf.float32
+            )
+
+    def _create_networks(self):
+        config = self.config
+        half = config.precision == "float16"
+        policy = {"float32": "float32"}.get(
+            config.precision, f"mixed_{config.precision}"
+        )
+        shared = {
+            "resolution": config.resolution,
+            "num_classes": config.num_classes,
+            "channels": config.channels,
+            "fmap_base": config.fmap_base,
+            "fmap_max": config.fmap_max,
+            "fused_scale": config.fused_scale,
+        }
+        generator_options = {"latent_size": config.latent_size, **shared}
+        self.generator = Generator(
+            **generator_options,
+            pixelnorm_epsilon=1e-4 if half else 1e-8,
+            activation=lean_leaky_relu,
+            dtype=policy,
+            seed=1000 * config.seed,
+        )
+        self.discriminator = Discriminator(
+            **shared,
+            minibatch_stddev_group=config.minibatch_stddev_group,
+            activation=lean_leaky_relu,
+            dtype=policy,
+            seed=1000 * config.seed + 500,
+        )
+        self.average = Generator(
+            **generator_options, seed=1000 * config.seed, name="average"
+        )
+
+    def _create_optimizers(self):
+        def adam(name):
+            return keras.optimizers.Adam(
+                0.001, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=name
+            )
+
+        self.generator_optimizer = adam("generator_adam")
+        self.discriminator_optimizer = adam("discriminator_adam")
+        # Built now, because an optimizer cannot make variables in a step.
+        self.generator_optimizer.build(self.generator.trainable_weights)
+        self.discriminator_optimizer.build(self.discriminator.trainable_weights)
+
+    def enter_stage(self, stage, learning_rate):
+        """Start a stage of the schedule: with new optimizers, if it is new.
+
+        As in the official code both optimizers forget their moments at both
+        ends of each fade.
+
+        Args:
+            stage: int, `GrowthSchedule.stage` of the next minibatch.
+            learning_rate: float, of both optimizers.
+        """
+        if stage == int(self.stage.numpy()):
+            return
+        self.reset_optimizers()
+        self.generator_optimizer.learning_rate.assign(learning_rate)
+        self.discriminator_optimizer.learning_rate.assign(learning_rate)
+        self.stage.assign(stage)
+
+    def reset_optimizers(self):
+        """Forget both optimizers' moments and counts of steps."""
+        for optimizer in (
+            self.generator_optimizer,
+            self.discriminator_optimizer,
+        ):
+            for variable in optimizer.variables:
+                if variable is not optimizer.learning_rate:
+                    variable.assign(tf.zeros(variable.shape, variable.dtype))
+
+    def set_alpha(self, resolution, alpha):
+        """Set the fade of generator, discriminator and average."""
+        if resolution > 4:
+            self.generator.set_alpha(resolution, alpha)
+            self.discriminator.set_alpha(resolution, alpha)
+            self.average.set_alpha(resolution, alpha)

@@ -1,0 +1,246 @@
+"""Stopping and going on: nothing is lost, to the bit."""
+
+import json
+import os
+import pathlib
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from progan_tf.checkpoint import Checkpoints
+from progan_tf.checkpoint import latest_checkpoint
+from progan_tf.errors import UserError
+from progan_tf.trainer import Trainer
+from tests.tiny import checkpoint_values
+from tests.tiny import make_folder
+from tests.tiny import tiny_config
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def strategy():
+    return tf.distribute.MirroredStrategy(["CPU:0"])
+
+
+def train_until(monkeypatch, trainer, images_seen):
+    """Train, and be told to stop once that many images were seen."""
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Trainer,
+            "_must_stop",
+            lambda self: self.images_seen >= images_seen,
+        )
+        return trainer.train()
+
+
+def ticks_of(run_dir):
+    """Images seen at each line of a run's metrics."""
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line)["images_seen"] for line in lines]
+
+
+def assert_equal_to_the_bit(one, other):
+    assert one.keys() == other.keys()
+    different = [key for key in one if not np.array_equal(one[key], other[key])]
+    assert not different
+
+
+@pytest.mark.parametrize("data", ["cats", "folder"])
+def test_interrupted_run_equals_uninterrupted_one(
+    tmp_path, monkeypatch, strategy, data
+):
+    settings = {"mirror": True, "labels": True, "tick_kimg": 0.024}
+    if data == "folder":
+        settings["data"] = str(make_folder(tmp_path / "pictures"))
+    whole = tiny_config(tmp_path / "whole", **settings)
+    assert Trainer(whole, strategy).train()
+    parts = tiny_config(tmp_path / "parts", **settings)
+    # At 4x4, in mid-fade, and once both fade and stable phase have begun.
+    for images_seen in (24, 48, 72):
+        trainer = Trainer(parts, strategy)
+        assert not train_until(monkeypatch, trainer, images_seen)
+        assert trainer.images_seen == images_seen
+    assert Trainer(parts, strategy).train()
+    assert_equal_to_the_bit(
+        checkpoint_values(tmp_path / "whole"),
+        checkpoint_values(tmp_path / "parts"),
+    )
+    ticks = [ticks_of(tmp_path / name) for name in ("whole", "parts")]
+    assert ticks == [[24, 48, 72, 96]] * 2
+
+
+def test_finished_run_has_nothing_left_to_do(tmp_path, strategy):
+    config = tiny_config(tmp_path / "run", total_kimg=0.016)
+    assert Trainer(config, strategy).train()
+    before = checkpoint_values(tmp_path / "run")
+    assert Trainer(config, strategy).train()
+    assert_equal_to_the_bit(before, checkpoint_values(tmp_path / "run"))
+
+
+def test_longer_total_goes_on(tmp_path, strategy):
+    folder = tmp_path / "run"
+    assert Trainer(tiny_config(folder, total_kimg=0.016), strategy).train()
+    assert Trainer(tiny_config(folder, total_kimg=0.032), strategy).train()
+    assert checkpoint_values(folder)["images_seen"] == 32
+
+
+def test_checkpoint_keys(tmp_path, strategy):
+    config = tiny_config(tmp_path / "run", total_kimg=0.008)
+    Trainer(config, strategy).train()
+    generator = {
+        "blocks/4x4/dense/kernel",
+        "blocks/4x4/dense/bias",
+        "blocks/4x4/conv/kernel",
+        "blocks/4x4/conv/bias",
+        "blocks/4x4/to_rgb/kernel",
+        "blocks/4x4/to_rgb/bias",
+        "blocks/8x8/conv0/kernel",
+        "blocks/8x8/conv0/bias",
+        "blocks/8x8/conv1/kernel",
+        "blocks/8x8/conv1/bias",
+        "blocks/8x8/to_rgb/kernel",
+        "blocks/8x8/to_rgb/bias",
+    }
+    discriminator = {
+        "blocks/8x8/from_rgb/kernel",
+        "blocks/8x8/from_rgb/bias",
+        "blocks/8x8/conv0/kernel",
+        "blocks/8x8/conv0/bias",
+        "blocks/8x8/conv1/kernel",
+        "blocks/8x8/conv1/bias",
+        "blocks/4x4/from_rgb/kernel",
+        "blocks/4x4/from_rgb/bias",
+        "blocks/4x4/conv/kernel",
+        "blocks/4x4/conv/bias",
+        "blocks/4x4/dense0/kernel",
+        "blocks/4x4/dense0/bias",
+        "blocks/4x4/dense1/kernel",
+        "blocks/4x4/dense1/bias",
+    }
+    fade = "blocks/8x8/fade/alpha"
+    expected = {
+        "images_seen",
+        "stage",
+        "seed",
+        "steps_skipped",
+        "skipped_in_a_row",
+        "log2_scales",
+        *(f"generator/{key}" for key in generator | {fade}),
+        *(f"average/{key}" for key in generator | {fade}),
+        *(f"discriminator/{key}" for key in discriminator | {fade}),
+    }
+    for name, keys in (
+        ("generator", generator),
+        ("discriminator", discriminator),
+    ):
+        expected |= {
+            f"{name}_adam/iteration",
+            f"{name}_adam/learning_rate",
+        }
+        for key in keys:
+            _, block, layer, weight = key.split("/")
+            size = block.split("x")[0]
+            slot = f"{name}_adam/{layer}_{size}_{weight}"
+            expected |= {f"{slot}_momentum", f"{slot}_velocity"}
+    assert checkpoint_values(tmp_path / "run").keys() == expected
+
+
+def test_full_disk_keeps_the_last_checkpoint(tmp_path, strategy):
+    config = tiny_config(tmp_path / "run", total_kimg=0.008)
+    trainer = Trainer(config, strategy)
+    trainer.train()
+    before = checkpoint_values(tmp_path / "run")
+    checkpoints = Checkpoints(trainer.state, config.run_dir)
+    checkpoints.restore()
+    trainer.state.images_seen.assign(16)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # A file that may not grow fails as one on a full disk does.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(UserError, match="cannot write a checkpoint"):
+            checkpoints.save()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    files = sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir())
+    assert files == ["checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index"]
+    assert_equal_to_the_bit(before, checkpoint_values(tmp_path / "run"))
+    checkpoints.save()
+    assert checkpoint_values(tmp_path / "run")["images_seen"] == 16
+
+
+def test_half_written_checkpoint_is_passed_over(tmp_path, strategy):
+    config = tiny_config(tmp_path / "run", checkpoint_kimg=0.016)
+    Trainer(config, strategy).train()
+    newest = pathlib.Path(latest_checkpoint(tmp_path / "run"))
+    data = newest.with_name(newest.name + ".data-00000-of-00001")
+    data.write_bytes(data.read_bytes()[:100])
+    trainer = Trainer(config, strategy)
+    trainer._create_state()
+    assert trainer.images_seen == 80
+
+
+def start_training(run_dir, **flags):
+    flags = {"preset": "laptop", "run_dir": run_dir, **flags}
+    return subprocess.Popen(
+        [sys.executable, "-m", "progan_tf.train"]
+        + [f"--{name}={value}" for name, value in flags.items()],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_for_checkpoint(process, run_dir, count=1):
+    """Wait until the run has written so many checkpoints."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        if len(list(run_dir.glob("checkpoints/ckpt-*.index"))) >= count:
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError("no checkpoint in 120 s")
+
+
+ENDLESS = {
+    "resolution": 4,
+    "fmap_max": 8,
+    "latent_size": 8,
+    "total_kimg": 1e6,
+    "checkpoint_kimg": 1,
+    "keep_checkpoints": 2,
+    "tick_kimg": 1,
+}
+
+
+def test_signals_save_and_kill_loses_little(tmp_path):
+    run_dir = tmp_path / "run"
+    process = start_training(run_dir, **ENDLESS)
+    wait_for_checkpoint(process, run_dir, 2)
+    process.kill()
+    process.communicate()
+    seen = int(checkpoint_values(run_dir)["images_seen"])
+    assert seen >= 1000
+    # A line that was being written when the run was killed.
+    with (run_dir / "metrics.jsonl").open("a") as file:
+        file.write('{"images_seen": 99')
+    process = start_training(run_dir, **ENDLESS)
+    while "kimg  4x4" not in (line := process.stdout.readline()):
+        assert line, process.communicate()
+    process.send_signal(signal.SIGTERM)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    resumed = int(checkpoint_values(run_dir)["images_seen"])
+    assert resumed > seen
+    assert f"Stopped at {resumed} images" in output
+    ticks = ticks_of(run_dir)
+    assert ticks == sorted(set(ticks))
+    assert ticks[-1] == resumed

@@ -1,0 +1,182 @@
+"""The training step: precision, skipped steps, optimizers, the average."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from progan_tf.errors import UserError
+from progan_tf.gradients import fade_reals
+from progan_tf.step import TrainingStep
+from progan_tf.trainer import Trainer
+from tests.tiny import checkpoint_values
+from tests.tiny import tiny_config
+
+
+@pytest.fixture
+def strategy():
+    return tf.distribute.MirroredStrategy(["CPU:0"])
+
+
+def pictures(strategy, steps=1, batch=8, size=4):
+    array = np.random.default_rng(0).integers(
+        0, 256, (steps, batch, size, size, 3), np.uint8
+    )
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(array)
+    )
+
+
+def values(family):
+    return [weight.numpy() for weight in family.trainable_weights]
+
+
+def test_average_follows_before_the_generator_moves(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4, average_decay=0.75)
+    step = TrainingStep(config, strategy)
+    reals = pictures(strategy)
+    one = np.ones(1, "float32")
+    first = values(step.average)
+    step.run(reals, one, 1)
+    # The average saw only the initial weights, which were its own.
+    for before, after in zip(first, values(step.average), strict=True):
+        np.testing.assert_array_equal(before, after)
+    generator = values(step.generator)
+    step.run(reals, one, 1)
+    for before, weight, after in zip(
+        first, generator, values(step.average), strict=True
+    ):
+        expected = 0.75 * before + 0.25 * weight
+        np.testing.assert_allclose(after, expected, atol=1e-6)
+
+
+def test_first_step_of_adam_moves_by_the_learning_rate(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4)
+    step = TrainingStep(config, strategy)
+    step.enter_stage(0, 0.01)
+    before = values(step.discriminator)
+    step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    # With a bias-corrected second moment and no first one the first step is
+    # rate * sign(gradient), and the same again after a reset.
+    moved = [
+        np.abs(after - old).max()
+        for old, after in zip(before, values(step.discriminator), strict=True)
+    ]
+    assert max(moved) == pytest.approx(0.01, rel=1e-3)
+    step.enter_stage(0, 0.5)  # No new stage: nothing changes.
+    assert int(step.discriminator_optimizer.iterations) == 1
+    step.enter_stage(1, 0.01)
+    assert step.discriminator_optimizer.iterations == 0
+    assert float(step.discriminator_optimizer.learning_rate) == (
+        pytest.approx(0.01)
+    )
+    before = values(step.discriminator)
+    step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    moved = [
+        np.abs(after - old).max()
+        for old, after in zip(before, values(step.discriminator), strict=True)
+    ]
+    assert max(moved) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_many_steps_in_a_call_equal_single_ones(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4)
+    together, apart = (TrainingStep(config, strategy) for _ in range(2))
+    array = np.random.default_rng(0).integers(0, 256, (3, 8, 4, 4, 3), np.uint8)
+
+    def shared(part):
+        return strategy.experimental_distribute_values_from_function(
+            lambda context: tf.constant(part)
+        )
+
+    together.run(shared(array), np.ones(3, "float32"), 3)
+    for i in range(3):
+        apart.run(shared(array[i : i + 1]), np.ones(1, "float32"), 1)
+    for one, other in zip(
+        values(together.generator), values(apart.generator), strict=True
+    ):
+        np.testing.assert_array_equal(one, other)
+    assert int(together.images_seen.numpy()) == 24
+
+
+def test_step_without_finite_gradients_is_skipped(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4)
+    step = TrainingStep(config, strategy)
+    step.generator.block(4).to_rgb.bias.assign([np.inf, 0, 0])
+    before = values(step.discriminator), values(step.generator)
+    step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    after = values(step.discriminator), values(step.generator)
+    for old, new in zip(sum(before, []), sum(after, []), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert int(step.discriminator_optimizer.iterations) == 0
+    assert int(step.steps_skipped.numpy()) == 1
+    assert int(step.skipped_in_a_row.numpy()) == 1
+    step.generator.block(4).to_rgb.bias.assign([0, 0, 0])
+    step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    assert int(step.steps_skipped.numpy()) == 1
+    assert int(step.skipped_in_a_row.numpy()) == 0
+    assert int(step.discriminator_optimizer.iterations) == 1
+
+
+def test_many_skipped_steps_stop_the_run(tmp_path, strategy, monkeypatch):
+    config = tiny_config(tmp_path / "run", total_kimg=0.008)
+    Trainer(config, strategy).train()
+    good = checkpoint_values(tmp_path / "run")
+    longer = tiny_config(tmp_path / "run", resolution=8, total_kimg=100)
+    restore = Trainer._create_state
+
+    def restore_and_break(self):
+        restore(self)
+        self.state.generator.block(4).to_rgb.bias.assign([np.nan, 0, 0])
+
+    monkeypatch.setattr(Trainer, "_create_state", restore_and_break)
+    with pytest.raises(UserError, match="in a row were not finite"):
+        Trainer(longer, strategy).train()
+    after = checkpoint_values(tmp_path / "run")
+    assert after["images_seen"] == good["images_seen"] == 8
+    assert all(np.isfinite(value).all() for value in after.values())
+
+
+def test_float16_scales_its_loss(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4, precision="float16")
+    step = TrainingStep(config, strategy)
+    step.log2_scales.assign([200.0, 10.0])
+    before = values(step.discriminator), values(step.generator)
+    step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    # Far too large a scale overflows: that step is skipped, and only it.
+    for old, new in zip(before[0], values(step.discriminator), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert any(
+        not np.array_equal(old, new)
+        for old, new in zip(before[1], values(step.generator), strict=True)
+    )
+    np.testing.assert_allclose(step.log2_scales.numpy(), [199.0, 10.0005])
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_low_precision_gradients_are_near(tmp_path, strategy, precision):
+    metrics = {}
+    for chosen in ("float32", precision):
+        config = tiny_config(tmp_path, resolution=4, precision=chosen)
+        step = TrainingStep(config, strategy)
+        metrics[chosen] = step.run(pictures(strategy), np.ones(1, "float32"), 1)
+        assert step.generator.block(4).conv.kernel.dtype == "float32"
+    for name, value in metrics["float32"].items():
+        assert metrics[precision][name] == pytest.approx(value, abs=0.2)
+
+
+def test_xla_takes_the_same_step(tmp_path, strategy):
+    results = []
+    for xla in ("off", "on"):
+        config = tiny_config(tmp_path, resolution=4, xla=xla)
+        step = TrainingStep(config, strategy)
+        results.append(step.run(pictures(strategy), np.ones(1, "float32"), 1))
+    assert results[0] == pytest.approx(results[1], rel=1e-4, abs=1e-5)
+
+
+def test_reals_fade_as_the_networks_do():
+    images = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
+    faded = fade_reals(tf.constant(images), 0.25).numpy()
+    # The mean of the top left 2x2 block, 0 1 4 5, is 2.5.
+    assert faded[0, 0, 0, 0] == 0.75 * 2.5 + 0.25 * 0
+    assert faded[0, 1, 1, 0] == 0.75 * 2.5 + 0.25 * 5
+    np.testing.assert_array_equal(fade_reals(images, 1.0), images)

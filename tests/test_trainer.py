@@ -1,0 +1,184 @@
+"""The run directory, and mistakes that a run must survive."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from progan_tf import devices
+from progan_tf.checkpoint import load_generator
+from progan_tf.errors import UserError
+from progan_tf.sampling import seeded_latents
+from progan_tf.trainer import Trainer
+from tests.tiny import make_folder
+from tests.tiny import tiny_config
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished tiny run with labels: its config, directory and output."""
+    run_dir = tmp_path_factory.mktemp("finished") / "run"
+    config = tiny_config(run_dir, labels=True, sample_kimg=0.024)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    assert Trainer(config, strategy).train()
+    return config, run_dir
+
+
+def test_run_directory(finished):
+    _, run_dir = finished
+    names = {path.name for path in run_dir.iterdir()}
+    assert names == {
+        "config.json",
+        "checkpoints",
+        "samples",
+        "metrics.jsonl",
+        "tensorboard",
+        "generator.keras",
+    }
+    samples = {path.name for path in (run_dir / "samples").iterdir()}
+    assert samples == {
+        "reals.png",
+        "fakes-000000.000.png",
+        "fakes-000000.024.png",
+        "fakes-000000.048.png",
+        "fakes-000000.072.png",
+        "fakes-000000.096.png",
+    }
+    sizes = {Image.open(p).size for p in (run_dir / "samples").iterdir()}
+    # 16 x 9 cells of 64 pixels, at every resolution.
+    assert sizes == {(1024, 576)}
+    assert json.loads((run_dir / "config.json").read_text())["seed"] == 7
+    assert list((run_dir / "tensorboard").glob("events.*"))
+
+
+def test_metrics(finished):
+    _, run_dir = finished
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    ticks = [json.loads(line) for line in lines]
+    assert [tick["images_seen"] for tick in ticks] == [32, 64, 96]
+    assert [tick["resolution"] for tick in ticks] == [4, 8, 8]
+    assert [tick["alpha"] for tick in ticks] == [1.0, 24 / 32, 1.0]
+    assert {tick["batch_size"] for tick in ticks} == {8}
+    assert all(np.isfinite(list(tick.values())).all() for tick in ticks)
+    assert all(tick["images_per_second"] > 0 for tick in ticks)
+
+
+def test_generator_file_is_the_average(finished):
+    config, run_dir = finished
+    saved = keras.saving.load_model(run_dir / "generator.keras")
+    loaded = load_generator(run_dir)
+    inputs = [seeded_latents(range(3), 8), np.eye(15, dtype="f4")[:3]]
+    np.testing.assert_array_equal(saved(inputs), loaded(inputs))
+    assert saved.output_shape == (None, 8, 8, 3)
+    latest = load_generator(run_dir, average=False)
+    assert not np.array_equal(latest(inputs), loaded(inputs))
+    assert load_generator(run_dir, 4).output_shape == (None, 4, 4, 3)
+    with pytest.raises(UserError, match="no finished resolution 16"):
+        load_generator(run_dir, 16)
+
+
+def test_reals_are_the_data(finished):
+    _, run_dir = finished
+    grid = np.asarray(Image.open(run_dir / "samples" / "reals.png"))
+    # Cats stand on white, which the four corners of each cell show.
+    assert (grid[::64, ::64] > 200).mean() > 0.9
+
+
+def text_folder(path):
+    path.mkdir()
+    for name in ("a.txt", "b.txt"):
+        (path / name).write_text("not a picture")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: path / "nowhere", "nowhere"),
+        (lambda path: path.mkdir() or path, "no picture"),
+        (text_folder, "no picture"),
+        (lambda path: make_folder(path, count=5), "5"),
+    ],
+)
+def test_unusable_data(tmp_path, make, message):
+    data = make(tmp_path / "data")
+    with pytest.raises(UserError, match=message) as caught:
+        Trainer(tiny_config(tmp_path / "run", data=str(data)))
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_resolution_beyond_the_data(tmp_path):
+    data = make_folder(tmp_path / "data", size=16)
+    config = tiny_config(tmp_path / "run", data=str(data), resolution=32)
+    with pytest.raises(UserError, match="32 is beyond the data"):
+        Trainer(config)
+    assert not (tmp_path / "run").exists()
+
+
+def test_unwritable_run_directory(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    config = tiny_config(tmp_path / "file" / "run")
+    with pytest.raises(UserError, match="file/run"):
+        Trainer(config).train()
+    assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_batch_that_replicas_cannot_share(tmp_path):
+    config = tiny_config(tmp_path / "run", batch_size=7)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    with pytest.raises(UserError, match="batch_size 7 at 4x4 cannot be shared"):
+        Trainer(config, strategy)
+
+
+def test_command_refuses_other_settings_and_keeps_the_run(finished):
+    _, run_dir = finished
+    before = sorted(
+        (p.name, p.stat().st_mtime_ns)
+        for p in run_dir.rglob("*")
+        if p.is_file()
+    )
+    result = subprocess.run(
+        [sys.executable, "-m", "progan_tf.train"]
+        + [f"--run_dir={run_dir}", "--seed=8", "--fmap_max=16"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert "seed is 7 there, not 8" in line
+    assert "fmap_max is 8 there, not 16" in line
+    after = sorted(
+        (p.name, p.stat().st_mtime_ns)
+        for p in run_dir.rglob("*")
+        if p.is_file()
+    )
+    assert before == after
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [("TPU:0", "TPU:0"), ("GPU:99", "GPU:99"), ("two", "two")],
+)
+def test_unknown_devices(names, message):
+    with pytest.raises(UserError, match=message):
+        devices.make_strategy(names)
+
+
+def test_unreadable_cluster(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", "{not json")
+    with pytest.raises(UserError, match="TF_CONFIG"):
+        devices.count_replicas()
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a", "b", "c"]}}')
+    assert devices.count_replicas() == 3

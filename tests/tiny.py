@@ -1,0 +1,50 @@
+"""Runs small enough for a test: seconds for a whole growth."""
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from progan_tf.config import resolve
+
+
+def tiny_config(run_dir, **overrides):
+    """A config that grows from 4x4 to 8x8 in 96 images, 8 a step."""
+    settings = {
+        "run_dir": str(run_dir),
+        "resolution": 8,
+        "fmap_max": 8,
+        "latent_size": 8,
+        "batch_size": 8,
+        "fade_kimg": 0.032,
+        "stable_kimg": 0.032,
+        "tick_kimg": 0.032,
+        "sample_kimg": 1.0,
+        "checkpoint_kimg": 1.0,
+        "precision": "float32",
+        "seed": 7,
+        **overrides,
+    }
+    return resolve("laptop", settings)
+
+
+def make_folder(path, count=20, size=16, seed=0):
+    """A folder of `count` PNG pictures of random blocks, in two classes."""
+    random = np.random.default_rng(seed)
+    for i in range(count):
+        folder = path / ("even" if i % 2 == 0 else "odd")
+        folder.mkdir(parents=True, exist_ok=True)
+        blocks = random.integers(0, 256, (4, 4, 3), np.uint8)
+        pixels = blocks.repeat(size // 4, 0).repeat(size // 4, 1)
+        Image.fromarray(pixels).save(folder / f"{i:03d}.png")
+    return path
+
+
+def checkpoint_values(run_dir):
+    """dict from key to array of the newest checkpoint, but its bookkeeping."""
+    path = tf.train.latest_checkpoint(str(run_dir / "checkpoints"))
+    reader = tf.train.load_checkpoint(path)
+    return {
+        key.removesuffix("/.ATTRIBUTES/VARIABLE_VALUE"): reader.get_tensor(key)
+        for key in reader.get_variable_to_shape_map()
+        if not key.startswith(("_CHECKPOINTABLE", "save_counter"))
+    }
