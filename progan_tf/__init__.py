@@ -22,6 +22,7 @@ _HOMES = {
         "EqualizedDense",
         "FadeIn",
         "MinibatchStdDev",
+        "NearestUpscale",
         "PixelNormalization",
     ),
     "networks": ("Discriminator", "Generator"),

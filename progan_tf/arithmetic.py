@@ -21,8 +21,8 @@ _FUSED_TAPS = 16
 
 # Passes through each network for one image in one training step; see
 # `step_flops_per_image`.
-_GENERATOR_PASSES = 4
-_DISCRIMINATOR_PASSES = 14
+GENERATOR_PASSES = 4
+DISCRIMINATOR_PASSES = 14
 
 
 def check_resolution(resolution):
@@ -119,8 +119,9 @@ def discriminator_parameters(
         total += _conv_parameters(1, channels, maps)  # FromRGB
         if below is None:
             total += _conv_parameters(3, maps + bool(minibatch_stddev), maps)
-            total += 16 * maps * maps + maps
-            total += (maps + 1) * (1 + num_classes)
+            units = _dense_units(fmap_base, fmap_max)
+            total += (16 * maps + 1) * units
+            total += (units + 1) * (1 + num_classes)
         else:
             total += _conv_parameters(3, maps, maps)
             total += _conv_parameters(3, maps, below)
@@ -179,7 +180,8 @@ def forward_flops(
     else:
         # The map of the minibatch standard deviation, then two dense layers.
         multiply_adds += 9 * 16 * base_maps
-        multiply_adds += 16 * base_maps**2 + base_maps * (1 + num_classes)
+        units = _dense_units(fmap_base, fmap_max)
+        multiply_adds += 16 * base_maps * units + units * (1 + num_classes)
     return 2 * multiply_adds
 
 
@@ -220,9 +222,17 @@ def step_flops_per_image(
     }
     generator = forward_flops("generator", resolution, **shape)
     discriminator = forward_flops("discriminator", resolution, **shape)
-    return _GENERATOR_PASSES * generator + _DISCRIMINATOR_PASSES * discriminator
+    return GENERATOR_PASSES * generator + DISCRIMINATOR_PASSES * discriminator
 
 
 def _conv_parameters(size, maps_in, maps_out):
     """Weights and biases of a convolution with square kernels."""
     return size * size * maps_in * maps_out + maps_out
+
+
+def _dense_units(fmap_base, fmap_max):
+    """Units of the discriminator's first dense layer.
+
+    As many as a block below 4x4 would have feature maps.
+    """
+    return min(fmap_base, fmap_max)

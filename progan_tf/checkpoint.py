@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
+from progan_tf.files import writing
 from progan_tf.layers import EqualizedConv2D  # noqa: F401  registers layers
 from progan_tf.networks import Generator
 
@@ -196,6 +197,29 @@ def load_generator(path, resolution=None, average=True):
             f"{', '.join(map(str, finished))}"
         )
     return family.at(resolution, fade=False)
+
+
+def save_generator(run_dir):
+    """Write the average to `generator.keras`, whole or not at all.
+
+    It is read back from the newest checkpoint, as every user of the run
+    will.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    path = pathlib.Path(run_dir) / "generator.keras"
+    temporary = path.with_name(".generator.tmp.keras")
+    try:
+        with writing(path):
+            load_generator(run_dir).save(temporary)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
 
 
 def finished_resolutions(schedule, images_seen):

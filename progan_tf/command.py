@@ -16,8 +16,9 @@ from absl import flags
 from progan_tf.errors import UserError
 
 USER_ERROR_STATUS = 2
-# 128 plus the number of SIGINT, as shells count.
+# 128 plus the number of SIGINT or SIGPIPE, as shells count.
 INTERRUPTED_STATUS = 130
+BROKEN_PIPE_STATUS = 141
 
 
 def run(main, define_flags):
@@ -26,7 +27,8 @@ def run(main, define_flags):
     `--help` prints the docstring of the command's module and its flags. A
     mistake of the user's, in a flag or found later as a `UserError`, is
     printed as one line without a traceback, and the exit status is 2. Ctrl-C
-    where the command does not handle it exits quietly with status 130.
+    where the command does not handle it exits quietly with status 130, and so
+    does a reader of its output that goes away, with 141.
 
     Args:
         main: function without arguments; `absl.flags.FLAGS` is parsed when
@@ -36,13 +38,21 @@ def run(main, define_flags):
     try:
         define_flags()
         _parse_flags(sys.argv)
-        sys.exit(main())
+        status = main()
+        # Here, so that a reader that is gone is noticed within the try.
+        sys.stdout.flush()
+        sys.exit(status)
     except (UserError, flags.Error) as error:
         message = " ".join(str(error).split())
         print(f"{_program()}: error: {message}", file=sys.stderr)
         sys.exit(USER_ERROR_STATUS)
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED_STATUS)
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough. Python flushes stdout
+        # once more at exit, which must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(BROKEN_PIPE_STATUS)
 
 
 def import_tensorflow():

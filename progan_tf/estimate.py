@@ -5,8 +5,8 @@ import time
 import numpy as np
 import tensorflow as tf
 
-# Forward passes of one training step: see `arithmetic.step_flops_per_image`.
-_GENERATOR_PASSES, _DISCRIMINATOR_PASSES = 4, 14
+from progan_tf.arithmetic import DISCRIMINATOR_PASSES
+from progan_tf.arithmetic import GENERATOR_PASSES
 
 
 class TimeEstimate:
@@ -77,9 +77,9 @@ class TimeEstimate:
             ]
             inputs = inputs if len(inputs) > 1 else inputs[0]
             images = np.zeros([share, *discriminator.input_shape[1:]], "f4")
-            self._predicted[resolution] = _GENERATOR_PASSES * _timed(
+            self._predicted[resolution] = GENERATOR_PASSES * _timed(
                 generator, inputs
-            ) + _DISCRIMINATOR_PASSES * _timed(discriminator, images)
+            ) + DISCRIMINATOR_PASSES * _timed(discriminator, images)
         return self._predicted[resolution]
 
 

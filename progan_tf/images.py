@@ -17,9 +17,9 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     """Converts floats in [-1, 1] to uint8 in [0, 255], rounding to nearest.
 
     Values outside the range, which an untrained generator gives freely, are
-    clipped. The shape is kept.
+    clipped; NaN becomes grey. The shape is kept.
     """
-    images = np.asarray(images, np.float32)
+    images = np.nan_to_num(np.asarray(images, np.float32))
     return np.rint(images * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
 
 

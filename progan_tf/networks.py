@@ -4,146 +4,22 @@ A family owns the layers of every resolution from 4x4 up (table 2 of the
 paper) and assembles a `keras.Model` of any of them on demand; all models of a
 family train the same variables. Feature maps, gains and the place of each
 layer follow the official code.
-
-Families are `tf.Module`s: `tf.train.Checkpoint` silently drops layers that a
-Keras layer or model keeps in a dict, and keeps those of a `tf.Module`.
 """
 
 import functools
 import math
 
 import keras
-import tensorflow as tf
 
 from progan_tf.arithmetic import feature_maps
-from progan_tf.arithmetic import resolutions
-from progan_tf.layers import EqualizedConv2D
-from progan_tf.layers import EqualizedDense
+from progan_tf.family import Family
 from progan_tf.layers import FadeIn
 from progan_tf.layers import MinibatchStdDev
 from progan_tf.layers import NearestUpscale
 from progan_tf.layers import PixelNormalization
 
 
-class _Block(tf.Module):
-    """The layers of one resolution, as named attributes."""
-
-    def __init__(self, resolution, **layers):
-        super().__init__(name=f"block_{resolution}")
-        for name, layer in layers.items():
-            setattr(self, name, layer)
-        self._names = tuple(layers)
-
-    @property
-    def layers(self):
-        """The Keras layers, in the order in which they were given."""
-        return [getattr(self, name) for name in self._names]
-
-
-class _Family(tf.Module):
-    """What both families share: blocks, models, variables and alphas."""
-
-    def __init__(self, resolution, activation, dtype, seed, name):
-        super().__init__(name=name)
-        self.resolution = resolution
-        self._activation = activation
-        self.resolutions = resolutions(resolution)
-        self._dtype = keras.dtype_policies.get(dtype or "float32")
-        self._seed = seed
-        self.blocks = {}
-        # A plain function cache, because a dict would be tracked and would
-        # put every model into the checkpoint under a second name.
-        self.at = functools.lru_cache(maxsize=None)(self._checked_model)
-
-    def _checked_model(self, resolution, fade=True):
-        if resolution not in self.resolutions:
-            raise ValueError(
-                f"expected a resolution of {self.resolutions}; received "
-                f"{resolution}"
-            )
-        return self._model(resolution, fade)
-
-    def _build_all(self):
-        """Create every variable, those of the lower resolutions included."""
-        for resolution in self.resolutions:
-            self._model(resolution, fade=True)
-
-    def _add_block(self, resolution, **layers):
-        key = f"{resolution}x{resolution}"
-        self.blocks[key] = _Block(resolution, **layers)
-
-    def block(self, resolution):
-        """The layers of one resolution, as named attributes."""
-        return self.blocks[f"{resolution}x{resolution}"]
-
-    def _options(self, resolution, name):
-        """Keyword arguments that every layer of the family gets."""
-        return {"name": f"{name}_{resolution}", "dtype": self._dtype}
-
-    def _conv(self, resolution, name, filters, size=3, **kwargs):
-        return EqualizedConv2D(
-            filters,
-            size,
-            kernel_initializer=self._initializer(),
-            **self._options(resolution, name),
-            **kwargs,
-        )
-
-    def _dense(self, name, units, **kwargs):
-        options = {**self._options(4, name), **kwargs}
-        return EqualizedDense(
-            units, kernel_initializer=self._initializer(), **options
-        )
-
-    def _initializer(self):
-        """N(0, 1) with a seed of its own for each layer of the family."""
-        seed = self._seed
-        if seed is not None:
-            self._seed = seed + 1
-        return keras.initializers.RandomNormal(0.0, 1.0, seed=seed)
-
-    def set_alpha(self, resolution, alpha):
-        """Set how far a resolution is faded in.
-
-        Args:
-            resolution: int, one of `resolutions` above 4.
-            alpha: float in [0, 1]; 1 is the new block alone, 0 the lower
-                resolution's output upscaled.
-
-        Raises:
-            ValueError: for a resolution that has no fade.
-        """
-        if resolution == self.resolutions[0]:
-            raise ValueError("4x4 is the first resolution and never fades")
-        self.block(resolution).fade.alpha.assign(alpha)
-
-    @property
-    def weights(self):
-        """All Keras variables, by resolution from 4x4 up."""
-        layers = [layer for b in self.blocks.values() for layer in b.layers]
-        return [weight for layer in layers for weight in layer.weights]
-
-    @property
-    def trainable_weights(self):
-        """The Keras variables that are trained, in the order of `weights`."""
-        return [weight for weight in self.weights if weight.trainable]
-
-    @property
-    def variables(self):
-        """The `tf.Variable`s behind `weights`."""
-        return tuple(weight.value for weight in self.weights)
-
-    @property
-    def trainable_variables(self):
-        """The `tf.Variable`s behind `trainable_weights`."""
-        return tuple(weight.value for weight in self.trainable_weights)
-
-    def count_params(self):
-        """How many trained numbers the family has at its full resolution."""
-        return sum(math.prod(w.shape) for w in self.trainable_weights)
-
-
-class Generator(_Family):
+class Generator(Family):
     """Latents to images, at every resolution up to the given one.
 
     `generator.at(64)` is a `keras.Model` from latents `[batch, latent_size]`
@@ -251,7 +127,7 @@ class Generator(_Family):
         return keras.Model(inputs, images, name=f"generator_{resolution}")
 
 
-class Discriminator(_Family):
+class Discriminator(Family):
     """Images to scores, at every resolution up to the given one.
 
     `discriminator.at(64)` is a `keras.Model` from images
@@ -297,7 +173,10 @@ class Discriminator(_Family):
         self._stddev_group = minibatch_stddev_group
         for r in self.resolutions:
             maps = feature_maps(r, fmap_base, fmap_max)
-            below = feature_maps(max(r // 2, 4), fmap_base, fmap_max)
+            if r == 4:  # The dense layer's units follow the same rule.
+                below = min(fmap_base, fmap_max)
+            else:
+                below = feature_maps(r // 2, fmap_base, fmap_max)
             self._add_resolution(r, maps, below)
         self._build_all()
 
@@ -309,7 +188,7 @@ class Discriminator(_Family):
                 r,
                 from_rgb=from_rgb,
                 conv=self._conv(r, "conv", maps, **act),
-                dense0=self._dense("dense0", maps, **act),
+                dense0=self._dense("dense0", below, **act),
                 # In float32, because a score is a small difference.
                 dense1=self._dense(
                     "dense1", 1 + self.num_classes, gain=1.0, dtype="float32"

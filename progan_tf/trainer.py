@@ -11,14 +11,13 @@ import tensorflow as tf
 
 from progan_tf import devices
 from progan_tf.checkpoint import Checkpoints
-from progan_tf.checkpoint import load_generator
+from progan_tf.checkpoint import save_generator
 from progan_tf.config import check_shared_evenly
 from progan_tf.data import check_resolution
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.estimate import TimeEstimate
 from progan_tf.feed import Feed
-from progan_tf.files import writing
 from progan_tf.run_log import Averages
 from progan_tf.run_log import Progress
 from progan_tf.run_log import RunLog
@@ -297,22 +296,5 @@ class Trainer:
             )
             return
         self._sample()
-        path = pathlib.Path(self.config.run_dir) / "generator.keras"
-        # Read back from the checkpoint, as every user of the run will.
-        save_model_atomically(load_generator(self.config.run_dir), path)
+        path = save_generator(self.config.run_dir)
         self._progress.say(f"Done: {path} and {path.parent / 'samples'}.")
-
-
-def save_model_atomically(model, path):
-    """Save a Keras model as a `.keras` file, whole or not at all.
-
-    Raises:
-        UserError: if it cannot be written.
-    """
-    temporary = path.with_name(f".{path.stem}.tmp.keras")
-    try:
-        with writing(path):
-            model.save(temporary)
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -146,6 +146,7 @@ def test_a_total_within_a_fade_ends_it_early():
     last = small_schedule(130).phases[-1]
     assert last == Phase(8, 50, 100, 0, 130, 4, 0.2)
     assert last.fade_end == 150
+    assert small_schedule(130).next_boundary(60) == 130
 
 
 def test_past_the_end_the_last_phase_holds():

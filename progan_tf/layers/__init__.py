@@ -1,0 +1,28 @@
+"""The custom layers of Progressive GAN, written in `keras.ops` alone.
+
+Nothing here knows TensorFlow, so a generator saved as `generator.keras` gives
+the same images under `KERAS_BACKEND=torch` or `jax`; importing this module is
+what registers the layers for `keras.models.load_model`.
+
+All pictures and feature maps are channels-last. "The paper" is Karras, Aila,
+Laine and Lehtinen, "Progressive Growing of GANs for Improved Quality,
+Stability, and Variation", ICLR 2018.
+"""
+
+from progan_tf.layers.base import kernels_computed_once
+from progan_tf.layers.convolution import EqualizedConv2D
+from progan_tf.layers.dense import EqualizedDense
+from progan_tf.layers.growth import FadeIn
+from progan_tf.layers.growth import NearestUpscale
+from progan_tf.layers.normalization import MinibatchStdDev
+from progan_tf.layers.normalization import PixelNormalization
+
+__all__ = [
+    "EqualizedConv2D",
+    "EqualizedDense",
+    "FadeIn",
+    "MinibatchStdDev",
+    "NearestUpscale",
+    "PixelNormalization",
+    "kernels_computed_once",
+]

@@ -1,0 +1,109 @@
+"""Scaling weights when they are used: the equalized learning rate."""
+
+import contextlib
+import math
+import threading
+
+import keras
+from keras import ops
+
+SQRT_2 = math.sqrt(2.0)
+
+_scope = threading.local()
+
+
+@contextlib.contextmanager
+def kernels_computed_once():
+    """Scale and fold each kernel once, however often its layer is called.
+
+    A discriminator step calls every layer three times with the same weights.
+    Inside this scope the first call computes the kernel and the later ones
+    take it, so that its gradient is summed before it is unfolded. Leave the
+    scope before a weight changes. Scopes belong to one thread: a replica
+    never sees the kernels of another one.
+    """
+    outer = getattr(_scope, "kernels", None)
+    _scope.kernels = {}
+    try:
+        yield
+    finally:
+        _scope.kernels = outer
+
+
+class EqualizedLayer(keras.layers.Layer):
+    """Weights drawn from N(0, 1) and scaled by the He constant when used.
+
+    What `EqualizedConv2D` and `EqualizedDense` share (section 4.1 of the
+    paper): `kernel * gain / sqrt(fan_in)`, a bias that is not scaled, and the
+    arguments Keras layers have in common.
+    """
+
+    def __init__(
+        self,
+        gain=SQRT_2,
+        activation=None,
+        use_bias=True,
+        kernel_initializer=None,
+        bias_initializer="zeros",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if gain <= 0:
+            raise ValueError(
+                f"`gain` must be a positive number. Received: gain={gain}"
+            )
+        self.gain = float(gain)
+        self.activation = keras.activations.get(activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(
+            kernel_initializer or keras.initializers.RandomNormal(0.0, 1.0)
+        )
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+
+    def _add_weights(self, kernel_shape, bias_shape):
+        self.scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1]))
+        # Autocast is off because scaling and folding are done in the
+        # precision of the variable; only the result is rounded.
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=kernel_shape,
+            initializer=self.kernel_initializer,
+            autocast=False,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias", shape=bias_shape, initializer=self.bias_initializer
+            )
+
+    def _compute_kernel(self):
+        return self.kernel * self.scale
+
+    def _effective_kernel(self):
+        """The kernel as it is multiplied with, in the compute dtype."""
+        kernels = getattr(_scope, "kernels", None)
+        if kernels is not None and id(self) in kernels:
+            return kernels[id(self)]
+        kernel = ops.cast(self._compute_kernel(), self.compute_dtype)
+        if kernels is not None:
+            kernels[id(self)] = kernel
+        return kernel
+
+    def _add_bias_and_activate(self, x):
+        if self.bias is not None:
+            x = ops.add(x, self.bias)
+        return x if self.activation is None else self.activation(x)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "gain": self.gain,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(
+                self.kernel_initializer
+            ),
+            "bias_initializer": keras.initializers.serialize(
+                self.bias_initializer
+            ),
+        }
