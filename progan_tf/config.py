@@ -142,10 +142,6 @@ class TrainConfig:
         1, "devices the minibatches were chosen for", low=1, flag=False
     )
 
-    num_classes: int = setting(
-        0, "classes of the data, where labels are learnt", low=0, flag=False
-    )
-
     tick_kimg: float = setting(
         20, "thousands of images between two log lines", above=0, free=True
     )

@@ -40,8 +40,6 @@ class Family(tf.Module):
         resolution: int, the highest one.
         resolutions: tuple of ints, from 4 up.
         blocks: dict from "4x4", "8x8", ... to the layers of a resolution.
-        at: function `(resolution, fade=True)` to a `keras.Model`; with
-            `fade=False` of the new path alone, which is what alpha 1 gives.
     """
 
     def __init__(self, resolution, activation, dtype, seed, name):
@@ -54,15 +52,28 @@ class Family(tf.Module):
         self.blocks = {}
         # A plain function cache, because a dict would be tracked and would
         # put every model into the checkpoint under a second name.
-        self.at = functools.lru_cache(maxsize=None)(self._checked_model)
+        self._cached_model = functools.lru_cache(maxsize=None)(self._model)
 
-    def _checked_model(self, resolution, fade=True):
+    def at(self, resolution, fade=True):
+        """The model of one resolution; all models share their weights.
+
+        Args:
+            resolution: int, one of `resolutions`.
+            fade: bool; False leaves out the old path, so that the model is
+                that of alpha 1, whatever alpha is.
+
+        Returns:
+            `keras.Model`, the same one for the same arguments.
+
+        Raises:
+            ValueError: for another resolution.
+        """
         if resolution not in self.resolutions:
             raise ValueError(
                 f"expected a resolution of {self.resolutions}; received "
                 f"{resolution}"
             )
-        return self._model(resolution, fade)
+        return self._cached_model(resolution, fade)
 
     def _build_all(self):
         """Create every variable, those of the lower resolutions included."""

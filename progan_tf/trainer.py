@@ -268,13 +268,14 @@ class Trainer:
 
     def _sample(self):
         """The run's latents' images by the average, faded as it is now."""
+        seen = self.images_seen
+        resolution = self.schedule.at(seen).resolution
+        # On every worker, because all of them hold the same variables.
+        self.state.set_alpha(resolution, self.schedule.alpha(seen))
         if not self._log:
             return
-        seen = self.images_seen
         if not seen:
             self._grids.write_reals()
-        resolution = self.schedule.at(seen).resolution
-        self.state.set_alpha(resolution, self.schedule.alpha(seen))
         self._grids.write_fakes(self.state.average.at(resolution), seen)
 
     def _save(self):
@@ -287,14 +288,15 @@ class Trainer:
         self._tick()
         self._save()
         done = self.images_seen >= self.schedule.total_images
+        if done:
+            self._sample()
         if not self._chief:
             return
-        if not done:
+        if done:
+            path = save_generator(self.config.run_dir)
+            self._progress.say(f"Done: {path} and {path.parent / 'samples'}.")
+        else:
             self._progress.say(
                 f"Stopped at {self.images_seen} images. Run the same command "
                 "again to go on."
             )
-            return
-        self._sample()
-        path = save_generator(self.config.run_dir)
-        self._progress.say(f"Done: {path} and {path.parent / 'samples'}.")

@@ -1,0 +1,298 @@
+"""Time the training step, and compare it with the machine's peak.
+
+  python benchmarks/train_step.py
+      4x4 to 64x64 in float32 and bfloat16, as a table
+  python benchmarks/train_step.py --resolution=64 --precision=bfloat16
+      one case
+  python benchmarks/train_step.py --json >> results.jsonl
+      one JSON object a line
+
+It is the step of `progan_tf.train`, outside of fades and without its data, on
+all local GPUs or the CPU. GFLOP/s count the step's convolutions and dense
+layers. The peak is the faster of a 4096x4096 matrix product and a 3x3
+convolution of 128 feature maps in the same precision; the ratio is the step's
+share of it. Memory is the process's most on a CPU, and on GPUs that of the
+fullest one. Each case has a process of its own. Let the machine do nothing
+else meanwhile.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+from absl import flags
+
+from progan_tf import arithmetic
+from progan_tf import command
+from progan_tf.config import check_shared_evenly
+from progan_tf.config import resolve
+from progan_tf.errors import UserError
+from progan_tf.precision import PRECISIONS
+
+FLAGS = flags.FLAGS
+# Set in the environment of the process that measures one case.
+_ONE_CASE = "PROGAN_TF_BENCHMARK_CASE"
+# Flags that are settings of a run, with one value for all cases.
+_SETTINGS = ("batch_size", "fmap_max", "fmap_base")
+# By default a call takes about this many operations, and steps from 2 to 64.
+_CALL_FLOPS = {"CPU": 2e11, "GPU": 1e13}
+_CALLS, _SECONDS = 5, 2.0  # At least, both.
+# A product takes a GPU less than a millisecond, so many are timed together.
+_PRODUCTS_TOGETHER = {"CPU": 1, "GPU": 50}
+_HEADINGS = {
+    "resolution": "resolution",
+    "precision": "precision",
+    "batch_size": "minibatch",
+    "images_per_second": "images/s",
+    "gflops": "GFLOP/s",
+    "peak_gflops": "peak GFLOP/s",
+    "ratio": "ratio",
+    "peak_memory_mb": "memory, MB",
+}
+
+
+def define_flags():
+    """Define the benchmark's flags."""
+    flags.DEFINE_list(
+        "resolution", "4,8,16,32,64", "powers of two from 4 to 1024"
+    )
+    flags.DEFINE_list(
+        "precision", "float32,bfloat16", f"of {', '.join(PRECISIONS)}"
+    )
+    for name, value, text in (
+        ("batch_size", 16, "images a step, all devices together"),
+        ("fmap_max", 128, "feature maps at most"),
+        ("fmap_base", 8192, "resolution r has 2 * fmap_base / r feature maps"),
+        ("steps", None, "steps a call; by default a fraction of a second's"),
+    ):
+        flags.DEFINE_integer(name, value, text, lower_bound=1)
+    flags.DEFINE_boolean("json", False, "print JSON lines, not a table")
+
+
+def main():
+    """Measure every case in its own process, and print each as it comes."""
+    configs = case_configs()
+    if os.environ.get(_ONE_CASE):
+        print(json.dumps(measure(configs[0], FLAGS.steps)))
+        return
+    if not FLAGS.json:
+        print(table_line(_HEADINGS), flush=True)
+    for number, config in enumerate(configs, start=1):
+        case = f"{config.resolution}x{config.resolution} {config.precision}"
+        print(f"{number}/{len(configs)}: {case}", file=sys.stderr)
+        result = measure_apart(config)
+        line = json.dumps(result) if FLAGS.json else table_line(result)
+        print(line, flush=True)
+
+
+def case_configs():
+    """A `TrainConfig` for each resolution and precision of the flags."""
+    configs = []
+    for text in FLAGS.resolution:
+        if not text.strip().isdecimal():
+            raise UserError(
+                f"expected --resolution such as 32,64; received {text!r}"
+            )
+        for precision in FLAGS.precision:
+            if precision.strip() not in PRECISIONS:
+                raise UserError(
+                    f"expected --precision of {', '.join(PRECISIONS)}; "
+                    f"received {precision!r}"
+                )
+            settings = {
+                "resolution": int(text),
+                "precision": precision.strip(),
+                **{name: FLAGS[name].value for name in _SETTINGS},
+            }
+            configs.append(resolve("official", settings))
+    return configs
+
+
+def measure_apart(config):
+    """`measure`, by the flags, in a process of its own.
+
+    Raises:
+        UserError: if the process fails; what it printed is on stderr.
+    """
+    case = {name: FLAGS[name].value for name in (*_SETTINGS, "steps")}
+    case |= {"resolution": config.resolution, "precision": config.precision}
+    given = [f"--{name}={value}" for name, value in case.items() if value]
+    child = subprocess.run(
+        [sys.executable, __file__, *given],
+        env={**os.environ, _ONE_CASE: "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if child.returncode == command.USER_ERROR_STATUS:
+        # It has said why.
+        sys.exit(child.returncode)
+    if child.returncode:
+        raise UserError(
+            f"the process that measured {config.resolution}x"
+            f"{config.resolution} in {config.precision} ended with status "
+            f"{child.returncode}; if memory is short, lower --batch_size"
+        )
+    return json.loads(child.stdout.splitlines()[-1])
+
+
+def measure(config, steps=None):
+    """Time the training step of a config, in this process.
+
+    Args:
+        config: `TrainConfig`.
+        steps: int, steps a call; by default by their arithmetic.
+
+    Returns:
+        dict with the keys of the table: what `--json` prints.
+
+    Raises:
+        UserError: if the devices cannot share the minibatch.
+    """
+    command.import_tensorflow()
+    # Not before it has been imported quietly.
+    from progan_tf import devices
+    from progan_tf.step import TrainingStep
+
+    strategy = devices.make_strategy("")
+    check_shared_evenly(config, strategy.num_replicas_in_sync)
+    kind = "GPU" if devices.has_gpu(strategy) else "CPU"
+    batch = config.batch_size[config.resolution]
+    flops = arithmetic.step_flops_per_image(
+        config.resolution, fmap_base=config.fmap_base, fmap_max=config.fmap_max
+    )
+    steps = steps or min(max(int(_CALL_FLOPS[kind] / flops / batch), 2), 64)
+    state = TrainingStep(config, strategy)
+    reals = random_reals(config, strategy, steps)
+    alphas = np.ones(steps, "float32")
+
+    def call():
+        state.run(reals, alphas, steps)
+
+    call()  # It also traces and compiles.
+    # Read before the peak is measured, whose matrices are no part of it.
+    memory = peak_memory(strategy)
+    before = peak_flops(config.precision, kind)
+    seconds = median_seconds(call)
+    # Once more, because the machine's clock may have changed meanwhile.
+    peak = max(before, peak_flops(config.precision, kind))
+    rate = steps * batch / seconds
+    peak *= strategy.num_replicas_in_sync
+    return {
+        "resolution": config.resolution,
+        "precision": config.precision,
+        "batch_size": batch,
+        "images_per_second": _rounded(rate),
+        "gflops": _rounded(flops * rate / 1e9),
+        "peak_gflops": _rounded(peak / 1e9),
+        "ratio": _rounded(flops * rate / peak),
+        "peak_memory_mb": _rounded(memory / 1e6),
+    }
+
+
+def random_reals(config, strategy, steps):
+    """Noise in place of pictures: uint8 per-replica `[steps, b, R, R, C]`."""
+    import tensorflow as tf
+
+    r, replicas = config.resolution, strategy.num_replicas_in_sync
+    shape = [steps, config.batch_size[r] // replicas, r, r, config.channels]
+    noise = np.random.default_rng(0).integers(0, 256, shape, "uint8")
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(noise)
+    )
+
+
+def median_seconds(call):
+    """Median time of a call, over several."""
+    seconds = []
+    while len(seconds) < _CALLS or sum(seconds) < _SECONDS:
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def peak_memory(strategy):
+    """The most bytes so far, of the process or of the fullest GPU."""
+    import tensorflow as tf
+
+    from progan_tf import devices
+
+    if devices.has_gpu(strategy):
+        return max(
+            tf.config.experimental.get_memory_info(f"GPU:{i}")["peak"]
+            for i in range(strategy.num_replicas_in_sync)
+        )
+    # Here, because Windows has no such module.
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in kibibytes, macOS in bytes.
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def peak_flops(precision, kind):
+    """Operations a second of one device, in the faster of two products.
+
+    Args:
+        precision: str, the dtype.
+        kind: "CPU" or "GPU".
+    """
+    import tensorflow as tf
+
+    def normal(shape, fan_in):
+        numbers = tf.random.stateless_normal(shape, [0, 0])
+        return tf.cast(numbers * fan_in**-0.5, precision)
+
+    # Scaled so that products of products stay of one size.
+    matrix = normal([4096, 4096], 4096)
+    kernel = normal([3, 3, 128, 128], 9 * 128)
+    maps = normal([16, 64, 64, 128], 1)
+    products = _PRODUCTS_TOGETHER[kind]
+
+    def best(attempts, x, product):
+        return products / min(
+            _seconds(products, x, product) for _ in range(attempts)
+        )
+
+    matrices = best(3, matrix, lambda x: tf.matmul(x, matrix))
+    convolutions = best(10, maps, lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"))
+    return max(
+        matrices * 2 * 4096**3, convolutions * 2 * 16 * 64**2 * 9 * 128**2
+    )
+
+
+def _seconds(products, x, product):
+    """Time of products, each of the one before."""
+    start = time.perf_counter()
+    for _ in range(products):
+        x = product(x)
+    x[0, 0].numpy()  # Waits for the device.
+    return time.perf_counter() - start
+
+
+def table_line(values):
+    """A line of right-aligned cells, from a dict with the table's keys."""
+    return "  ".join(
+        f"{_cell(values[name]):>{max(len(heading), 9)}}"
+        for name, heading in _HEADINGS.items()
+    )
+
+
+def _cell(value):
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _rounded(number):
+    """Four digits, which is more than a time can be trusted."""
+    return float(f"{number:.4g}")
+
+
+if __name__ == "__main__":
+    command.run(main, define_flags)

@@ -1,0 +1,187 @@
+"""From a run directory to pictures, in the library and by the command."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from progan_tf import sampling
+from progan_tf.checkpoint import Checkpoints
+from progan_tf.checkpoint import load_generator
+from progan_tf.config import resolve
+from progan_tf.errors import UserError
+from progan_tf.step import TrainingStep
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+def make_run(run_dir, images_seen=None, **overrides):
+    """A run directory with a checkpoint of untrained networks.
+
+    The average has other weights than the networks, as in a trained run.
+
+    Args:
+        run_dir: path; it is made.
+        images_seen: int, where the run is; by default at its end.
+        **overrides: settings.
+    """
+    settings = {"resolution": 16, "fmap_max": 8, "latent_size": 16}
+    settings |= {"run_dir": str(run_dir), "precision": "float32"}
+    config = resolve("laptop", settings | overrides)
+    config.save_config()
+    state = TrainingStep(config, tf.distribute.MirroredStrategy(["CPU:0"]))
+    for weight in state.average.trainable_weights:
+        weight.assign(weight * 0.5)
+    if images_seen is None:
+        images_seen = config.schedule().total_images
+    state.images_seen.assign(images_seen)
+    Checkpoints(state, run_dir).save()
+    return run_dir
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A finished run without classes."""
+    return make_run(tmp_path_factory.mktemp("plain"))
+
+
+@pytest.fixture(scope="module")
+def classes_dir(tmp_path_factory):
+    """A run with 3 classes, while 16x16 fades in."""
+    folder = tmp_path_factory.mktemp("classes")
+    phases = resolve("laptop", {"resolution": 16}).schedule().phases
+    middle = (phases[-1].start + phases[-1].fade_end) // 2
+    return make_run(folder, middle, labels=True, num_classes=3)
+
+
+def generate(*arguments):
+    """The finished process of the command."""
+    return subprocess.run(
+        [sys.executable, "-m", "progan_tf.generate", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def read(path):
+    """The pixels of a PNG file, uint8 `[height, width, 3]`."""
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def assert_mistake(done, words):
+    """It ended with status 2 and one line that has the words."""
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_the_highest_finished_resolution_is_taken(run_dir, classes_dir):
+    assert load_generator(run_dir).output_shape == (None, 16, 16, 3)
+    assert load_generator(run_dir, 4).output_shape == (None, 4, 4, 3)
+    # 16x16 is still fading.
+    assert load_generator(classes_dir).output_shape == (None, 8, 8, 3)
+    with pytest.raises(UserError, match="no finished resolution 16; .* 4, 8$"):
+        load_generator(classes_dir, 16)
+
+
+def test_the_average_and_the_latest_weights_differ(run_dir):
+    average, latest = (
+        sampling.generate_images(load_generator(run_dir, 8, kind), [0])
+        for kind in (True, False)
+    )
+    assert not np.array_equal(average, latest)
+
+
+def test_class_of_a_run(classes_dir):
+    generator = load_generator(classes_dir)
+    own = sampling.generate_images(generator, range(3))
+    third = sampling.generate_images(generator, range(3), [2] * 3)
+    np.testing.assert_array_equal(own[2], third[2])
+    assert not np.array_equal(own[0], third[0])
+    with pytest.raises(UserError, match="from 0 to 2; received 3"):
+        sampling.generate_images(generator, [0], [3])
+
+
+def test_a_keras_file_gives_the_same_images(classes_dir, tmp_path):
+    generator = load_generator(classes_dir)
+    generator.save(tmp_path / "generator.keras")
+    loaded = load_generator(tmp_path / "generator.keras")
+    np.testing.assert_array_equal(
+        sampling.generate_images(loaded, [0, 1, 5]),
+        sampling.generate_images(generator, [0, 1, 5]),
+    )
+
+
+def test_a_grid(run_dir, tmp_path):
+    out = tmp_path / "grid.png"
+    done = generate(f"--run_dir={run_dir}", "--seeds=0-4,9", f"--out={out}")
+    assert done.returncode == 0, done.stderr
+    # The bar is for terminals.
+    assert done.stdout + done.stderr == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["grid.png"]
+    grid = read(out)
+    assert grid.shape == (32, 48, 3)
+    images = sampling.generate_images(load_generator(run_dir), [4, 9])
+    np.testing.assert_array_equal(grid[16:, 16:32], images[0])
+    np.testing.assert_array_equal(grid[16:, 32:], images[1])
+
+
+def test_files_of_one_class(classes_dir, tmp_path):
+    out = tmp_path / "new"
+    done = generate(
+        f"--run_dir={classes_dir}",
+        "--seeds=3,10",
+        f"--out={out}/",
+        "--class=1",
+        "--latest",
+        "--resolution=4",
+        "--batch_size=1",
+    )
+    assert done.returncode == 0, done.stderr
+    files = sorted(out.iterdir())
+    assert [f.name for f in files] == ["seed000003.png", "seed000010.png"]
+    expected = sampling.generate_images(
+        load_generator(classes_dir, 4, average=False), [3, 10], [1, 1]
+    )
+    np.testing.assert_array_equal([read(f) for f in files], expected)
+
+
+def test_mistakes_before_tensorflow_is_loaded(run_dir, tmp_path):
+    place = f"--run_dir={run_dir}"
+    out = f"--out={tmp_path}/grid.png"
+    assert_mistake(generate(place, out, "--seeds=5-1"), "'5-1'")
+    assert_mistake(generate(place, out, "--batch_size=0"), "batch_size")
+    assert_mistake(generate(place, "--out=no/such.png"), "cannot write")
+    assert_mistake(generate(place), "--out")
+    file = f"--run_dir={tmp_path}/generator.keras"
+    pathlib.Path(tmp_path, "generator.keras").touch()
+    assert_mistake(generate(file, out, "--latest"), "needs a run directory")
+    assert [p.name for p in tmp_path.iterdir()] == ["generator.keras"]
+
+
+def test_mistakes_in_the_choice_of_a_generator(run_dir, tmp_path):
+    out = tmp_path / "new"
+    for arguments, words in (
+        ([f"--run_dir={run_dir}", "--class=0"], "expected no class"),
+        ([f"--run_dir={tmp_path / 'none'}"], "no " + str(tmp_path / "none")),
+    ):
+        assert_mistake(generate(*arguments, f"--out={out}/"), words)
+        # Nothing is made where nothing can be generated.
+        assert not out.exists()
+
+
+def test_help_shows_commands():
+    done = generate("--help")
+    assert done.returncode == 0
+    assert "python -m progan_tf.generate --run_dir=" in done.stdout
+    assert "--seeds" in done.stdout

@@ -1,0 +1,151 @@
+"""Resuming: what may change and what may not."""
+
+import dataclasses
+import pathlib
+
+import pytest
+
+from progan_tf import presets
+from progan_tf import resume
+from progan_tf.config import resolve
+from progan_tf.errors import UserError
+
+
+def one_device(devices):
+    """Stands in for counting the devices of this machine."""
+    del devices
+    return 1
+
+
+def start_run(folder, preset="laptop", replicas=1, **overrides):
+    config = resolve(preset, {"run_dir": str(folder), **overrides}, replicas)
+    config.save_config()
+    return config
+
+
+def test_changed_settings(tmp_path):
+    stored = start_run(tmp_path)
+    new = dataclasses.replace(stored, seed=1, total_kimg=300)
+    assert resume.changed_settings(stored, stored) == {}
+    assert resume.changed_settings(stored, new) == {
+        "seed": (1000, 1),
+        "total_kimg": (None, 300),
+    }
+
+
+def test_a_new_run(tmp_path):
+    given = {"preset": "laptop", "run_dir": str(tmp_path), "seed": 3}
+    config, resumed = resume.resolve_for_run(given, one_device)
+    assert not resumed
+    assert config == resolve("laptop", {"run_dir": str(tmp_path), "seed": 3})
+
+
+def test_a_new_run_takes_the_row_of_its_devices(tmp_path):
+    asked = []
+
+    def four_devices(devices):
+        asked.append(devices)
+        return 4
+
+    given = {"run_dir": str(tmp_path), "devices": "GPU:0,GPU:1,GPU:2,GPU:3"}
+    config, _ = resume.resolve_for_run(given, four_devices)
+    assert asked == [given["devices"]]
+    assert config.replicas == 4
+    assert config.batch_size == presets.OFFICIAL_BATCH_SIZES[4]
+
+
+def test_mistakes_are_found_before_devices_are_counted(tmp_path):
+    def never(devices):
+        raise AssertionError("counting devices takes seconds")
+
+    given = {"run_dir": str(tmp_path), "resolution": 100}
+    with pytest.raises(UserError, match="not 100"):
+        resume.resolve_for_run(given, never)
+
+
+def test_run_dir_alone_resumes_with_the_stored_settings(tmp_path):
+    stored = start_run(tmp_path, replicas=2, fmap_max=32)
+    given = {"run_dir": str(tmp_path)}
+    assert resume.resolve_for_run(given, one_device) == (stored, True)
+
+
+def test_the_same_command_resumes_in_the_default_run_dir(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"preset": "laptop", "resolution": 16, "batch_size": 8}
+    first, resumed = resume.resolve_for_run(given, one_device)
+    assert not resumed
+    first.save_config()
+    assert pathlib.Path("runs/cats-laptop-16/config.json").exists()
+    assert resume.resolve_for_run(given, one_device) == (first, True)
+
+
+def test_settings_of_length_and_place_may_change(tmp_path):
+    stored = start_run(tmp_path)
+    changes = {"total_kimg": 400.0, "tick_kimg": 1.5, "xla": "off"}
+    changes |= {"sample_kimg": 5, "checkpoint_kimg": 5, "keep_checkpoints": 9}
+    changes |= {"devices": "CPU:0"}
+    given = {"run_dir": str(tmp_path), "preset": "laptop", **changes}
+    config, resumed = resume.resolve_for_run(given, one_device)
+    assert resumed
+    assert config == dataclasses.replace(stored, **changes)
+    before, after = stored.schedule().phases, config.schedule().phases
+    assert after[:-1] == before[:-1]
+    assert after[-1].end == 400_000
+
+
+def test_an_earlier_total_is_kept_unless_given_anew(tmp_path):
+    stored = start_run(tmp_path, "official", total_kimg=50)
+    given = {"run_dir": str(tmp_path), "preset": "official"}
+    assert resume.resolve_for_run(given, one_device) == (stored, True)
+
+
+def test_other_changes_name_each_setting_with_both_values(tmp_path):
+    start_run(tmp_path)
+    given = {"run_dir": str(tmp_path), "seed": 1, "batch_size": 16}
+    with pytest.raises(UserError) as caught:
+        resume.resolve_for_run(given, one_device)
+    message = str(caught.value)
+    assert "seed is 1000 there, not 1;" in message
+    assert "batch_size is 4: 32, 8: 32, 16: 32, 32: 16 there, not 16" in message
+    assert "\n" not in message
+
+
+def test_another_resolution_cannot_be_resumed(tmp_path):
+    start_run(tmp_path)
+    for preset in ({}, {"preset": "laptop"}):
+        given = {"run_dir": str(tmp_path), "resolution": 64, **preset}
+        with pytest.raises(UserError, match="resolution is 32 there, not 64"):
+            resume.resolve_for_run(given, one_device)
+
+
+def test_an_explicit_preset_is_compared_in_full(tmp_path):
+    start_run(tmp_path, fmap_max=32)
+    given = {"run_dir": str(tmp_path), "preset": "laptop"}
+    with pytest.raises(UserError, match="fmap_max is 32 there, not 64"):
+        resume.resolve_for_run(given, one_device)
+
+
+def test_an_explicit_preset_has_the_stored_number_of_devices(tmp_path):
+    stored = start_run(tmp_path, "official", replicas=4)
+    given = {"run_dir": str(tmp_path), "preset": "official"}
+    assert resume.resolve_for_run(given, one_device) == (stored, True)
+
+
+def test_auto_precision_keeps_what_it_was(tmp_path):
+    for stored in ("float32", "bfloat16"):
+        start_run(tmp_path, precision=stored)
+        given = {"run_dir": str(tmp_path), "preset": "laptop"}
+        config, _ = resume.resolve_for_run(given, one_device)
+        assert config.precision == stored
+
+
+def test_resuming_on_devices_that_cannot_share_is_refused(tmp_path):
+    start_run(tmp_path)
+    with pytest.raises(UserError, match="by 3 devices"):
+        resume.resolve_for_run({"run_dir": str(tmp_path)}, lambda _: 3)
+
+
+def test_classes_counted_at_the_start_are_kept(tmp_path):
+    stored = start_run(tmp_path, labels=True, num_classes=15)
+    given = {"run_dir": str(tmp_path), "preset": "laptop", "labels": True}
+    assert resume.resolve_for_run(given, one_device) == (stored, True)

@@ -1,0 +1,239 @@
+"""Seeds, latents, images of them, and ways between them."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from progan_tf import sampling
+from progan_tf.errors import UserError
+from progan_tf.networks import Generator
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return Generator(32, 16, fmap_max=16, seed=3).at(32, fade=False)
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    return Generator(8, 16, num_classes=3, fmap_max=8, seed=3).at(8, fade=False)
+
+
+# ---- seeds and latents ----
+
+
+@pytest.mark.parametrize(
+    "text, seeds",
+    [
+        ("7", [7]),
+        ("0-3", [0, 1, 2, 3]),
+        ("1,5,9-12", [1, 5, 9, 10, 11, 12]),
+        (" 9-9, 2 ", [9, 2]),
+        ("4294967295", [2**32 - 1]),
+    ],
+)
+def test_parse_seeds(text, seeds):
+    assert sampling.parse_seeds(text) == seeds
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "a", "1,,2", "-1", "5-2", "1-", "1.5", "4294967296", "0x1", "1-2-3"],
+)
+def test_parse_seeds_mistakes(text):
+    with pytest.raises(UserError, match="expected seeds such as"):
+        sampling.parse_seeds(text)
+
+
+def test_too_many_seeds():
+    assert len(sampling.parse_seeds("1-1000000")) == 1_000_000
+    for text in ("0-1000000", "5,0-999999", "0-4294967295"):
+        with pytest.raises(UserError, match="at most 1,000,000"):
+            sampling.parse_seeds(text)
+
+
+def test_seeded_latents():
+    latents = sampling.seeded_latents([1, 0, 2**32 - 1], 3)
+    assert latents.dtype == np.float32
+    # What numpy.random.RandomState gives on every machine.
+    np.testing.assert_allclose(
+        latents[:2],
+        [[1.6243454, -0.6117564, -0.5281718], [1.7640524, 0.4001572, 0.978738]],
+        rtol=1e-6,
+    )
+    assert sampling.seeded_latents([], 3).shape == (0, 3)
+
+
+# ---- images ----
+
+
+def test_an_image_depends_on_its_seed_alone(generator):
+    seeds = np.arange(20)
+    expected = sampling.generate_images(generator, seeds)
+    assert expected.dtype == np.uint8
+    assert expected.shape == (20, 32, 32, 3)
+    assert len(np.unique(expected, axis=0)) == 20
+    for batch_size in (1, 3, 8, 100):
+        images = sampling.generate_images(
+            generator, seeds, batch_size=batch_size
+        )
+        np.testing.assert_array_equal(images, expected)
+    alone = [sampling.generate_images(generator, [seed])[0] for seed in seeds]
+    np.testing.assert_array_equal(alone, expected)
+    order = np.random.default_rng(0).permutation(20)
+    images = sampling.generate_images(generator, order)
+    np.testing.assert_array_equal(images, expected[order])
+
+
+def test_images_are_those_of_the_model(generator):
+    latents = sampling.seeded_latents([4, 5], 16)
+    floats = np.asarray(generator(latents, training=False))
+    images = sampling.images_of(generator, latents)
+    expected = np.clip(floats * 127.5 + 127.5, 0, 255)
+    # Another number of images at once may be rounded another way.
+    np.testing.assert_allclose(images, expected, atol=0.51)
+    np.testing.assert_array_equal(
+        images, sampling.generate_images(generator, [4, 5])
+    )
+
+
+def test_images_come_in_batches(generator):
+    batches = sampling.iterate_images(generator, range(20), batch_size=9)
+    assert [len(batch) for batch in batches] == [9, 9, 2]
+    none = sampling.generate_images(generator, [])
+    assert none.shape == (0, 32, 32, 3)
+    assert none.dtype == np.uint8
+
+
+def test_the_forward_pass_is_traced_once(generator):
+    for seeds in ([1], [1, 2, 3], range(9)):
+        sampling.generate_images(generator, seeds, batch_size=2)
+    traced = sampling._compiled(generator).experimental_get_tracing_count()
+    assert traced == 1
+
+
+def test_classes(conditional):
+    assert sampling.input_sizes(conditional) == (16, 3)
+    seeds = [0, 1, 2, 4]
+    own = sampling.generate_images(conditional, seeds)
+    modulo = sampling.generate_images(conditional, seeds, [0, 1, 2, 1])
+    np.testing.assert_array_equal(own, modulo)
+    second = sampling.generate_images(conditional, seeds, [1] * 4)
+    same = [np.array_equal(a, b) for a, b in zip(own, second, strict=True)]
+    assert same == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "labels, words",
+    [
+        ([0, 3], "from 0 to 2; received 3"),
+        ([-1, 0], "received -1"),
+        ([0], "expected 2 labels"),
+    ],
+)
+def test_wrong_labels(conditional, labels, words):
+    # At once, not when the first image is asked for.
+    with pytest.raises(UserError, match=words):
+        sampling.iterate_images(conditional, [0, 1], labels)
+
+
+def test_labels_where_they_do_not_belong(generator, conditional):
+    with pytest.raises(UserError, match="the generator has none"):
+        sampling.iterate_images(generator, [0], [0])
+    with pytest.raises(UserError, match="has 3 classes"):
+        sampling.images_of(conditional, sampling.seeded_latents([0], 16))
+
+
+# ---- files ----
+
+
+def picture(brightness):
+    return np.full([2, 2, 3], brightness, "uint8")
+
+
+def test_a_grid_is_about_square(tmp_path):
+    for count, columns, size in (
+        (1, None, (2, 2)),
+        (5, None, (6, 4)),
+        (64, None, (16, 16)),
+        (5, 5, (10, 2)),
+    ):
+        pictures = [picture(seed) for seed in range(count)]
+        path = tmp_path / "grid.png"
+        sampling.save_images(pictures, range(count), str(path), columns)
+        with Image.open(path) as grid:
+            assert grid.size == size
+
+
+def test_a_folder_is_made(tmp_path):
+    folder = tmp_path / "a" / "b"
+    pictures = map(picture, (5, 70))
+    sampling.save_images(pictures, [5, 1234567], f"{folder}/")
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["seed000005.png", "seed1234567.png"]
+    with Image.open(folder / names[0]) as image:
+        assert (np.asarray(image) == 5).all()
+    # It exists now and needs no slash.
+    assert sampling.is_folder(str(folder))
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    file = tmp_path / "file.png"
+    file.write_bytes(b"")
+    assert not sampling.is_folder(str(file))
+    with pytest.raises(UserError, match="expected FILE.png or FOLDER/"):
+        sampling.is_folder(str(tmp_path / "grid.jpg"))
+    with pytest.raises(UserError, match="cannot write"):
+        sampling.is_folder(str(tmp_path / "missing" / "grid.png"))
+    with pytest.raises(UserError, match="cannot write"):
+        sampling.is_folder(str(file / "grid.png"))
+    with pytest.raises(UserError, match="cannot make"):
+        sampling.save_images([picture(0)], [0], f"{file}/")
+
+
+# ---- interpolation ----
+
+
+@pytest.fixture
+def ends():
+    return sampling.seeded_latents([0, 1], 512)
+
+
+def test_interpolation_meets_its_ends(ends):
+    start, end = ends
+    for fraction, expected in ((0, start), (1, end)):
+        z = sampling.interpolate(start, end, fraction)
+        assert z.dtype == np.float32
+        np.testing.assert_allclose(z, expected, atol=1e-6)
+
+
+def test_lengths_change_linearly(ends):
+    start, end = ends[0], 3 * ends[1]
+    lengths = [np.linalg.norm(z) for z in (start, end)]
+    middle = sampling.interpolate(start, end, 0.5)
+    np.testing.assert_allclose(np.linalg.norm(middle), np.mean(lengths), 1e-5)
+    # A straight line would pass much nearer to the middle of the sphere.
+    assert np.linalg.norm((start + end) / 2) < 0.9 * np.mean(lengths)
+
+
+def test_directions_turn_evenly_along_the_great_circle(ends):
+    fractions = np.linspace(0, 1, 6)
+    path = sampling.interpolate(*ends, fractions)
+    assert path.shape == (6, 512)
+    units = path / np.linalg.norm(path, axis=1, keepdims=True)
+    angles = np.arccos(np.sum(units[1:] * units[:-1], axis=1))
+    np.testing.assert_allclose(angles, angles.sum() / 5, rtol=1e-3)
+    # All of them lie in the plane of the two ends.
+    plane, _ = np.linalg.qr(ends.T)
+    np.testing.assert_allclose(units @ plane @ plane.T, units, atol=1e-6)
+
+
+def test_a_quarter_turn_in_numbers():
+    z = sampling.interpolate([2.0, 0.0], [0.0, 4.0], [0.0, 1 / 3, 1.0])
+    third = 8 / 3 * np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)])
+    np.testing.assert_allclose(z, [[2, 0], third, [0, 4]], atol=1e-6)
+
+
+def test_interpolation_between_equals(ends):
+    z = sampling.interpolate(ends[0], ends[0], 0.3)
+    np.testing.assert_allclose(z, ends[0], atol=1e-6)
