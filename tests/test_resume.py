@@ -244,3 +244,31 @@ def test_signals_save_and_kill_loses_little(tmp_path):
     ticks = ticks_of(run_dir)
     assert ticks == sorted(set(ticks))
     assert ticks[-1] == resumed
+
+
+def test_deterministic_command_across_a_signal(tmp_path):
+    flags = {
+        "resolution": 8,
+        "fmap_max": 8,
+        "latent_size": 8,
+        "fade_kimg": 4,
+        "stable_kimg": 4,
+        "tick_kimg": 1,
+        "deterministic": "true",
+        "mirror": "true",
+    }
+    whole = start_training(tmp_path / "whole", **flags)
+    parts = start_training(tmp_path / "parts", **flags)
+    while "8x8  alpha 0" not in (line := parts.stdout.readline()):
+        assert line, parts.communicate()
+    parts.send_signal(signal.SIGINT)
+    assert "Stopped at" in parts.communicate(timeout=60)[0]
+    assert parts.returncode == 0
+    assert 4000 < checkpoint_values(tmp_path / "parts")["images_seen"] < 12000
+    parts = start_training(tmp_path / "parts", **flags)
+    assert "Done" in parts.communicate(timeout=120)[0]
+    assert "Done" in whole.communicate(timeout=120)[0]
+    assert_equal_to_the_bit(
+        checkpoint_values(tmp_path / "whole"),
+        checkpoint_values(tmp_path / "parts"),
+    )
