@@ -61,13 +61,13 @@ PRESETS = {
     # Recognisable pictures from two CPU cores while one waits.
     "laptop": {
         "resolution": 32,
-        "fade_kimg": _by_resolution(0, 20, 30, 30, 30, 30, 30, 30, 30),
-        "stable_kimg": _by_resolution(20, 20, 30, 50, 80, 80, 80, 80, 80),
+        "fade_kimg": _by_resolution(0, 16, 24, 24, 40, 40, 40, 40, 40),
+        "stable_kimg": _by_resolution(16, 16, 24, 80, 80, 80, 80, 80, 80),
         "total_kimg": None,
-        "batch_size": _by_resolution(32, 32, 32, 16, 8, 4, 4, 4, 4),
-        "learning_rate": 0.001,
+        "batch_size": _by_resolution(32, 32, 16, 16, 8, 4, 4, 4, 4),
+        "learning_rate": 0.002,
         "fmap_max": 64,
-        "average_decay": 0.998,
+        "average_decay": 0.999,
         "precision": "auto",
         "tick_kimg": 2,
         "sample_kimg": 10,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from progan_tf.data import ShuffledOrder
 from progan_tf.images import nearest_up
 from progan_tf.sampling import generate_images
 
@@ -25,8 +26,9 @@ class SampleGrids:
         self._source = source
 
     def write_reals(self):
-        """The data's first pictures, at the run's resolution."""
-        indices = np.arange(self._log.cells) % len(self._source)
+        """The first pictures that the run sees, at its resolution."""
+        order = ShuffledOrder(len(self._source), self._config.seed)
+        indices = order.indices(0, self._log.cells)
         images = self._source.images(indices, self._config.resolution)
         self._log.write_grid("reals", "reals", images, 0)
 

@@ -1,11 +1,11 @@
 """What a run trains: networks, average, optimizers and counters."""
 
-import keras
 import tensorflow as tf
 
 from progan_tf.activations import lean_leaky_relu
 from progan_tf.networks import Discriminator
 from progan_tf.networks import Generator
+from progan_tf.optimizer import FusedAdam
 
 # Of float16's loss scale, in powers of two. The official code starts at 64,
 # far beyond float16, and spends its first 48 steps coming down from it.
@@ -85,7 +85,7 @@ class TrainingState(tf.Module):
 
     def _create_optimizers(self):
         def adam(name):
-            return keras.optimizers.Adam(
+            return FusedAdam(
                 0.001, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=name
             )
 

@@ -32,7 +32,16 @@ TIERS = (
     {"estimate", "presets", "schedule"},
     {"settings"},
     {"activations", "config", "images", "layers"},
-    {"data", "devices", "family", "losses", "report", "resume", "run_log"},
+    {
+        "data",
+        "devices",
+        "family",
+        "losses",
+        "optimizer",
+        "report",
+        "resume",
+        "run_log",
+    },
     {"networks"},
     {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
     | {"weights"},

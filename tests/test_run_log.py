@@ -1,0 +1,113 @@
+"""Metrics, grids, averages and progress, without any training."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from progan_tf.errors import UserError
+from progan_tf.feed import Call
+from progan_tf.run_log import Averages
+from progan_tf.run_log import Progress
+from progan_tf.run_log import RunLog
+from progan_tf.run_log import duration
+
+VALUES = {
+    "images_seen": 2500,
+    "resolution": 8,
+    "alpha": 0.25,
+    "discriminator_loss": -1.5,
+    "generator_loss": 2.0,
+    "images_per_second": 1234.5,
+}
+
+
+def test_lines_beyond_the_checkpoint_are_dropped(tmp_path):
+    lines = [json.dumps({"images_seen": seen}) for seen in (10, 20, 30)]
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("\n".join(lines) + '\n{"images_se')
+    log = RunLog(tmp_path, 8, images_seen=20)
+    log.write_metrics(VALUES)
+    log.close()
+    seen = [json.loads(x)["images_seen"] for x in path.read_text().splitlines()]
+    assert seen == [10, 20, 2500]
+
+
+def test_grid_cells_are_enlarged(tmp_path):
+    log = RunLog(tmp_path, 8)
+    images = np.zeros([log.cells, 8, 8, 3], np.uint8)
+    images[1, 0, 0] = [255, 0, 0]
+    log.write_grid("fakes", "fakes-000001", images, 1000)
+    log.close()
+    with Image.open(tmp_path / "samples" / "fakes-000001.png") as picture:
+        grid = np.asarray(picture)
+    assert grid.shape == (9 * 64, 16 * 64, 3)
+    # One red pixel of the second picture, eight times as large.
+    red = np.argwhere((grid == [255, 0, 0]).all(-1))
+    assert red.min(0).tolist() == [0, 64]
+    assert red.max(0).tolist() == [7, 71]
+
+
+def test_unwritable_metrics(tmp_path):
+    log = RunLog(tmp_path, 8)
+    (tmp_path / "metrics.jsonl").mkdir()
+    with pytest.raises(UserError, match="cannot write .*metrics.jsonl"):
+        log.write_metrics(VALUES)
+    log.close()
+
+
+def test_averages_weigh_by_steps_and_leave_compilation_out():
+    averages = Averages()
+    averages.add(Call(0, 1, 8, 4), {"loss": 4.0}, 10.0, compiled=False)
+    first = averages.values()
+    assert first == {"loss": 4.0, "images_per_second": 0.8}
+    averages.add(Call(8, 3, 8, 4), {"loss": 2.0}, 2.0, compiled=True)
+    assert averages.values() == {"loss": 2.5, "images_per_second": 12.0}
+
+
+def test_a_line_a_tick_where_there_is_no_terminal(capsys):
+    progress = Progress(0, 10_000)
+    progress.update(1000, 8, 0.5, 100.0, 60.0)
+    assert capsys.readouterr().out == ""
+    progress.tick(VALUES, 3661)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line == (
+        "2.5 of 10.0 kimg  8x8  alpha 0.25  D -1.500  G 2.000  "
+        "1,234 img/s  1:01:01 left"
+    )
+
+
+def test_a_bar_on_a_terminal(monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    progress = Progress(0, 10_000)
+    progress.update(5000, 16, 0.5, 432.1, 3661)
+    progress.tick(VALUES, 3661)
+    progress.close()
+    shown = terminal.getvalue()
+    assert "50%" in shown
+    assert "16x16 alpha 0.50  432.1 img/s  1:01:01 left" in shown
+    assert capsys.readouterr().out == ""
+
+
+def test_other_workers_say_nothing(capsys):
+    progress = Progress(0, 10_000, quiet=True)
+    progress.say("words")
+    progress.tick(VALUES, 1)
+    captured = capsys.readouterr()
+    assert captured.out == captured.err == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0:00:00"), (725, "0:12:05"), (273_600, "3 days, 4:00:00")],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
