@@ -61,8 +61,8 @@ PRESETS = {
     # Recognisable pictures from two CPU cores while one waits.
     "laptop": {
         "resolution": 32,
-        "fade_kimg": _by_resolution(0, 16, 24, 24, 40, 40, 40, 40, 40),
-        "stable_kimg": _by_resolution(16, 16, 24, 80, 80, 80, 80, 80, 80),
+        "fade_kimg": _by_resolution(0, 16, 20, 24, 40, 40, 40, 40, 40),
+        "stable_kimg": _by_resolution(16, 16, 24, 64, 80, 80, 80, 80, 80),
         "total_kimg": None,
         "batch_size": _by_resolution(32, 32, 16, 16, 8, 4, 4, 4, 4),
         "learning_rate": 0.002,

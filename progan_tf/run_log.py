@@ -11,6 +11,7 @@ import tqdm
 
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
+from progan_tf.images import box_down
 from progan_tf.images import grid_shape
 from progan_tf.images import make_grid
 from progan_tf.images import nearest_up
@@ -18,6 +19,7 @@ from progan_tf.images import save_png
 
 # Cells of a grid are enlarged to this many pixels, to be seen without a lens.
 _CELL = 64
+_LARGEST_CELL_ON_BOARD = 256
 
 
 class RunLog:
@@ -82,8 +84,11 @@ class RunLog:
         images = nearest_up(images, self._cell // images.shape[1])
         grid = make_grid(images, self.columns)
         save_png(self._samples / f"{name}.png", grid)
+        # A whole grid of large pictures would make TensorBoard's file huge.
+        factor = max(1, images.shape[1] // _LARGEST_CELL_ON_BOARD)
+        grid = np.rint(box_down(grid[np.newaxis], factor)).astype(np.uint8)
         with self._writer.as_default(step=images_seen):
-            tf.summary.image(tag, grid[np.newaxis])
+            tf.summary.image(tag, grid)
 
     @property
     def columns(self):
@@ -175,8 +180,8 @@ class Progress:
         if self._bar is None and not self._quiet:
             size = values["resolution"]
             print(
-                f"{values['images_seen'] / 1000:,.1f} of "
-                f"{self._total / 1000:,.1f} kimg  {size}x{size}  "
+                f"{kimg(values['images_seen'])} of {kimg(self._total)} kimg  "
+                f"{size}x{size}  "
                 f"alpha {values['alpha']:.2f}  "
                 f"D {values['discriminator_loss']:.3f}  "
                 f"G {values['generator_loss']:.3f}  "
@@ -196,6 +201,11 @@ class Progress:
         """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
+
+
+def kimg(images):
+    """Thousands of images as text: 12,000.0, and 0.128 for few."""
+    return f"{images / 1000:,.{1 if images >= 1000 else 3}f}"
 
 
 def duration(seconds):

@@ -22,6 +22,7 @@ from progan_tf.run_log import Averages
 from progan_tf.run_log import Progress
 from progan_tf.run_log import RunLog
 from progan_tf.run_log import duration
+from progan_tf.run_log import kimg
 from progan_tf.samples import SampleGrids
 from progan_tf.step import TrainingStep
 
@@ -123,8 +124,8 @@ class Trainer:
         where = f"{count} {kind} device{'s' if count > 1 else ''}"
         verb = "Resuming" if resumed else "Training"
         return (
-            f"{verb} {self.config.run_dir} at {self.images_seen / 1000:,.1f} "
-            f"of {self.schedule.total_images / 1000:,.1f} kimg: "
+            f"{verb} {self.config.run_dir} at {kimg(self.images_seen)} of "
+            f"{kimg(self.schedule.total_images)} kimg: "
             f"{self.config.data}, up to {self.config.resolution}x"
             f"{self.config.resolution}, {self.config.precision}, {where}"
         )
@@ -178,8 +179,8 @@ class Trainer:
     def _cadences(self):
         """Images between two ticks, sample grids and checkpoints."""
         config = self.config
-        kimg = config.tick_kimg, config.sample_kimg, config.checkpoint_kimg
-        return [max(1, round(1000 * every)) for every in kimg]
+        every = config.tick_kimg, config.sample_kimg, config.checkpoint_kimg
+        return [max(1, round(1000 * thousands)) for thousands in every]
 
     def _record(self, call, means, seconds):
         # The first call of a stage also traces and compiles.

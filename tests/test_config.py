@@ -74,7 +74,7 @@ def test_paper_preset():
 
 def test_laptop_schedule_is_the_sum_of_its_phases():
     config = resolve("laptop", {"precision": "float32"})
-    assert config.schedule().total_images == 200_000
+    assert config.schedule().total_images == 180_000
     assert config.fade_kimg == {4: 0, 8: 20, 16: 30, 32: 30}
 
 
