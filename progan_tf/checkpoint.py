@@ -13,8 +13,7 @@ import tensorflow as tf
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.files import writing
-from progan_tf.layers import EqualizedConv2D  # noqa: F401  registers layers
-from progan_tf.networks import Generator
+from progan_tf.networks import generator_of
 
 _FOLDER = "checkpoints"
 _PREFIX = "ckpt"
@@ -175,15 +174,7 @@ def load_generator(path, resolution=None, average=True):
         raise UserError(f"expected a run directory or .keras file; no {path}")
     config = load_config(path)
     checkpoint = latest_checkpoint(path)
-    family = Generator(
-        config.resolution,
-        config.latent_size,
-        config.num_classes,
-        config.channels,
-        config.fmap_base,
-        config.fmap_max,
-        config.fused_scale,
-    )
+    family = generator_of(config)
     name = "average" if average else "generator"
     restored = tf.train.Checkpoint(**{name: family}).restore(checkpoint)
     restored.assert_existing_objects_matched().expect_partial()

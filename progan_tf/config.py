@@ -58,11 +58,18 @@ class TrainConfig:
         free=True,
     )
     seed: int = setting(
-        1000, "seed of the weights, latents and data order", low=0
+        1000, "seed of the weights, latents and data order", low=0, below=2**31
     )
     labels: bool = setting(False, "learn the classes of the data (AC-GAN)")
     num_classes: int = setting(
         0, "classes that are learnt; the trainer counts them", low=0, flag=False
+    )
+    num_images: int = setting(
+        0,
+        "pictures of the data; the trainer counts them",
+        low=0,
+        free=True,
+        flag=False,
     )
     mirror: bool = setting(False, "show half of the pictures mirrored")
     channels: int = setting(3, "colours of the pictures: 3 for RGB, 1 for grey")

@@ -230,3 +230,44 @@ class Discriminator(Family):
         if self.num_classes:
             outputs = [outputs[:, :1], outputs[:, 1:]]
         return keras.Model(images, outputs, name=f"discriminator_{resolution}")
+
+
+def generator_of(config, **options):
+    """The `Generator` that a `TrainConfig` describes.
+
+    Args:
+        config: `TrainConfig`.
+        **options: arguments of `Generator` besides the shape of the network.
+    """
+    return Generator(
+        config.resolution,
+        config.latent_size,
+        config.num_classes,
+        config.channels,
+        config.fmap_base,
+        config.fmap_max,
+        config.fused_scale,
+        # The official code's for float16, in which 1e-8 is 0.
+        pixelnorm_epsilon=1e-4 if config.precision == "float16" else 1e-8,
+        **options,
+    )
+
+
+def discriminator_of(config, **options):
+    """The `Discriminator` that a `TrainConfig` describes.
+
+    Args:
+        config: `TrainConfig`.
+        **options: arguments of `Discriminator` besides the shape of the
+            network.
+    """
+    return Discriminator(
+        config.resolution,
+        config.num_classes,
+        config.channels,
+        config.fmap_base,
+        config.fmap_max,
+        config.fused_scale,
+        config.minibatch_stddev_group,
+        **options,
+    )

@@ -155,7 +155,7 @@ class Progress:
         self._total = total
         self._quiet = quiet
         self._bar = None
-        if not quiet and sys.stderr.isatty():
+        if not quiet and sys.stdout.isatty() and sys.stderr.isatty():
             self._bar = tqdm.tqdm(
                 total=total,
                 initial=images_seen,

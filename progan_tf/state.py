@@ -3,8 +3,8 @@
 import tensorflow as tf
 
 from progan_tf.activations import lean_leaky_relu
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
+from progan_tf.networks import discriminator_of
+from progan_tf.networks import generator_of
 from progan_tf.optimizer import FusedAdam
 
 # Of float16's loss scale, in powers of two. The official code starts at 64,
@@ -52,36 +52,19 @@ class TrainingState(tf.Module):
 
     def _create_networks(self):
         config = self.config
-        half = config.precision == "float16"
-        policy = {"float32": "float32"}.get(
-            config.precision, f"mixed_{config.precision}"
+        policy = config.precision
+        if policy != "float32":  # The weights are float32 all the same.
+            policy = f"mixed_{policy}"
+        options = {"activation": lean_leaky_relu, "dtype": policy}
+        # No two layers share a seed: a network has fewer than 500. Keras takes
+        # 32 bits.
+        seed = 1000 * config.seed % 2**31
+        self.generator = generator_of(config, seed=seed, **options)
+        self.discriminator = discriminator_of(
+            config, seed=seed + 500, **options
         )
-        shared = {
-            "resolution": config.resolution,
-            "num_classes": config.num_classes,
-            "channels": config.channels,
-            "fmap_base": config.fmap_base,
-            "fmap_max": config.fmap_max,
-            "fused_scale": config.fused_scale,
-        }
-        generator_options = {"latent_size": config.latent_size, **shared}
-        self.generator = Generator(
-            **generator_options,
-            pixelnorm_epsilon=1e-4 if half else 1e-8,
-            activation=lean_leaky_relu,
-            dtype=policy,
-            seed=1000 * config.seed,
-        )
-        self.discriminator = Discriminator(
-            **shared,
-            minibatch_stddev_group=config.minibatch_stddev_group,
-            activation=lean_leaky_relu,
-            dtype=policy,
-            seed=1000 * config.seed + 500,
-        )
-        self.average = Generator(
-            **generator_options, seed=1000 * config.seed, name="average"
-        )
+        # The generator's seed, because the average begins as a copy of it.
+        self.average = generator_of(config, seed=seed, name="average")
 
     def _create_optimizers(self):
         def adam(name):

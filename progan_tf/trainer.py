@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import functools
 import pathlib
-import signal
 import time
 
 import tensorflow as tf
@@ -12,12 +10,15 @@ import tensorflow as tf
 from progan_tf import devices
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import save_generator
+from progan_tf.config import CONFIG_FILE
 from progan_tf.config import check_shared_evenly
+from progan_tf.config import load_config
 from progan_tf.data import check_resolution
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.estimate import TimeEstimate
 from progan_tf.feed import Feed
+from progan_tf.resume import check_resumable
 from progan_tf.run_log import Averages
 from progan_tf.run_log import Progress
 from progan_tf.run_log import RunLog
@@ -25,6 +26,7 @@ from progan_tf.run_log import duration
 from progan_tf.run_log import kimg
 from progan_tf.samples import SampleGrids
 from progan_tf.step import TrainingStep
+from progan_tf.stopping import StopRequest
 
 _MOST_SKIPPED_IN_A_ROW = 50
 
@@ -50,12 +52,14 @@ class Trainer:
         check_shared_evenly(config, replicas)
         source = open_source(config.data, config.channels, config.labels)
         check_resolution(source, config.resolution)
-        classes = source.num_classes if config.labels else 0
-        self.config = dataclasses.replace(config, num_classes=classes)
+        self.config = dataclasses.replace(
+            config,
+            num_classes=source.num_classes if config.labels else 0,
+            num_images=len(source),
+        )
         self.schedule = self.config.schedule()
         self._source = source
         self._chief = devices.is_chief(self.strategy)
-        self._stop = False
 
     def train(self):
         """Train to the end of the schedule, or until SIGINT or SIGTERM.
@@ -66,13 +70,21 @@ class Trainer:
             bool, whether the end was reached.
 
         Raises:
-            UserError: if the run directory cannot be written, or gradients
-                stay infinite.
+            UserError: if the run directory cannot be written or holds a run
+                with other settings, if the data fails, or if gradients stay
+                infinite.
         """
-        self._open_run_directory()
+        began_with = self._open_run_directory()
         self._create_state()
+        if began_with not in (0, self.config.num_images):
+            self._progress.say(
+                f"The run began with {began_with} pictures; now there are "
+                f"{self.config.num_images}, so they come in another order."
+            )
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self._catching_signals())
+            self._stop = stack.enter_context(
+                StopRequest(self.strategy, self._progress.say)
+            )
             self._feed = Feed(
                 self.config, self._source, self.strategy, self._cadences()
             )
@@ -87,9 +99,16 @@ class Trainer:
     # ---- setting up ----
 
     def _open_run_directory(self):
+        """Check it, write config.json; pictures that its run began with."""
         folder = pathlib.Path(self.config.run_dir)
+        began_with = 0
+        if (folder / CONFIG_FILE).exists():
+            stored = load_config(folder)
+            check_resumable(stored, self.config)
+            began_with = stored.num_images
         if self._chief:
             self.config.save_config(folder)
+        return began_with
 
     def _create_state(self):
         config = self.config
@@ -130,24 +149,6 @@ class Trainer:
             f"{self.config.resolution}, {self.config.precision}, {where}"
         )
 
-    @contextlib.contextmanager
-    def _catching_signals(self):
-        """SIGINT and SIGTERM end the loop after the call in hand."""
-
-        def handle(number, frame):
-            if self._stop and number == signal.SIGINT:
-                raise KeyboardInterrupt
-            self._stop = True
-            self._progress.say("Stopping: saving everything first.")
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        old = {number: signal.signal(number, handle) for number in numbers}
-        try:
-            yield
-        finally:
-            for number, handler in old.items():
-                signal.signal(number, handler)
-
     # ---- the loop ----
 
     def _loop(self):
@@ -159,7 +160,7 @@ class Trainer:
             # networks are in the record too.
             self._maintain(previous)
             previous = self.images_seen
-            if previous >= self.schedule.total_images or self._must_stop():
+            if previous >= self.schedule.total_images or self._stop.made():
                 return
             phase = self.schedule.at(previous)
             self.state.enter_stage(
@@ -171,7 +172,13 @@ class Trainer:
         """One call of several steps; nothing falls due within them."""
         call = self._feed.plan(self.images_seen)
         began = time.perf_counter()
-        means = self.state.run(**self._feed.arguments(call))
+        try:
+            arguments = self._feed.arguments(call)
+        except UserError:
+            # The networks are as good as before; only the data has failed.
+            self._save()
+            raise
+        means = self.state.run(**arguments)
         self.images_seen += call.images
         self._record(call, means, time.perf_counter() - began)
         self._check_skipped()
@@ -214,22 +221,6 @@ class Trainer:
                 "images: continue from there with a lower --learning_rate or "
                 "--precision=float32 in a new run"
             )
-
-    def _must_stop(self):
-        """Whether any worker was told to stop; all of them then do."""
-        if devices.worker_count(self.strategy) > 1:
-            flag = tf.constant(float(self._stop))
-            self._stop = bool(self._sum_over_replicas(flag).numpy())
-        return self._stop
-
-    @functools.cached_property
-    def _sum_over_replicas(self):
-        @tf.function
-        def total(flag):
-            flags = self.strategy.run(tf.identity, (flag,))
-            return self.strategy.reduce("SUM", flags, axis=None)
-
-        return total
 
     # ---- maintenance ----
 

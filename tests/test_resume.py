@@ -16,6 +16,7 @@ import tensorflow as tf
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import latest_checkpoint
 from progan_tf.errors import UserError
+from progan_tf.stopping import StopRequest
 from progan_tf.trainer import Trainer
 from tests.tiny import checkpoint_values
 from tests.tiny import make_folder
@@ -33,9 +34,7 @@ def train_until(monkeypatch, trainer, images_seen):
     """Train, and be told to stop once that many images were seen."""
     with monkeypatch.context() as patch:
         patch.setattr(
-            Trainer,
-            "_must_stop",
-            lambda self: self.images_seen >= images_seen,
+            StopRequest, "made", lambda _: trainer.images_seen >= images_seen
         )
         return trainer.train()
 

@@ -80,13 +80,14 @@ def test_a_line_a_tick_where_there_is_no_terminal(capsys):
     )
 
 
-def test_a_bar_on_a_terminal(monkeypatch, capsys):
+def test_a_bar_on_a_terminal(monkeypatch):
     class Terminal(io.StringIO):
         def isatty(self):
             return True
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdout", Terminal())
     progress = Progress(0, 10_000)
     progress.update(5000, 16, 0.5, 432.1, 3661)
     progress.tick(VALUES, 3661)
@@ -94,7 +95,7 @@ def test_a_bar_on_a_terminal(monkeypatch, capsys):
     shown = terminal.getvalue()
     assert "50%" in shown
     assert "16x16 alpha 0.50  432.1 img/s  1:01:01 left" in shown
-    assert capsys.readouterr().out == ""
+    assert sys.stdout.getvalue() == ""
 
 
 def test_other_workers_say_nothing(capsys):

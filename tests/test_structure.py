@@ -45,7 +45,7 @@ TIERS = (
     {"networks"},
     {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
     | {"weights"},
-    {"samples", "step"},
+    {"samples", "step", "stopping"},
     {"trainer"},
     {"command"},
     COMMANDS,

@@ -1,5 +1,6 @@
 """The run directory, and mistakes that a run must survive."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,6 +18,7 @@ from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
 from progan_tf.sampling import seeded_latents
 from progan_tf.trainer import Trainer
+from tests.tiny import checkpoint_values
 from tests.tiny import make_folder
 from tests.tiny import tiny_config
 
@@ -133,6 +135,43 @@ def test_unwritable_run_directory(tmp_path):
     with pytest.raises(UserError, match="file/run"):
         Trainer(config).train()
     assert (tmp_path / "file").read_text() == "in the way"
+
+
+def test_data_that_fails_later_loses_nothing(tmp_path, monkeypatch):
+    data = make_folder(tmp_path / "data", count=20, size=16)
+    config = tiny_config(tmp_path / "run", data=str(data))
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    trainer = Trainer(config, strategy)
+    images = trainer._source.images
+
+    def fail_at_8x8(indices, resolution):
+        if resolution == 8 and len(indices) < 100:  # Not the sample grid.
+            raise UserError("too many pictures cannot be read")
+        return images(indices, resolution)
+
+    monkeypatch.setattr(trainer._source, "images", fail_at_8x8)
+    with pytest.raises(UserError, match="too many pictures"):
+        trainer.train()
+    assert checkpoint_values(tmp_path / "run")["images_seen"] == 32
+
+
+def test_trainer_refuses_other_settings_too(finished):
+    config, run_dir = finished
+    other = dataclasses.replace(config, seed=config.seed + 1)
+    with pytest.raises(UserError, match="seed is 7 there, not 8"):
+        Trainer(other).train()
+
+
+def test_another_number_of_pictures_is_told(tmp_path, capsys):
+    data = make_folder(tmp_path / "data", count=20)
+    settings = {"data": str(data), "total_kimg": 0.008}
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    Trainer(tiny_config(tmp_path / "run", **settings), strategy).train()
+    make_folder(data, count=22)
+    settings["total_kimg"] = 0.016
+    Trainer(tiny_config(tmp_path / "run", **settings), strategy).train()
+    told = capsys.readouterr().out
+    assert "began with 20 pictures; now there are 22" in told
 
 
 def test_batch_that_replicas_cannot_share(tmp_path):

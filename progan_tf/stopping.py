@@ -1,0 +1,55 @@
+"""Being told to stop: by Ctrl-C or SIGTERM, here or at another worker."""
+
+import signal
+import threading
+
+import tensorflow as tf
+
+from progan_tf import devices
+
+
+class StopRequest:
+    """Whether this run, or any worker of it, was told to stop.
+
+    While it is entered as a context, SIGINT and SIGTERM are noted instead of
+    ending the process; a second SIGINT raises `KeyboardInterrupt`.
+
+    Args:
+        strategy: `tf.distribute.Strategy`.
+        tell: function of a str, called when a signal comes.
+    """
+
+    def __init__(self, strategy, tell):
+        self._strategy = strategy
+        self._tell = tell
+        self._told = False
+        self._old_handlers = {}
+        self._sum = tf.function(self._sum_over_replicas)
+
+    def __enter__(self):
+        # Python gives signals to the main thread alone.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._old_handlers[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *exception):
+        for number, handler in self._old_handlers.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        if self._told and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._told = True
+        self._tell("Stopping: saving everything first.")
+
+    def made(self):
+        """bool; every worker gets the same answer, so all must ask."""
+        if devices.worker_count(self._strategy) > 1:
+            flag = tf.constant(float(self._told))
+            self._told = bool(self._sum(flag).numpy())
+        return self._told
+
+    def _sum_over_replicas(self, flag):
+        flags = self._strategy.run(tf.identity, (flag,))
+        return self._strategy.reduce("SUM", flags, axis=None)
