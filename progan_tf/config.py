@@ -112,7 +112,7 @@ class TrainConfig:
         low=0,
     )
 
-    average_decay: float = setting(
+    average_decay: dict[int, float] = _table(
         0.999,
         "share of the averaged generator that a step keeps",
         low=0,

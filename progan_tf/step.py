@@ -228,7 +228,7 @@ class _Step:
 
     def _update_average(self):
         """Exponential moving average of the generator's weights."""
-        rest = 1.0 - self.config.average_decay
+        rest = 1.0 - self.config.average_decay[self.resolution]
 
         def update(average, weight):
             return average.assign_add((weight - average) * rest)

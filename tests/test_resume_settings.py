@@ -106,7 +106,7 @@ def test_other_changes_name_each_setting_with_both_values(tmp_path):
         resume.resolve_for_run(given, one_device)
     message = str(caught.value)
     assert "seed is 1000 there, not 1;" in message
-    assert "batch_size is 4: 32, 8: 32, 16: 32, 32: 16 there, not 16" in message
+    assert "batch_size is 4: 32, 8: 32, 16: 16, 32: 16 there, not 16" in message
     assert "\n" not in message
 
 
