@@ -1,5 +1,6 @@
 """From the machine to a distribution strategy."""
 
+import functools
 import json
 import os
 import re
@@ -19,16 +20,28 @@ def make_strategy(devices=""):
 
     Returns:
         `MultiWorkerMirroredStrategy` where the environment variable
-        `TF_CONFIG` names a cluster, otherwise `MirroredStrategy`. Must be
-        called before TensorFlow has run its first operation.
+        `TF_CONFIG` names a cluster, otherwise `MirroredStrategy`; the same
+        one each time. Must first be called before TensorFlow has run its
+        first operation.
 
     Raises:
         UserError: for a device that is not there, or an unreadable TF_CONFIG.
     """
     names = _device_names(devices)
-    if "cluster" in _cluster_config():
+    cluster = "cluster" in _cluster_config()
+    return _only_strategy(None if cluster else tuple(names))
+
+
+@functools.cache
+def _only_strategy(names):
+    """The one strategy of these devices, or with None of the cluster.
+
+    Two strategies of the same devices in one process would number their
+    collective operations alike, and TensorFlow would mix them up.
+    """
+    if names is None:
         return tf.distribute.MultiWorkerMirroredStrategy()
-    return tf.distribute.MirroredStrategy(names)
+    return tf.distribute.MirroredStrategy(list(names))
 
 
 def is_chief(strategy):

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from progan_tf.data import open_source
+from progan_tf.devices import make_strategy
 from progan_tf.estimate import TimeEstimate
 from progan_tf.feed import Feed
 from tests.tiny import tiny_config
@@ -14,7 +15,7 @@ from tests.tiny import tiny_config
 
 @pytest.fixture
 def strategy():
-    return tf.distribute.MirroredStrategy(["CPU:0"])
+    return make_strategy("CPU:0")
 
 
 @pytest.fixture

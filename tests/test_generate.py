@@ -7,13 +7,13 @@ import sys
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from progan_tf import sampling
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import resolve
+from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.step import TrainingStep
 
@@ -34,7 +34,7 @@ def make_run(run_dir, images_seen=None, **overrides):
     settings |= {"run_dir": str(run_dir), "precision": "float32"}
     config = resolve("laptop", settings | overrides)
     config.save_config()
-    state = TrainingStep(config, tf.distribute.MirroredStrategy(["CPU:0"]))
+    state = TrainingStep(config, make_strategy("CPU:0"))
     for weight in state.average.trainable_weights:
         weight.assign(weight * 0.5)
     if images_seen is None:

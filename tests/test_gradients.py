@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from progan_tf.config import resolve
+from progan_tf.devices import make_strategy
 from progan_tf.step import TrainingStep
 
 BATCH = 4
@@ -75,7 +76,7 @@ def trained(tmp_path_factory, without_graphs):
             "precision": "float32",
         },
     )
-    step = TrainingStep(config, tf.distribute.MirroredStrategy(["CPU:0"]))
+    step = TrainingStep(config, make_strategy("CPU:0"))
     schedule = config.schedule()
     random = np.random.default_rng(0)
     found = {}

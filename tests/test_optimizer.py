@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from progan_tf.devices import make_strategy
 from progan_tf.optimizer import FusedAdam
 
 RATE, BETA_1, BETA_2, EPSILON = 0.01, 0.5, 0.99, 1e-8
@@ -21,11 +22,11 @@ def adam_in_numpy(start, gradients):
     return x
 
 
-@pytest.mark.parametrize("devices", [["CPU:0"], ["CPU:0", "CPU:1"]])
+@pytest.mark.parametrize("devices", ["CPU:0", "CPU:0,CPU:1"])
 def test_update_is_that_of_adam(devices):
     start = np.array([1.0, -2.0, 0.5], "float32")
     gradients = np.random.default_rng(0).normal(size=(4, 3)) * [1, 10, 1e-3]
-    strategy = tf.distribute.MirroredStrategy(devices)
+    strategy = make_strategy(devices)
     with strategy.scope():
         weight = keras.Variable(start)
         optimizer = FusedAdam(
@@ -37,7 +38,9 @@ def test_update_is_that_of_adam(devices):
     def step(gradient):
         def update():
             # The replicas' parts are summed to the gradient.
-            optimizer.apply([gradient / len(devices)], [weight])
+            optimizer.apply(
+                [gradient / strategy.num_replicas_in_sync], [weight]
+            )
 
         strategy.run(update)
 

@@ -11,6 +11,7 @@ import sys
 import numpy as np
 import tensorflow as tf
 
+from progan_tf.devices import make_strategy
 from progan_tf.step import TrainingStep
 from tests.tiny import tiny_config
 
@@ -19,11 +20,11 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 def train_steps(devices, config, pictures, labels, alphas):
     """A `TrainingStep` after steps on pictures shared by the devices."""
-    strategy = tf.distribute.MirroredStrategy(devices)
+    strategy = make_strategy(devices)
     step = TrainingStep(config, strategy)
 
     def shared(array):
-        parts = np.split(array, len(devices), axis=1)
+        parts = np.split(array, strategy.num_replicas_in_sync, axis=1)
         return strategy.experimental_distribute_values_from_function(
             lambda context: tf.constant(parts[context.replica_id_in_sync_group])
         )
@@ -45,13 +46,13 @@ def test_two_replicas_make_the_update_of_one(tmp_path):
     pictures = random.integers(0, 256, (2, 8, 8, 8, 3), np.uint8)
     labels = random.integers(0, 3, (2, 8))
     alphas = np.array([0.25, 0.5], "float32")
-    one, one_metrics = train_steps(["CPU:0"], config, pictures, labels, alphas)
+    one, one_metrics = train_steps("CPU:0", config, pictures, labels, alphas)
     two, two_metrics = train_steps(
-        ["CPU:0", "CPU:1"], config, pictures, labels, alphas
+        "CPU:0,CPU:1", config, pictures, labels, alphas
     )
     for name, value in one_metrics.items():
         np.testing.assert_allclose(two_metrics[name], value, rtol=1e-4)
-    start = TrainingStep(config, tf.distribute.MirroredStrategy(["CPU:0"]))
+    start = TrainingStep(config, make_strategy("CPU:0"))
     for family in ("generator", "discriminator", "average"):
         initial = getattr(start, family).trainable_weights
         ones = getattr(one, family).trainable_weights

@@ -11,10 +11,10 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import latest_checkpoint
+from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.stopping import StopRequest
 from progan_tf.trainer import Trainer
@@ -27,7 +27,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def strategy():
-    return tf.distribute.MirroredStrategy(["CPU:0"])
+    return make_strategy("CPU:0")
 
 
 def train_until(monkeypatch, trainer, images_seen):

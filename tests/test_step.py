@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.gradients import fade_reals
 from progan_tf.step import TrainingStep
@@ -14,7 +15,7 @@ from tests.tiny import tiny_config
 
 @pytest.fixture
 def strategy():
-    return tf.distribute.MirroredStrategy(["CPU:0"])
+    return make_strategy("CPU:0")
 
 
 def pictures(strategy, steps=1, batch=8, size=4):

@@ -10,11 +10,11 @@ import sys
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from PIL import Image
 
 from progan_tf import devices
 from progan_tf.checkpoint import load_generator
+from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.sampling import seeded_latents
 from progan_tf.trainer import Trainer
@@ -30,7 +30,7 @@ def finished(tmp_path_factory):
     """A finished tiny run with labels: its config, directory and output."""
     run_dir = tmp_path_factory.mktemp("finished") / "run"
     config = tiny_config(run_dir, labels=True, sample_kimg=0.024)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    strategy = make_strategy("CPU:0")
     assert Trainer(config, strategy).train()
     return config, run_dir
 
@@ -140,7 +140,7 @@ def test_unwritable_run_directory(tmp_path):
 def test_data_that_fails_later_loses_nothing(tmp_path, monkeypatch):
     data = make_folder(tmp_path / "data", count=20, size=16)
     config = tiny_config(tmp_path / "run", data=str(data))
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    strategy = make_strategy("CPU:0")
     trainer = Trainer(config, strategy)
     images = trainer._source.images
 
@@ -165,7 +165,7 @@ def test_trainer_refuses_other_settings_too(finished):
 def test_another_number_of_pictures_is_told(tmp_path, capsys):
     data = make_folder(tmp_path / "data", count=20)
     settings = {"data": str(data), "total_kimg": 0.008}
-    strategy = tf.distribute.MirroredStrategy(["CPU:0"])
+    strategy = make_strategy("CPU:0")
     Trainer(tiny_config(tmp_path / "run", **settings), strategy).train()
     make_folder(data, count=22)
     settings["total_kimg"] = 0.016
@@ -176,7 +176,7 @@ def test_another_number_of_pictures_is_told(tmp_path, capsys):
 
 def test_batch_that_replicas_cannot_share(tmp_path):
     config = tiny_config(tmp_path / "run", batch_size=7)
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    strategy = make_strategy("CPU:0,CPU:1")
     with pytest.raises(UserError, match="batch_size 7 at 4x4 cannot be shared"):
         Trainer(config, strategy)
 
@@ -215,6 +215,12 @@ def test_command_refuses_other_settings_and_keeps_the_run(finished):
 def test_unknown_devices(names, message):
     with pytest.raises(UserError, match=message):
         devices.make_strategy(names)
+
+
+def test_one_strategy_of_the_same_devices():
+    one, other = make_strategy("CPU:0,CPU:1"), make_strategy("CPU:0, CPU:1")
+    assert one is other
+    assert make_strategy("CPU:0") is not one
 
 
 def test_unreadable_cluster(monkeypatch):
