@@ -190,6 +190,18 @@ def load_generator(path, resolution=None, average=True):
     return family.at(resolution, fade=False)
 
 
+def run_origin(run_dir):
+    """What a run's newest checkpoint was trained by, and on how many images.
+
+    Returns:
+        (`TrainConfig`, int).
+
+    Raises:
+        UserError: if the run directory holds no checkpoint.
+    """
+    return load_config(run_dir), images_seen_in(latest_checkpoint(run_dir))
+
+
 def save_generator(run_dir):
     """Write the average to `generator.keras`, whole or not at all.
 
@@ -203,14 +215,23 @@ def save_generator(run_dir):
         UserError: if it cannot be written.
     """
     path = pathlib.Path(run_dir) / "generator.keras"
-    temporary = path.with_name(".generator.tmp.keras")
+    save_keras(load_generator(run_dir), path)
+    return path
+
+
+def save_keras(model, path):
+    """Write a Keras model as a `.keras` file, whole or not at all.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    temporary = path.with_name(f".{path.stem}.tmp.keras")
     try:
         with writing(path):
-            load_generator(run_dir).save(temporary)
+            model.save(temporary)
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
-    return path
 
 
 def finished_resolutions(schedule, images_seen):

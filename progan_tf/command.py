@@ -92,7 +92,9 @@ def _parse_flags(arguments):
 def _program():
     """The command as it is started, such as progan_tf.train."""
     spec = sys.modules["__main__"].__spec__
-    return spec.name if spec else os.path.basename(sys.argv[0])
+    if not spec:
+        return os.path.basename(sys.argv[0])
+    return spec.name.removesuffix(".__main__")  # Of a package, such as export.
 
 
 @contextlib.contextmanager

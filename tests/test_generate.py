@@ -10,38 +10,12 @@ import pytest
 from PIL import Image
 
 from progan_tf import sampling
-from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import resolve
-from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
-from progan_tf.step import TrainingStep
+from tests.tiny import make_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def make_run(run_dir, images_seen=None, **overrides):
-    """A run directory with a checkpoint of untrained networks.
-
-    The average has other weights than the networks, as in a trained run.
-
-    Args:
-        run_dir: path; it is made.
-        images_seen: int, where the run is; by default at its end.
-        **overrides: settings.
-    """
-    settings = {"resolution": 16, "fmap_max": 8, "latent_size": 16}
-    settings |= {"run_dir": str(run_dir), "precision": "float32"}
-    config = resolve("laptop", settings | overrides)
-    config.save_config()
-    state = TrainingStep(config, make_strategy("CPU:0"))
-    for weight in state.average.trainable_weights:
-        weight.assign(weight * 0.5)
-    if images_seen is None:
-        images_seen = config.schedule().total_images
-    state.images_seen.assign(images_seen)
-    Checkpoints(state, run_dir).save()
-    return run_dir
 
 
 @pytest.fixture(scope="module")

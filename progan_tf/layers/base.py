@@ -13,7 +13,7 @@ _scope = threading.local()
 
 
 @contextlib.contextmanager
-def kernels_computed_once():
+def kernels_computed_once(kernels=None):
     """Scale and fold each kernel once, however often its layer is called.
 
     A discriminator step calls every layer three times with the same weights.
@@ -21,11 +21,18 @@ def kernels_computed_once():
     take it, so that its gradient is summed before it is unfolded. Leave the
     scope before a weight changes. Scopes belong to one thread: a replica
     never sees the kernels of another one.
+
+    Args:
+        kernels: dict of kernels to take instead of computing them, such as an
+            earlier scope's; it is added to.
+
+    Yields:
+        The dict of the kernels that were used.
     """
     outer = getattr(_scope, "kernels", None)
-    _scope.kernels = {}
+    _scope.kernels = {} if kernels is None else kernels
     try:
-        yield
+        yield _scope.kernels
     finally:
         _scope.kernels = outer
 

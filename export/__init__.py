@@ -1,0 +1,23 @@
+"""From a trained generator to a TF-Hub module; installed as progan_tf.export.
+
+`python -m progan_tf.export` is the command. The public names below are
+imported when they are first used, so that its mistakes do not wait for
+TensorFlow.
+"""
+
+import importlib
+
+_HOMES = {
+    "GeneratorModule": "module",
+    "export_keras_file": "keras_file",
+    "export_saved_model": "saved_model",
+}
+
+__all__ = ["GeneratorModule", "export_keras_file", "export_saved_model"]
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_HOMES[name]}")
+    return getattr(module, name)

@@ -1,0 +1,119 @@
+"""What a TF-Hub module of a generator holds."""
+
+import contextlib
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from progan_tf.layers import kernels_computed_once
+from progan_tf.sampling import input_sizes
+
+LATENTS, LABELS, IMAGES = "latent_vector", "labels", "default"
+
+
+class GeneratorModule(tf.train.Checkpoint):
+    """A generator with the interface of google/progan-128, ready to save.
+
+    Called with latents float32 `[batch, latent_size]`, any batch, it gives
+    images float32 `[batch, R, R, channels]` in [0, 1]. A generator with
+    classes takes a dict of `latent_vector` and `labels`, float32 one-hot
+    `[batch, classes]`.
+
+    By default the weights are constants, scaled and folded once: a module
+    then needs no variables, and works for callers that drop the loaded object
+    and keep one of its functions. With `trainable` they are variables, for
+    `hub.KerasLayer(path, trainable=True)`.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels) to images
+            in [-1, 1], whose layers are those of `progan_tf.layers`.
+        trainable: bool.
+
+    Attributes:
+        variables, trainable_variables, regularization_losses: lists, the
+            interface of a reusable SavedModel.
+    """
+
+    def __init__(self, generator, trainable=False):
+        super().__init__()
+        self._latent_size, self._classes = input_sizes(generator)
+        self.variables = []
+        self.trainable_variables = []
+        self.regularization_losses = []
+        if trainable:
+            self.variables = [
+                tf.Variable(weight.numpy(), name=weight.path.replace("/", "_"))
+                for weight in generator.weights
+            ]
+            # In the order of the weights, of which all are trained: alpha is
+            # no part of a generator without a fade.
+            self.trainable_variables = list(self.variables)
+        weights = _weights_of(generator, self.variables)
+
+        def images(inputs):
+            with weights():
+                outputs = generator(inputs, training=False)
+            return tf.clip_by_value((outputs + 1.0) / 2.0, 0.0, 1.0)
+
+        self.__call__ = tf.function(
+            lambda inputs: images(
+                [inputs[LATENTS], inputs[LABELS]] if self._classes else inputs
+            ),
+            input_signature=[self._input_spec()],
+            autograph=False,
+        )
+
+    def _input_spec(self):
+        latents = tf.TensorSpec([None, self._latent_size], name=LATENTS)
+        if not self._classes:
+            return latents
+        labels = tf.TensorSpec([None, self._classes], name=LABELS)
+        return {LATENTS: latents, LABELS: labels}
+
+    def signature(self):
+        """The function of the signatures: named inputs, output `default`."""
+        spec = self._input_spec()
+        specs = [spec[LATENTS], spec[LABELS]] if self._classes else [spec]
+
+        def named(*inputs):
+            if self._classes:
+                inputs = [dict(zip((LATENTS, LABELS), inputs, strict=True))]
+            return {IMAGES: self.__call__(*inputs)}
+
+        return tf.function(named, input_signature=specs, autograph=False)
+
+
+def _weights_of(generator, variables):
+    """A context in which the generator's weights are others.
+
+    Args:
+        generator: `keras.Model`.
+        variables: `tf.Variable`s in the order of `generator.weights`; none
+            for constants.
+
+    Returns:
+        Function without arguments to a context manager, to be entered where
+        a `tf.function` is traced.
+    """
+    if variables:
+        return lambda: keras.StatelessScope(
+            state_mapping=list(zip(generator.weights, variables, strict=True))
+        )
+    latent_size, classes = input_sizes(generator)
+    inputs = [np.zeros((1, latent_size), "float32")]
+    if classes:
+        inputs.append(np.zeros((1, classes), "float32"))
+    with kernels_computed_once() as kernels:
+        generator(inputs if classes else inputs[0], training=False)
+    kernels = {key: kernel.numpy() for key, kernel in kernels.items()}
+    values = [weight.numpy() for weight in generator.weights]
+
+    @contextlib.contextmanager
+    def constants():
+        folded = {key: tf.constant(value) for key, value in kernels.items()}
+        state = zip(generator.weights, map(tf.constant, values), strict=True)
+        with kernels_computed_once(folded), keras.StatelessScope(state):
+            yield
+
+    return constants

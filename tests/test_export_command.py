@@ -1,0 +1,102 @@
+"""The export command from outside, and the files beside a model."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from progan_tf.checkpoint import load_generator
+from progan_tf.export.card import model_card
+from progan_tf.networks import Generator
+from progan_tf.sampling import seeded_latents
+from tests.tiny import make_run
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    """A run in the middle of the fade to 16x16."""
+    return make_run(tmp_path_factory.mktemp("run"), images_seen=50_000)
+
+
+def export(*flags):
+    return subprocess.run(
+        [sys.executable, "-m", "progan_tf.export", *flags],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_module_of_a_run_that_is_going(run_dir, tmp_path):
+    path = tmp_path / "module"
+    result = export(f"--run_dir={run_dir}", f"--out={path}")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"Wrote {path}: on 8 seeds")
+    latents = seeded_latents(range(3), 16)
+    images = tf.saved_model.load(str(path))(latents).numpy()
+    # 16x16 still fades, so 8x8 is the highest that is finished.
+    expected = (load_generator(run_dir, 8)(latents).numpy() + 1) / 2
+    np.testing.assert_allclose(images, expected.clip(0, 1), atol=1e-5)
+    card = (path / "README.md").read_text()
+    assert "50,000" in card
+    assert "David Revoy" in card
+    with Image.open(path / "sample.png") as sample:
+        assert sample.size == (8 * 64, 4 * 64)
+
+
+def test_keras_file(run_dir, tmp_path):
+    path = tmp_path / "generator.keras"
+    flags = f"--run_dir={run_dir}", f"--out={path}", "--format=keras"
+    result = export(*flags, "--resolution=4")
+    assert result.returncode == 0, result.stderr
+    latents = seeded_latents(range(3), 16)
+    np.testing.assert_array_equal(
+        keras.saving.load_model(path)(latents),
+        load_generator(run_dir, 4)(latents),
+    )
+    assert [p.name for p in tmp_path.iterdir()] == ["generator.keras"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--out=x"], "expected one of --run_dir and --generator"),
+        (["--run_dir=nowhere", "--out=x"], "no nowhere"),
+        (["--run_dir=RUN", "--out=RUN"], "exists; choose another place"),
+        (["--run_dir=RUN", "--out=x", "--resolution=16"], "no finished"),
+        (["--run_dir=RUN", "--out=x", "--format=keras"], "ends with .keras"),
+    ],
+)
+def test_mistakes(run_dir, tmp_path, flags, message):
+    before = sorted(run_dir.rglob("*"))
+    flags = [flag.replace("RUN", str(run_dir)) for flag in flags]
+    flags = [flag.replace("=x", f"={tmp_path / 'x'}") for flag in flags]
+    result = export(*flags)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert message in line
+    assert sorted(run_dir.rglob("*")) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_snippet_of_the_card_runs(tmp_path):
+    from progan_tf.export import export_saved_model
+
+    generator = Generator(8, 12, 3, fmap_max=8, seed=1).at(8, fade=False)
+    export_saved_model(generator, tmp_path / "module")
+    card = model_card(generator)
+    snippet = card.split("```python\n")[1].split("```")[0]
+    snippet = snippet.replace("path/to/this/folder", str(tmp_path / "module"))
+    names = {}
+    exec(snippet, names)
+    assert names["images"].shape == (4, 8, 8, 3)
+    assert "cannot know" in card or "does not know" in card
