@@ -163,14 +163,14 @@ class Progress:
                 unit_scale=True,
                 dynamic_ncols=True,
                 bar_format="{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} "
-                "images {postfix}",
+                "images  {desc}",
             )
 
     def update(self, images_seen, resolution, alpha, rate, seconds_left):
         """Move the bar; nothing where there is none."""
         if self._bar is not None:
             self._bar.n = images_seen
-            self._bar.set_postfix_str(
+            self._bar.set_description_str(
                 f"{resolution}x{resolution} alpha {alpha:.2f}  "
                 f"{rate:,.4g} img/s  {duration(seconds_left)} left"
             )

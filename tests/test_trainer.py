@@ -97,6 +97,17 @@ def test_reals_are_the_data(finished):
     assert (grid[::64, ::64] > 200).mean() > 0.9
 
 
+def test_grey_training(tmp_path):
+    data = make_folder(tmp_path / "data", count=20)
+    settings = {"data": str(data), "channels": 1, "total_kimg": 0.008}
+    run_dir = tmp_path / "run"
+    assert Trainer(tiny_config(run_dir, **settings)).train()
+    assert load_generator(run_dir).output_shape == (None, 4, 4, 1)
+    for name in ("reals", "fakes-000000"):
+        with Image.open(run_dir / "samples" / f"{name}.png") as image:
+            assert image.mode == "L"
+
+
 def text_folder(path):
     path.mkdir()
     for name in ("a.txt", "b.txt"):
