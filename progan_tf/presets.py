@@ -45,7 +45,8 @@ PRESETS = {
         "sample_kimg": 40,
         "checkpoint_kimg": 200,
     },
-    # Appendix A.1 of the paper; the official code's v1-1gpu.
+    # Appendix A.1 of the paper; the official code's v1-1gpu, but with the
+    # paper's discriminator, which activates before it downscales.
     "paper": {
         "resolution": 1024,
         "fade_kimg": 800,
@@ -53,6 +54,7 @@ PRESETS = {
         "total_kimg": 19000,
         "batch_size": _by_resolution(16, 16, 16, 16, 16, 16, 14, 6, 3),
         "learning_rate": 0.001,
+        "fused_scale": False,
         "minibatch_stddev_group": 16,
         "tick_kimg": 20,
         "sample_kimg": 40,

@@ -67,6 +67,8 @@ def test_paper_preset():
     batches = config.batch_size
     assert [batches[r] for r in (128, 256, 512, 1024)] == [16, 14, 6, 3]
     assert config.minibatch_stddev_group == 16
+    assert not config.fused_scale
+    assert resolve("official").fused_scale
     schedule = config.schedule()
     assert schedule.phases[-1].start == 12_000_000
     assert schedule.total_images == 19_000_000
