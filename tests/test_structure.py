@@ -20,6 +20,7 @@ COMMANDS = {
     "train",
     "generate",
     "walk",
+    "film",
     "project",
     "evaluate",
     "prepare",
@@ -45,7 +46,7 @@ TIERS = (
     {"networks"},
     {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
     | {"weights"},
-    {"samples", "step", "stopping"},
+    {"films", "samples", "step", "stopping", "walks"},
     {"trainer"},
     {"command"},
     COMMANDS,
@@ -57,6 +58,8 @@ PURE = (
     "arithmetic",
     "command",
     "config",
+    "film",
+    "films",
     "precision",
     "presets",
     "report",
@@ -64,6 +67,8 @@ PURE = (
     "schedule",
     "settings",
     "train",
+    "walk",
+    "walks",
 )
 
 

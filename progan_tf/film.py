@@ -1,0 +1,48 @@
+"""Make a film of a run: how its samples grew, from the first to the last.
+
+  python -m progan_tf.film --run_dir=runs/cats-laptop-32 --out=growth.mp4
+      the same 8 x 4 latents throughout, in 20 seconds
+  python -m progan_tf.film --run_dir=runs/x --columns=4 --rows=2 --out=g.gif
+      only the 4 x 2 in the upper left
+
+The pictures are those in the run's folder samples/; a run that still trains
+has some, too. A bar at the lower edge shows how far the film is.
+"""
+
+from absl import flags
+
+from progan_tf import command
+from progan_tf import films
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Define the command's flags."""
+    text, number = flags.DEFINE_string, flags.DEFINE_integer
+    text("run_dir", None, "a run directory", required=True)
+    text("out", None, "FILE.mp4 or FILE.gif", required=True)
+    flags.DEFINE_float("seconds", 20.0, "of the film", 0.01, 3600)
+    number("fps", 30, "frames a second", 1, 120)
+    number("columns", None, "of the samples' grid; by default 8 or all", 1)
+    number("rows", None, "of the samples' grid; by default 4 or all", 1)
+    flags.DEFINE_boolean(
+        "by_images",
+        False,
+        "show a sample for as long as the run took, in images seen, to the "
+        "next one; by default all equally long",
+    )
+
+
+def main():
+    """Read the samples and write the film."""
+    films.check_place(FLAGS.out, (".mp4", ".gif"), FLAGS.fps)
+    total = max(1, round(FLAGS.seconds * FLAGS.fps))
+    frames = films.growth_frames(
+        FLAGS.run_dir, total, FLAGS.columns, FLAGS.rows, FLAGS.by_images
+    )
+    films.write(frames, FLAGS.out, FLAGS.fps, total)
+
+
+if __name__ == "__main__":
+    command.run(main, define_flags)

@@ -1,0 +1,296 @@
+"""Writing films: GIF, MP4 and strips, and a run's growth. No TensorFlow here.
+
+A film is an iterator of frames, so that it is written while it is computed.
+"""
+
+import contextlib
+import importlib.util
+import itertools
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+
+import numpy as np
+import tqdm
+from PIL import Image
+
+from progan_tf.config import load_config
+from progan_tf.errors import UserError
+from progan_tf.files import writing
+from progan_tf.images import make_grid
+from progan_tf.images import save_png
+
+# Beyond it few players show a film.
+_LONGEST_SIDE = 8192
+# Browsers slow GIFs down that show a frame for 0.01 s.
+_HIGHEST_GIF_FPS = 50
+# Pillow holds all frames of a GIF in memory, a byte a pixel.
+_GIF_BYTES = 2 * 10**9
+# As the cells of a run's sample grids are enlarged to.
+_SMALLEST_CELL = 64
+_BAR = 4
+# Nearly lossless, so that the edges of enlarged pixels stay sharp. The colours
+# are tagged, because players guess those of untagged films by their size.
+_H264 = (
+    "-an -c:v libx264 -crf 16 -pix_fmt yuv420p -movflags +faststart "
+    "-vf scale=out_color_matrix=bt709:out_range=tv,setparams=colorspace=bt709"
+    ":color_primaries=bt709:color_trc=bt709 -f mp4"
+)
+
+
+def check_place(path, suffixes, fps):
+    """Raise UserError unless a film can be written there; see `write_film`.
+
+    Args:
+        path: the file.
+        suffixes: those that it may have, such as `(".mp4", ".gif")`.
+        fps: int, frames a second.
+    """
+    path = pathlib.Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in suffixes:
+        names = ", ".join(f"FILE{known}" for known in suffixes)
+        raise UserError(f"expected {names}; received {str(path)!r}")
+    if not os.access(path.parent, os.W_OK | os.X_OK) or path.is_dir():
+        raise UserError(
+            f"cannot write {path}: expected a file in a folder to write to"
+        )
+    if suffix == ".gif" and fps > _HIGHEST_GIF_FPS:
+        raise UserError(
+            f"expected at most {_HIGHEST_GIF_FPS} frames a second in a GIF; "
+            f"received {fps}; write an .mp4, or give a lower --fps"
+        )
+    if suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise UserError(
+            "an .mp4 needs imageio-ffmpeg: pip install progan-tf[film], or "
+            "write a .gif"
+        )
+
+
+def write(frames, path, fps, total):
+    """Write a film, see `write_film`, or as FILE.png its frames in a row."""
+    if pathlib.Path(path).suffix.lower() == ".png":
+        row = list(_checked(frames, total))
+        save_png(path, make_grid(np.stack(row), total))
+    else:
+        write_film(frames, path, fps, total)
+
+
+def write_film(frames, path, fps, total):
+    """Write an endless GIF or an MP4 (H.264, yuv420p), whole or not at all.
+
+    A bar shows the progress where stderr is a terminal. A GIF counts equal
+    frames in a row as one that is shown for longer. An MP4 has even sides: a
+    black row or column is added where need be.
+
+    Args:
+        frames: iterator of uint8 `[height, width, 1 or 3]`, all of one shape.
+        path: FILE.gif or FILE.mp4; the folder must exist.
+        fps: int, frames a second. In a GIF they last 0.01 s more or less, so
+            that the film takes its time.
+        total: int, how many frames there are, at least one.
+
+    Raises:
+        UserError: if it cannot be written there, or of that size.
+        ValueError: for other frames, or another number of them.
+    """
+    check_place(path, (".mp4", ".gif"), fps)
+    path = pathlib.Path(path)
+    frames = _checked(frames, total)
+    with _replacing(path) as temporary:
+        if path.suffix.lower() == ".gif":
+            _write_gif(frames, temporary, fps, total)
+        else:
+            _write_mp4(frames, temporary, fps)
+
+
+def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
+    """The same latents' pictures over a run, with a bar of the film's time.
+
+    Args:
+        run_dir: path of a run directory with samples.
+        total: int, frames.
+        columns: int, of the grid of samples, from the left; by default all,
+            but not more than 8.
+        rows: int, from the top; by default all, but not more than 4.
+        by_images: bool, show each sample for as long as the run took, in
+            images seen, to the next one; by default all equally long.
+
+    Returns:
+        Iterator of `total` frames uint8 `[rows * cell + 4, columns * cell,
+        3]`, whose cells are the run's resolution or 64.
+
+    Raises:
+        UserError: at once, if there are no samples, or fewer columns or rows
+            than asked for; later, if a sample cannot be read.
+    """
+    seen, paths = _samples(run_dir)
+    cell = max(load_config(run_dir).resolution, _SMALLEST_CELL)
+    height, width = _read(paths[-1]).shape[:2]
+    columns, rows = (
+        _crop(name, given, usual, size // cell)
+        for name, given, usual, size in (
+            ("columns", columns, 8, width),
+            ("rows", rows, 4, height),
+        )
+    )
+    times = np.array(seen) if by_images else np.arange(len(paths), dtype=float)
+    times -= times[0]
+    # The last sample is shown for as long as the others are on average.
+    end = times[-1] + times[-1] / max(1, len(times) - 1)
+    places = np.arange(total) / total * end
+    shown = np.searchsorted(times, places, side="right") - 1
+
+    def frames():
+        for place, number in enumerate(shown):
+            if not place or number != shown[place - 1]:
+                picture = _read(paths[number])[: rows * cell, : columns * cell]
+            yield _with_bar(picture, (place + 1) / total)
+
+    return frames()
+
+
+def _samples(run_dir):
+    """Thousands of images seen, floats in order, and the paths of samples."""
+    found = []
+    for path in pathlib.Path(run_dir, "samples").glob("fakes-*.png"):
+        match = re.fullmatch(r"fakes-(\d+(\.\d+)?)", path.stem)
+        if match:
+            found.append((float(match[1]), path))
+    if not found:
+        raise UserError(
+            f"expected a run directory with samples; {run_dir} has no "
+            "samples/fakes-NNNNNN.png"
+        )
+    return zip(*sorted(found), strict=True)
+
+
+def _read(path):
+    """A PNG file's pixels, uint8 `[height, width, 3]`."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except OSError as error:
+        raise UserError(
+            f"cannot read {path}: {error}; delete it to leave it out"
+        ) from error
+
+
+def _crop(name, given, usual, available):
+    """How many of the available columns or rows are shown."""
+    if given is not None and given > available:
+        raise UserError(
+            f"expected at most {available} {name}, as the samples have; "
+            f"received {given}"
+        )
+    return given or min(usual, available)
+
+
+def _with_bar(picture, fraction):
+    """The picture above a bar that is light up to a fraction of its width."""
+    bar = np.full((_BAR, *picture.shape[1:]), 48, "uint8")
+    bar[:, : round(fraction * picture.shape[1])] = 224
+    return np.concatenate([picture, bar])
+
+
+def _checked(frames, total):
+    """The frames as RGB, with a progress bar; see `write_film`."""
+    shape, count = None, 0
+    # Only where stderr is a terminal.
+    for frame in tqdm.tqdm(frames, total=total, unit="frame", disable=None):
+        count += 1
+        shape = shape or frame.shape
+        if frame.shape != shape or frame.dtype != np.uint8 or count > total:
+            raise ValueError(
+                f"expected {total} frames uint8 {shape}; frame {count} is "
+                f"{frame.dtype} {frame.shape}"
+            )
+        if max(shape[:2]) > _LONGEST_SIDE:
+            raise UserError(
+                f"expected a film of at most {_LONGEST_SIDE} pixels a side; "
+                f"received {shape[1]}x{shape[0]}; show fewer or smaller cells"
+            )
+        yield np.ascontiguousarray(np.broadcast_to(frame, (*shape[:2], 3)))
+    if count != total:
+        raise ValueError(f"expected {total} frames; received {count}")
+
+
+@contextlib.contextmanager
+def _replacing(path):
+    """A temporary path beside a file, which takes its name in the end."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with writing(path):
+            yield temporary
+            with open(temporary, "rb+") as file:
+                # For the reason in `files.write_atomically`.
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _write_gif(frames, path, fps, total):
+    first = next(frames)
+    size = total * first.shape[0] * first.shape[1]
+    if size > _GIF_BYTES:
+        raise UserError(
+            f"a GIF of {total} frames {first.shape[1]}x{first.shape[0]} would "
+            f"take {size / 1e9:.1f} GB of memory; write an .mp4, or give fewer "
+            "--seconds, a lower --fps or smaller cells"
+        )
+    # GIF counts in 0.01 s: frames end at the nearest one to their true time.
+    ends = np.rint(100 * np.arange(total + 1) / fps).astype(int)
+    Image.fromarray(first).save(
+        path,
+        format="GIF",
+        save_all=True,
+        append_images=map(Image.fromarray, frames),
+        duration=[10 * int(hundredths) for hundredths in np.diff(ends)],
+        loop=0,
+    )
+
+
+def _write_mp4(frames, path, fps):
+    import imageio_ffmpeg
+
+    try:
+        ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise UserError(f"no ffmpeg: {error}; or write a .gif") from error
+    first = next(frames)
+    height, width = (side + side % 2 for side in first.shape[:2])
+    # Without file: a colon in the path would make it an address.
+    command = [
+        *(ffmpeg, "-y", "-v", "error"),
+        *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
+        *("-r", str(fps), "-i", "-", *_H264.split(), f"file:{path}"),
+    ]
+    add = [(0, height - first.shape[0]), (0, width - first.shape[1]), (0, 0)]
+    with tempfile.TemporaryFile() as errors:
+        # In a session of its own Ctrl-C does not reach it before us.
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=errors,
+            start_new_session=True,
+        )
+        try:
+            # Where the pipe breaks, ffmpeg says why and has a status.
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                for frame in itertools.chain([first], frames):
+                    pipe.write(np.pad(frame, add).tobytes())
+            status = process.wait()
+        finally:
+            process.kill()
+            process.wait()
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    if status:
+        reason = said[-1] if said else f"it ended with status {status}"
+        raise UserError(f"ffmpeg cannot write the film: {reason}")
