@@ -46,8 +46,8 @@ TIERS = (
     {"networks"},
     {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
     | {"weights"},
-    {"films", "samples", "step", "stopping", "walks"},
-    {"trainer"},
+    {"films", "projection", "samples", "step", "stopping", "walks"},
+    {"projection_files", "trainer"},
     {"command"},
     COMMANDS,
 )

@@ -1,0 +1,152 @@
+"""What a projection reads and writes: target, result, latent and film.
+
+No TensorFlow here, so that mistakes answer at once.
+"""
+
+import io
+import os
+import pathlib
+
+import numpy as np
+
+from progan_tf import films
+from progan_tf.data.decode import KINDS
+from progan_tf.data.decode import read_picture
+from progan_tf.data.decode import read_size
+from progan_tf.errors import UserError
+from progan_tf.files import write_atomically
+from progan_tf.files import writing
+from progan_tf.images import nearest_up
+from progan_tf.images import save_png
+from progan_tf.sampling import generate_images
+from progan_tf.sampling import parse_seeds
+
+_OWN = "seed:"
+# Pixels that one sees without a lens.
+_SMALLEST_SIDE = 256
+_FPS = 15
+_FRAMES = 60
+# Frames for which the result stands still in the end: two seconds.
+_LAST = 30
+
+
+def check_places(target, out):
+    """Raise UserError unless there is a target and a folder can be written.
+
+    Args:
+        target: str, a picture's path or such as "seed:17".
+        out: str, path of a folder; it and those above need not exist yet.
+    """
+    if target.startswith(_OWN):
+        _own_seed(target)
+    elif not os.path.isfile(target):
+        raise UserError(
+            f"expected a picture, or seed:17; there is no file {target}"
+        )
+    else:
+        _decoded(target, read_size)
+    above = pathlib.Path(out).absolute()
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {out}: {above} is no folder to write to")
+
+
+def read_target(target, generator, label=None):
+    """The target, read as training reads pictures: `data.decode`.
+
+    Args:
+        target: str, a picture's path or such as "seed:17" for the generator's
+            own picture of a seed.
+        generator: `keras.Model`.
+        label: int, class of the generator's own picture; by default seed
+            modulo the number of classes.
+
+    Returns:
+        uint8 `[R, R, C]`.
+
+    Raises:
+        UserError: if it is no picture, or there is no such class.
+    """
+    if target.startswith(_OWN):
+        labels = None if label is None else [label]
+        return generate_images(generator, [_own_seed(target)], labels)[0]
+    _, size, _, channels = generator.output_shape
+    return _decoded(target, lambda path: read_picture(path, size, channels))
+
+
+class Film:
+    """The search beside its target, in at most 60 frames.
+
+    Args:
+        target: uint8 `[R, R, C]`.
+        steps: int, of the search.
+    """
+
+    def __init__(self, target, steps):
+        self._target = target
+        # Close together at first, where most happens.
+        places = np.linspace(0, 1, min(_FRAMES, steps), endpoint=False) ** 2
+        self._kept = set((places * steps).astype(int).tolist())
+        self._images = []
+
+    def add(self, step, image):
+        """Take the image uint8 `[R, R, C]` before a step, or leave it."""
+        if step in self._kept:
+            self._images.append(image)
+
+    def write(self, path, result):
+        """Write the film as a GIF that ends with the result."""
+        images = self._images + [result] * _LAST
+        frames = (
+            enlarged(np.concatenate([image, self._target], axis=1))
+            for image in images
+        )
+        films.write_film(frames, path, _FPS, len(images))
+
+
+def enlarged(image):
+    """Repeats the pixels of uint8 `[H, W, C]`, to 256 of height or more."""
+    factor = max(1, _SMALLEST_SIDE // image.shape[0])
+    return nearest_up(image[np.newaxis], factor)[0]
+
+
+def save(out, target, found, film):
+    """Write target.png, result.png, latent.npy and search.gif to a folder.
+
+    Args:
+        out: path of the folder; it is made where need be.
+        target: uint8 `[R, R, C]`.
+        found: `projection.Projection`.
+        film: `Film`.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    out = pathlib.Path(out)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    film.write(out / "search.gif", found.image)
+    save_png(out / "target.png", enlarged(target))
+    save_png(out / "result.png", enlarged(found.image))
+    buffer = io.BytesIO()
+    np.save(buffer, found.latent)
+    write_atomically(out / "latent.npy", buffer.getvalue())
+
+
+def _own_seed(target):
+    seeds = parse_seeds(target.removeprefix(_OWN))
+    if len(seeds) != 1:
+        raise UserError(f"expected one seed, such as seed:17; got {target!r}")
+    return seeds[0]
+
+
+def _decoded(path, read):
+    """What a function of `data.decode` makes of a file."""
+    try:
+        return read(path)
+    except Exception as error:
+        # Of any kind: Pillow's readers meet whatever a broken file holds.
+        raise UserError(
+            f"cannot read {path} as a picture; expected {KINDS}, whole"
+        ) from error
