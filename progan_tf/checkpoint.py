@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
-from progan_tf.files import writing
+from progan_tf.files import replacing
 from progan_tf.networks import generator_of
 
 _FOLDER = "checkpoints"
@@ -225,13 +225,8 @@ def save_keras(model, path):
     Raises:
         UserError: if it cannot be written.
     """
-    temporary = path.with_name(f".{path.stem}.tmp.keras")
-    try:
-        with writing(path):
-            model.save(temporary)
-            temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        model.save(temporary)
 
 
 def finished_resolutions(schedule, images_seen):

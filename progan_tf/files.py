@@ -22,17 +22,17 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a whole file or nothing.
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Gives a temporary path to write, which takes the name in the end.
 
-    The bytes go to a hidden temporary file in the same folder (a rename is
-    atomic only within one file system), reach the disk, and then take the
-    name. Whatever fails, an older file of that name stays as it was and
-    the temporary file is removed.
+    The temporary file is a hidden one in the same folder (a rename is atomic
+    only within one file system) with the same ending, and its bytes reach the
+    disk before it takes the name. Whatever fails, an older file of that name
+    stays as it was and the temporary file is removed.
 
     Args:
         path: the file to write; its folder must exist.
-        data: the contents.
 
     Raises:
         UserError: the place cannot be written or the disk is full.
@@ -40,12 +40,11 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
     path = pathlib.Path(path)
     # The process and thread keep two writers of one name apart.
     writer = f"{os.getpid()}-{threading.get_ident()}"
-    temporary = path.with_name(f".{path.name}.{writer}.tmp")
+    temporary = path.with_name(f".{path.stem}.{writer}.tmp{path.suffix}")
     try:
         with writing(path):
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
+            yield temporary
+            with open(temporary, "rb+") as file:
                 # Without this a power cut could leave the new name on an
                 # empty file: the rename may reach the disk before the bytes.
                 os.fsync(file.fileno())
@@ -54,6 +53,20 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def write_atomically(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a whole file or nothing; see `replacing`.
+
+    Args:
+        path: the file to write; its folder must exist.
+        data: the contents.
+
+    Raises:
+        UserError: the place cannot be written or the disk is full.
+    """
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_text_atomically(path: str | os.PathLike, text: str) -> None:

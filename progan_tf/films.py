@@ -18,7 +18,7 @@ from PIL import Image
 
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
-from progan_tf.files import writing
+from progan_tf.files import replacing
 from progan_tf.images import make_grid
 from progan_tf.images import save_png
 
@@ -99,7 +99,7 @@ def write_film(frames, path, fps, total):
     check_place(path, (".mp4", ".gif"), fps)
     path = pathlib.Path(path)
     frames = _checked(frames, total)
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         if path.suffix.lower() == ".gif":
             _write_gif(frames, temporary, fps, total)
         else:
@@ -215,23 +215,6 @@ def _checked(frames, total):
         yield np.ascontiguousarray(np.broadcast_to(frame, (*shape[:2], 3)))
     if count != total:
         raise ValueError(f"expected {total} frames; received {count}")
-
-
-@contextlib.contextmanager
-def _replacing(path):
-    """A temporary path beside a file, which takes its name in the end."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with writing(path):
-            yield temporary
-            with open(temporary, "rb+") as file:
-                # For the reason in `files.write_atomically`.
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
 
 
 def _write_gif(frames, path, fps, total):

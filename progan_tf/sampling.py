@@ -10,6 +10,7 @@ import re
 import numpy as np
 
 from progan_tf.errors import UserError
+from progan_tf.files import writing
 from progan_tf.images import make_grid
 from progan_tf.images import save_png
 from progan_tf.images import to_uint8
@@ -206,10 +207,8 @@ def save_images(images, seeds, out, columns=None):
         columns = columns or math.ceil(math.sqrt(len(seeds)))
         save_png(out, make_grid(np.stack(list(images)), columns))
         return
-    try:
+    with writing(out):
         os.makedirs(out, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"cannot make {out}: {error.strerror}") from error
     for seed, image in zip(seeds, images, strict=True):
         save_png(pathlib.Path(out, f"seed{seed:06d}.png"), image)
 

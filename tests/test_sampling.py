@@ -187,7 +187,7 @@ def test_places_that_cannot_be_written(tmp_path):
         sampling.is_folder(str(tmp_path / "missing" / "grid.png"))
     with pytest.raises(UserError, match="cannot write"):
         sampling.is_folder(str(file / "grid.png"))
-    with pytest.raises(UserError, match="cannot make"):
+    with pytest.raises(UserError, match="cannot write"):
         sampling.save_images([picture(0)], [0], f"{file}/")
 
 

@@ -82,6 +82,40 @@ def test_first_step_of_adam_moves_by_the_learning_rate(tmp_path, strategy):
     assert max(moved) == pytest.approx(0.01, rel=1e-3)
 
 
+def test_every_step_draws_its_own_random_numbers(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4)
+    step, again = (TrainingStep(config, strategy) for _ in range(2))
+    reals, one = pictures(strategy), np.ones(1, "float32")
+    step.enter_stage(0, 1e-20)  # So small that no weight moves.
+    first, second = (step.run(reals, one, 1) for _ in range(2))
+    assert second["real_score"] == first["real_score"]
+    assert second["fake_score"] != first["fake_score"]
+    assert second["gradient_penalty"] != first["gradient_penalty"]
+    assert second["generator_loss"] != first["generator_loss"]
+    # The generator's step has other latents than the discriminator's.
+    assert first["generator_loss"] != pytest.approx(-first["fake_score"])
+    # All of it is decided by the seed and images seen.
+    again.enter_stage(0, 1e-20)
+    again.images_seen.assign(8)
+    assert again.run(reals, one, 1) == second
+
+
+def test_reals_are_faded_before_the_discriminator_sees_them(tmp_path, strategy):
+    step = TrainingStep(tiny_config(tmp_path), strategy)
+    reals = pictures(strategy, size=8)
+    step.set_alpha(8, 0.5)
+    (local,) = strategy.experimental_local_results(reals)
+    images = tf.cast(local[0], tf.float32) / 127.5 - 1
+    discriminator = step.discriminator.at(8)
+    expected, unfaded = (
+        float(tf.reduce_mean(discriminator(x)))
+        for x in (fade_reals(images, 0.5), images)
+    )
+    metrics = step.run(reals, np.full(1, 0.5, "float32"), 1)
+    assert metrics["real_score"] == pytest.approx(expected, rel=1e-4)
+    assert metrics["real_score"] != pytest.approx(unfaded, rel=1e-3)
+
+
 def test_many_steps_in_a_call_equal_single_ones(tmp_path, strategy):
     config = tiny_config(tmp_path, resolution=4)
     together, apart = (TrainingStep(config, strategy) for _ in range(2))
