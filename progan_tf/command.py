@@ -7,6 +7,7 @@ A command module calls `run(main, define_flags)` under
 import contextlib
 import os
 import shutil
+import signal
 import sys
 import tempfile
 
@@ -16,9 +17,10 @@ from absl import flags
 from progan_tf.errors import UserError
 
 USER_ERROR_STATUS = 2
-# 128 plus the number of SIGINT or SIGPIPE, as shells count.
+# 128 plus the number of SIGINT, SIGPIPE or SIGTERM, as shells count.
 INTERRUPTED_STATUS = 130
 BROKEN_PIPE_STATUS = 141
+TERMINATED_STATUS = 143
 
 
 def run(main, define_flags):
@@ -27,14 +29,16 @@ def run(main, define_flags):
     `--help` prints the docstring of the command's module and its flags. A
     mistake of the user's, in a flag or found later as a `UserError`, is
     printed as one line without a traceback, and the exit status is 2. Ctrl-C
-    where the command does not handle it exits quietly with status 130, and so
-    does a reader of its output that goes away, with 141.
+    and SIGTERM, where the command does not handle them, end it quietly with
+    status 130 and 143, once its temporary files are removed; and so does a
+    reader of its output that goes away, with 141.
 
     Args:
         main: function without arguments; `absl.flags.FLAGS` is parsed when
             it is called. Its result is the exit status, None for success.
         define_flags: function without arguments that defines the flags.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         define_flags()
         _parse_flags(sys.argv)
@@ -74,6 +78,13 @@ def import_tensorflow():
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+
+
+def _terminate(number, frame):
+    """Leave as after Ctrl-C, through everything that cleans up behind it."""
+    # A second signal must not interrupt the cleaning.
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(TERMINATED_STATUS)
 
 
 def _parse_flags(arguments):

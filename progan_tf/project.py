@@ -16,6 +16,7 @@ import tqdm
 from absl import flags
 
 from progan_tf import command
+from progan_tf import generator_flags
 from progan_tf import projection_files
 
 FLAGS = flags.FLAGS
@@ -24,13 +25,12 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
-    text("run_dir", None, "a run directory or a .keras file", required=True)
+    generator_flags.define_flags()
     text("target", None, "a picture, or seed:17", required=True)
     text("out", None, "FOLDER/ for the files", required=True)
     number("steps", 400, "steps of the search", 1)
     number("starts", 8, "random latents to begin with", 1)
     number("seed", 0, "of these latents", 0, 2**32 - 1)
-    number("resolution", None, "any finished; by default the highest", 4)
     number("class", None, "of the picture; by default the starts take turns", 0)
 
 
@@ -38,12 +38,12 @@ def main():
     """Read the target, search, and write what was found."""
     # A mistake should not show only after the search.
     projection_files.check_places(FLAGS.target, FLAGS.out)
-    # Only now, because TensorFlow takes seconds to import.
-    command.import_tensorflow()
-    from progan_tf.checkpoint import load_generator
+    generator = generator_flags.open_generator(
+        FLAGS.run_dir, FLAGS.module, FLAGS.resolution
+    )
+    # Only now, because it imports TensorFlow.
     from progan_tf.projection import project
 
-    generator = load_generator(FLAGS.run_dir, FLAGS.resolution)
     label = FLAGS["class"].value
     target = projection_files.read_target(FLAGS.target, generator, label)
     film = projection_files.Film(target, FLAGS.steps)

@@ -2,17 +2,11 @@
 
 import functools
 import itertools
-import math
-import os
-import pathlib
 import re
 
 import numpy as np
 
 from progan_tf.errors import UserError
-from progan_tf.files import writing
-from progan_tf.images import make_grid
-from progan_tf.images import save_png
 from progan_tf.images import to_uint8
 
 # Images are computed in groups whose size depends on the resolution alone:
@@ -91,6 +85,24 @@ def input_sizes(generator):
     return shapes[-1], 0
 
 
+def labels_of(generator, seeds, chosen=None):
+    """The classes of the images of seeds.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels).
+        seeds: sequence of N ints.
+        chosen: int, the class of all images; by default seed modulo the
+            number of classes.
+
+    Returns:
+        int64 `[N]`, or None where there is neither a class nor one chosen.
+    """
+    _, classes = input_sizes(generator)
+    if chosen is not None:
+        return np.full(len(seeds), chosen, "int64")
+    return np.asarray(seeds, "int64") % classes if classes else None
+
+
 def images_of(generator, latents, labels=None):
     """The images of latents, each the same in whatever company it comes.
 
@@ -139,8 +151,8 @@ def iterate_images(generator, seeds, labels=None, batch_size=32):
     """
     seeds = np.asarray(seeds, "int64")
     latent_size, classes = input_sizes(generator)
-    if classes and labels is None:
-        labels = seeds % classes
+    if labels is None:
+        labels = labels_of(generator, seeds)
     labels = _checked_labels(labels, len(seeds), classes)
     size = _group_size(generator)
 
@@ -167,50 +179,6 @@ def generate_images(generator, seeds, labels=None, batch_size=32):
     """
     batches = iterate_images(generator, seeds, labels, batch_size)
     return np.concatenate([_no_images(generator), *batches])
-
-
-def is_folder(out):
-    """Whether images go to a folder, one file each, or to one grid.
-
-    Args:
-        out: str, a folder where it exists as one or ends with a slash,
-            otherwise a PNG file.
-
-    Raises:
-        UserError: if it is neither, or the file cannot be written.
-    """
-    if out.endswith(("/", os.sep)) or os.path.isdir(out):
-        return True
-    path = pathlib.Path(out)
-    if path.suffix.lower() != ".png":
-        raise UserError(f"expected FILE.png or FOLDER/; received {out!r}")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UserError(
-            f"cannot write {out}: {path.parent} is no folder to write to"
-        )
-    return False
-
-
-def save_images(images, seeds, out, columns=None):
-    """Write images to a folder as seedNNNNNN.png, or all as one grid.
-
-    Args:
-        images: iterable of N uint8 `[height, width, channels]`.
-        seeds: sequence of N ints, for the names of the files.
-        out: str, see `is_folder`; the folder is made where need be.
-        columns: int, of the grid; by default it has about as many as rows.
-
-    Raises:
-        UserError: if it cannot be written.
-    """
-    if not is_folder(out):
-        columns = columns or math.ceil(math.sqrt(len(seeds)))
-        save_png(out, make_grid(np.stack(list(images)), columns))
-        return
-    with writing(out):
-        os.makedirs(out, exist_ok=True)
-    for seed, image in zip(seeds, images, strict=True):
-        save_png(pathlib.Path(out, f"seed{seed:06d}.png"), image)
 
 
 def interpolate(start, end, fraction):

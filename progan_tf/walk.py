@@ -17,6 +17,7 @@ from absl import flags
 
 from progan_tf import command
 from progan_tf import films
+from progan_tf import generator_flags
 from progan_tf import sampling
 from progan_tf import walks
 from progan_tf.errors import UserError
@@ -29,7 +30,7 @@ _STRIP, _STRIP_LEG = 8, 4  # pictures of a random walk, and of a leg
 def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
-    text("run_dir", None, "a run directory or a .keras file", required=True)
+    generator_flags.define_flags()
     text("out", None, "FILE.mp4, .gif, or .png for a strip", required=True)
     text("seeds", None, "to walk through, such as 1,5,9-12")
     number("random", None, "seed of a random walk instead", 0, 2**32 - 1)
@@ -39,7 +40,6 @@ def define_flags():
     number("fps", 30, "frames a second", 1, 120)
     flags.DEFINE_float("smoothing", 1.0, "seconds, of a random walk", 0)
     flags.DEFINE_boolean("loop", True, "go from the last seed to the first")
-    number("resolution", None, "any finished; by default the highest", 4)
     number("class", None, "of all; by default seed (or cell) modulo classes", 0)
     number("scale", None, "enlarges pixels; by default to cells of 128", 1)
 
@@ -55,11 +55,9 @@ def main():
     if grid is None or (FLAGS.grid and seeds):
         raise UserError(f"expected --random with --grid=4x3; got {FLAGS.grid}")
     columns, rows = int(grid[1]), int(grid[2])
-    # Only now, because TensorFlow takes seconds to import.
-    command.import_tensorflow()
-    from progan_tf.checkpoint import load_generator
-
-    generator = load_generator(FLAGS.run_dir, FLAGS.resolution)
+    generator = generator_flags.open_generator(
+        FLAGS.run_dir, FLAGS.module, FLAGS.resolution
+    )
     size, _ = sampling.input_sizes(generator)
     count = max(1, round((FLAGS.seconds or (2 if seeds else 20)) * fps))
     if seeds:

@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from progan_tf import sampling
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import resolve
 from progan_tf.errors import UserError
+from progan_tf.export import export_saved_model
 from tests.tiny import make_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -33,16 +36,29 @@ def classes_dir(tmp_path_factory):
     return make_run(folder, middle, labels=True, num_classes=3)
 
 
-def generate(*arguments):
-    """The finished process of the command."""
-    return subprocess.run(
-        [sys.executable, "-m", "progan_tf.generate", *arguments],
+def started(command, *arguments):
+    """The process of a command."""
+    return subprocess.Popen(
+        [sys.executable, "-m", f"progan_tf.{command}", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
+
+
+def finished(process):
+    """What a process has said and its status."""
+    output, errors = process.communicate()
+    return subprocess.CompletedProcess(
+        process.args, process.returncode, output, errors
+    )
+
+
+def generate(*arguments):
+    """The finished process of the command."""
+    return finished(started("generate", *arguments))
 
 
 def read(path):
@@ -122,40 +138,112 @@ def test_files_of_one_class(classes_dir, tmp_path):
         "--batch_size=1",
     )
     assert done.returncode == 0, done.stderr
-    files = sorted(out.iterdir())
-    assert [f.name for f in files] == ["seed000003.png", "seed000010.png"]
+    names = sorted(path.name for path in out.iterdir())
+    assert names == [".generate.json", "seed000003.png", "seed000010.png"]
+    files = [out / name for name in names[1:]]
     expected = sampling.generate_images(
         load_generator(classes_dir, 4, average=False), [3, 10], [1, 1]
     )
     np.testing.assert_array_equal([read(f) for f in files], expected)
 
 
+def test_a_module_in_place_of_a_run(classes_dir, tmp_path):
+    generator = load_generator(classes_dir)
+    export_saved_model(generator, tmp_path / "module", trainable=True)
+    place = f"--module={tmp_path / 'module'}"
+    strip = (f"--out={tmp_path / 'walk.png'}", "--seeds=3,8", "--scale=1")
+    # At the same time, because most of it is importing TensorFlow.
+    walk = started("walk", place, *strip)
+    done = generate(place, f"--out={tmp_path / 'x.npz'}", "--seeds=7-9,3")
+    walk = finished(walk)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert (walk.returncode, walk.stdout + walk.stderr) == (0, "")
+    with np.load(tmp_path / "x.npz") as arrays:
+        images, labels = arrays["images"], arrays["labels"]
+        np.testing.assert_array_equal(arrays["seeds"], [7, 8, 9, 3])
+    np.testing.assert_array_equal(labels, [1, 2, 0, 0])
+    expected = sampling.generate_images(generator, [7, 8, 9, 3]).astype(int)
+    # Rounding: the module gives [0, 1].
+    assert np.abs(images - expected).max() <= 1
+    # A walk keeps the class of its first seed.
+    np.testing.assert_array_equal(read(tmp_path / "walk.png")[:, :8], images[3])
+
+
+def test_stopped_by_signals_it_goes_on(run_dir, tmp_path):
+    count = 4000
+    out = tmp_path / "out"
+    arguments = (f"--run_dir={run_dir}", f"--seeds=0-{count - 1}")
+    for number, status in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
+        process = started("generate", *arguments, f"--out={out}/")
+        there = len(list(out.glob("seed*"))) if out.exists() else 0
+        while process.poll() is None:
+            if out.exists() and len(list(out.glob("seed*"))) > there + 50:
+                break
+            time.sleep(0.02)
+        process.send_signal(number)
+        done = finished(process)
+        assert (done.returncode, done.stdout + done.stderr) == (status, "")
+        assert there < len(list(out.glob("seed*"))) < count
+        if number == signal.SIGTERM:
+            assert not list(out.glob(".seed*"))
+    before = {path: path.stat().st_mtime_ns for path in out.glob("seed*")}
+    # Now the rest, and the same once more.
+    done = generate(*arguments, f"--out={out}/")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    names = {f"seed{seed:06d}.png" for seed in range(count)}
+    assert {path.name for path in out.iterdir()} == names | {".generate.json"}
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    images = sampling.generate_images(load_generator(run_dir), range(count))
+    files = [read(out / name) for name in sorted(names)]
+    np.testing.assert_array_equal(files, images)
+    done = generate(*arguments, f"--out={out}/")
+    assert done.returncode == 0
+    assert "already; none was made" in done.stdout
+
+
 def test_mistakes_before_tensorflow_is_loaded(run_dir, tmp_path):
     place = f"--run_dir={run_dir}"
     out = f"--out={tmp_path}/grid.png"
-    assert_mistake(generate(place, out, "--seeds=5-1"), "'5-1'")
-    assert_mistake(generate(place, out, "--batch_size=0"), "batch_size")
-    assert_mistake(generate(place, "--out=no/such.png"), "cannot write")
-    assert_mistake(generate(place), "--out")
     file = f"--run_dir={tmp_path}/generator.keras"
     pathlib.Path(tmp_path, "generator.keras").touch()
-    assert_mistake(generate(file, out, "--latest"), "needs a run directory")
+    for arguments, words in (
+        ((place, out, "--seeds=5-1"), "'5-1'"),
+        ((place, out, "--batch_size=0"), "batch_size"),
+        ((place, "--out=no/such.png"), "cannot write"),
+        ((place, out, "--format=jpg"), "--format=jpg is for FOLDER/"),
+        ((place,), "--out"),
+        ((out,), "one of --run_dir and --module"),
+        ((out, place, "--module=x"), "one of --run_dir and --module"),
+        ((out, "--module=x", "--latest"), "a module holds one generator"),
+        ((out, "--module=x", "--resolution=8"), "a module holds one"),
+        ((file, out, "--latest"), "needs a run directory"),
+    ):
+        assert_mistake(generate(*arguments), words)
     assert [p.name for p in tmp_path.iterdir()] == ["generator.keras"]
 
 
 def test_mistakes_in_the_choice_of_a_generator(run_dir, tmp_path):
     out = tmp_path / "new"
-    for arguments, words in (
-        ([f"--run_dir={run_dir}", "--class=0"], "expected no class"),
-        ([f"--run_dir={tmp_path / 'none'}"], "no " + str(tmp_path / "none")),
-    ):
-        assert_mistake(generate(*arguments, f"--out={out}/"), words)
-        # Nothing is made where nothing can be generated.
-        assert not out.exists()
+    none = tmp_path / "none"
+    mistakes = {
+        (f"--run_dir={run_dir}", "--class=0"): "expected no class",
+        (f"--run_dir={none}",): f"no {none}",
+        (f"--module={run_dir}",): "cannot read",
+    }
+    # At the same time, because most of it is importing TensorFlow.
+    processes = [
+        started("generate", *arguments, f"--out={out}/")
+        for arguments in mistakes
+    ]
+    for process, words in zip(processes, mistakes.values(), strict=True):
+        assert_mistake(finished(process), words)
+    # Nothing is made where nothing can be generated.
+    assert not out.exists()
 
 
 def test_help_shows_commands():
     done = generate("--help")
     assert done.returncode == 0
     assert "python -m progan_tf.generate --run_dir=" in done.stdout
-    assert "--seeds" in done.stdout
+    for name in ("run_dir", "module", "resolution", "seeds", "out"):
+        assert f"\n  --{name}: " in done.stdout

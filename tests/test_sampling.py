@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from progan_tf import sampling
 from progan_tf.errors import UserError
@@ -123,6 +122,15 @@ def test_classes(conditional):
     assert same == [False, True, False, True]
 
 
+def test_labels_of_seeds(generator, conditional):
+    labels = sampling.labels_of(conditional, [0, 4, 2**32 - 1])
+    np.testing.assert_array_equal(labels, [0, 1, 0])
+    assert labels.dtype == np.int64
+    chosen = sampling.labels_of(conditional, [0, 4], 2)
+    np.testing.assert_array_equal(chosen, [2, 2])
+    assert sampling.labels_of(generator, [0, 4]) is None
+
+
 @pytest.mark.parametrize(
     "labels, words",
     [
@@ -142,53 +150,6 @@ def test_labels_where_they_do_not_belong(generator, conditional):
         sampling.iterate_images(generator, [0], [0])
     with pytest.raises(UserError, match="has 3 classes"):
         sampling.images_of(conditional, sampling.seeded_latents([0], 16))
-
-
-# ---- files ----
-
-
-def picture(brightness):
-    return np.full([2, 2, 3], brightness, "uint8")
-
-
-def test_a_grid_is_about_square(tmp_path):
-    for count, columns, size in (
-        (1, None, (2, 2)),
-        (5, None, (6, 4)),
-        (64, None, (16, 16)),
-        (5, 5, (10, 2)),
-    ):
-        pictures = [picture(seed) for seed in range(count)]
-        path = tmp_path / "grid.png"
-        sampling.save_images(pictures, range(count), str(path), columns)
-        with Image.open(path) as grid:
-            assert grid.size == size
-
-
-def test_a_folder_is_made(tmp_path):
-    folder = tmp_path / "a" / "b"
-    pictures = map(picture, (5, 70))
-    sampling.save_images(pictures, [5, 1234567], f"{folder}/")
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["seed000005.png", "seed1234567.png"]
-    with Image.open(folder / names[0]) as image:
-        assert (np.asarray(image) == 5).all()
-    # It exists now and needs no slash.
-    assert sampling.is_folder(str(folder))
-
-
-def test_places_that_cannot_be_written(tmp_path):
-    file = tmp_path / "file.png"
-    file.write_bytes(b"")
-    assert not sampling.is_folder(str(file))
-    with pytest.raises(UserError, match="expected FILE.png or FOLDER/"):
-        sampling.is_folder(str(tmp_path / "grid.jpg"))
-    with pytest.raises(UserError, match="cannot write"):
-        sampling.is_folder(str(tmp_path / "missing" / "grid.png"))
-    with pytest.raises(UserError, match="cannot write"):
-        sampling.is_folder(str(file / "grid.png"))
-    with pytest.raises(UserError, match="cannot write"):
-        sampling.save_images([picture(0)], [0], f"{file}/")
 
 
 # ---- interpolation ----

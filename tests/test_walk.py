@@ -140,4 +140,5 @@ def test_help_shows_commands(command):
     done = execute(command, "--help")
     assert done.returncode == 0
     assert f"python -m progan_tf.{command} --run_dir=" in done.stdout
-    assert "--seconds" in done.stdout
+    for name in ("run_dir", "seconds", "out"):
+        assert f"\n  --{name}: " in done.stdout

@@ -1,0 +1,61 @@
+"""The flags by which a command is told its generator, and opening it."""
+
+import os
+
+from absl import flags
+
+from progan_tf import command
+from progan_tf.errors import UserError
+
+
+def define_flags():
+    """Define --run_dir, --module and --resolution, as the caller's own."""
+    # So that --help lists them with the flags of the command.
+    flags.disclaim_key_flags()
+    text = flags.DEFINE_string
+    text("run_dir", None, "a run directory or a .keras file")
+    text("module", None, "a TF-Hub module instead: its folder or .tar.gz")
+    flags.DEFINE_integer(
+        "resolution", None, "any finished; by default the highest", 4
+    )
+
+
+def open_generator(run_dir, module, resolution=None, latest=False):
+    """Load the generator that the flags name, importing TensorFlow first.
+
+    Mistakes that show without TensorFlow do not wait for it.
+
+    Args:
+        run_dir: str, a run directory or a `.keras` file; or None.
+        module: str, a TF-Hub module's folder or `.tar.gz`; or None.
+        resolution: int, of a run; by default the highest that is finished.
+        latest: bool, a run's weights of the last step, not their average.
+
+    Returns:
+        `keras.Model` or `ModuleGenerator`, both from latents (and one-hot
+        labels) to images `[batch, R, R, channels]`, about in [-1, 1].
+
+    Raises:
+        UserError: if not exactly one of the two is given, if the others do
+            not go with it, or if it cannot be loaded.
+    """
+    if (run_dir is None) == (module is None):
+        raise UserError("expected one of --run_dir and --module")
+    if module is not None and (resolution or latest):
+        raise UserError(
+            "--resolution and --latest need --run_dir; a module holds one "
+            "generator"
+        )
+    if latest and os.path.isfile(run_dir):
+        raise UserError(
+            "--latest needs a run directory; a .keras file holds one generator"
+        )
+    # Only now, because TensorFlow takes seconds to import.
+    command.import_tensorflow()
+    if module is not None:
+        from progan_tf.hub_module import load_module
+
+        return load_module(module)
+    from progan_tf.checkpoint import load_generator
+
+    return load_generator(run_dir, resolution, average=not latest)

@@ -1,0 +1,239 @@
+"""TF-Hub modules in the place of a generator; other SavedModels refused."""
+
+import io
+import pathlib
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from progan_tf.errors import UserError
+from progan_tf.export import export_saved_model
+from progan_tf.hub_module import load_module
+from progan_tf.manifest import fingerprint
+from progan_tf.networks import Generator
+from progan_tf.projection import project
+from progan_tf.sampling import generate_images
+from progan_tf.sampling import input_sizes
+from progan_tf.sampling import seeded_latents
+
+
+def make_generator(num_classes=0, channels=3):
+    family = Generator(16, 12, num_classes, channels, fmap_max=8, seed=1)
+    return family.at(16, fade=False)
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return make_generator()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, generator):
+    path = tmp_path_factory.mktemp("frozen") / "module"
+    export_saved_model(generator, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def module(folder):
+    return load_module(folder)
+
+
+def assert_same(images, expected):
+    """Equal but for rounding: [0, 1] and back is not exact."""
+    difference = np.abs(images.astype(int) - expected)
+    assert difference.max() <= 1
+    assert np.mean(difference > 0) < 0.01
+
+
+def test_its_images_are_those_of_the_generator(module, generator):
+    assert module.input_shape == (None, 12)
+    assert module.output_shape == (None, 16, 16, 3)
+    expected = generate_images(generator, range(20))
+    assert len(np.unique(expected)) > 100
+    assert_same(generate_images(module, range(20)), expected)
+
+
+def test_its_floats(module, generator):
+    latents = seeded_latents([3, 4], 12)
+    images = module(latents, training=False)
+    assert images.dtype == tf.float32
+    expected = np.clip(generator(latents), -1, 1)
+    np.testing.assert_allclose(images, expected, atol=1e-5)
+
+
+def test_labels_and_variables(tmp_path):
+    generator = make_generator(num_classes=3, channels=1)
+    export_saved_model(generator, tmp_path / "module", trainable=True)
+    module = load_module(str(tmp_path / "module"))
+    assert input_sizes(module) == (12, 3)
+    assert module.output_shape == (None, 16, 16, 1)
+    for labels in (None, [2] * 6):
+        expected = generate_images(generator, range(6), labels)
+        assert_same(generate_images(module, range(6), labels), expected)
+    with pytest.raises(UserError, match="from 0 to 2; received 3"):
+        generate_images(module, [0], [3])
+
+
+def test_a_packed_module(tmp_path, folder, module):
+    path = tmp_path / "module.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        archive.add(folder, arcname=".")
+    packed = load_module(path)
+    np.testing.assert_array_equal(
+        generate_images(packed, range(4)), generate_images(module, range(4))
+    )
+    assert fingerprint(packed) == fingerprint(module)
+
+
+def test_fingerprints(tmp_path, folder, module, generator):
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    (copy / "README.md").write_text("Another card.")
+    assert fingerprint(load_module(copy)) == fingerprint(module)
+    # Not a byte of it is in the graph or the variables of the other.
+    save(tmp_path / "other", lambda z: sigmoid_images(z, 1.0))
+    assert fingerprint(load_module(tmp_path / "other")) != fingerprint(module)
+    same, other = make_generator(), make_generator()
+    assert fingerprint(same) == fingerprint(generator)
+    other.trainable_weights[-1].assign_add([0.0, 0.0, 1e-6])
+    assert fingerprint(other) != fingerprint(generator)
+
+
+def test_a_picture_is_projected(module):
+    target = generate_images(module, [1000])[0]
+    found = project(module, target, starts=16, steps=150)
+    assert found.history[0] < 20
+    assert found.psnr > 28
+
+
+# ---- modules of others ----
+
+
+def sigmoid_images(latents, scale, channels=3):
+    """Images float32 `[B, 4, 4, channels]` from 0 to scale."""
+    count = 16 * channels
+    kernel = np.linspace(-2, 2, latents.shape[-1] * count, dtype="float32")
+    rows = latents @ tf.constant(kernel.reshape(-1, count))
+    images = tf.reshape(tf.sigmoid(rows), [-1, 4, 4, channels])
+    return scale * images
+
+
+def save(
+    path, function, shape=(None, 6), name="z", key="default", output="default"
+):
+    """Write a SavedModel of a function with one signature."""
+    spec = tf.TensorSpec(shape, name=name)
+    signature = tf.function(
+        lambda x: {output: function(x)}, [spec], autograph=False
+    )
+    tf.saved_model.save(tf.Module(), str(path), signatures={key: signature})
+
+
+def test_an_input_of_any_name(tmp_path):
+    path = tmp_path / "module"
+    save(path, lambda z: sigmoid_images(z, 1), name="x", key="serving_default")
+    module = load_module(path)
+    latents = seeded_latents([5, 6], 6)
+    expected = 2 * sigmoid_images(latents, 1.0) - 1
+    np.testing.assert_allclose(module(latents), expected, atol=1e-6)
+    # Of known shape though the signature does not tell it.
+    assert module.output_shape == (None, 4, 4, 3)
+
+
+def test_a_module_of_tensorflow_1(tmp_path):
+    """As google/progan-128/1: two graphs, the input named `default`, too."""
+    v1, path = tf.compat.v1, tmp_path / "module"
+    latents = seeded_latents([5, 6], 6)
+    with tf.Graph().as_default(), v1.Session() as session:
+        z = v1.placeholder(tf.float32, [None, 6])
+        images = sigmoid_images(z, 1) * v1.get_variable("level", [])
+        images = tf.abs(images)
+        session.run(v1.global_variables_initializer())
+        expected = session.run(images, {z: latents})
+        info = v1.saved_model.utils.build_tensor_info
+        signature = v1.saved_model.build_signature_def(
+            {"default": info(z)}, {"default": info(images)}
+        )
+        builder = v1.saved_model.Builder(str(path))
+        builder.add_meta_graph_and_variables(
+            session, ["train"], {"default": signature}
+        )
+        builder.add_meta_graph([], {"default": signature})
+        builder.save()
+    (path / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    module = load_module(path)
+    np.testing.assert_allclose(module(latents), 2 * expected - 1, atol=1e-6)
+    assert generate_images(module, [5]).shape == (1, 4, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "options, words",
+    [
+        ({"key": "classify"}, r"classify from z \(None, 6\) to default "),
+        ({"output": "images"}, r"to images \(None, 4, 4, 3\)"),
+        # A number of images of its own.
+        ({"shape": (1, 6)}, r"from z \(1, 6\)"),
+        ({"shape": (None, 2, 6)}, r"from z \(None, 2, 6\)"),
+    ],
+)
+def test_other_signatures(tmp_path, options, words):
+    save(tmp_path / "x", lambda z: sigmoid_images(z, 1), **options)
+    with pytest.raises(UserError, match=f"no generator: .*{words}"):
+        load_module(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "function, words",
+    [
+        (lambda z: sigmoid_images(z, 1)[:, 0, 0], r"images are \[1, 3\]"),
+        (lambda z: sigmoid_images(z, 1, 4), r"images are \[1, 4, 4, 4\]"),
+        (lambda z: sigmoid_images(z, 2) - 1, r"from -\d.* expected .*\[0, 1\]"),
+        (lambda z: sigmoid_images(z, 255), r"to \d\d\.\d; expected"),
+        (lambda z: sigmoid_images(z, np.nan), "from nan"),
+        (lambda z: tf.reshape(z, [-1, 4, 4, 3]), "makes no image: .*reshape"),
+        (lambda z: sigmoid_images(z, 1)[:0], r"images are \[0, 4, 4, 3\]"),
+    ],
+)
+def test_other_outputs(tmp_path, function, words):
+    save(tmp_path / "x", function)
+    with pytest.raises(UserError, match=words) as caught:
+        load_module(tmp_path / "x")
+    assert "\n" not in str(caught.value)
+
+
+def test_no_signature(tmp_path):
+    tf.saved_model.save(tf.Module(), str(tmp_path / "x"))
+    with pytest.raises(UserError, match="its signatures: none$"):
+        load_module(tmp_path / "x")
+
+
+def test_no_module(tmp_path, folder):
+    (tmp_path / "empty").mkdir()
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / "saved_model.pb").write_bytes(b"\x0a\xff\xff")
+    (tmp_path / "text.tar.gz").write_text("text")
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        archive.add(folder, arcname=".")
+    (tmp_path / "half.tar.gz").write_bytes(packed.getvalue()[:-5000])
+    for name, words in (
+        ("none", "expected the folder of a module, or its .tar.gz; no "),
+        ("empty", "cannot read .*empty as a TF-Hub module"),
+        ("broken", "cannot read .*broken as a TF-Hub module"),
+        ("text.tar.gz", "cannot unpack .*text.tar.gz"),
+        ("half.tar.gz", "cannot unpack .*half.tar.gz"),
+    ):
+        with pytest.raises(UserError, match=words) as caught:
+            load_module(tmp_path / name)
+        assert "\n" not in str(caught.value)
+
+
+def test_an_archive_that_reaches_outside(tmp_path):
+    with tarfile.open(tmp_path / "evil.tar.gz", "w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("../../evil"), io.BytesIO())
+    with pytest.raises(UserError, match="cannot unpack .*outside"):
+        load_module(tmp_path / "evil.tar.gz")
+    assert [p.name for p in pathlib.Path(tmp_path).iterdir()] == ["evil.tar.gz"]
