@@ -10,6 +10,8 @@ from progan_tf.sampling import generate_images
 class SampleGrids:
     """Writes `reals.png` and `fakes-NNNNNN.png` of a run.
 
+    With labels, both have a class a row, as many classes as there are rows.
+
     Args:
         config: `TrainConfig`.
         source: `data.Source` of the reals.
@@ -20,17 +22,39 @@ class SampleGrids:
         self._config = config
         self._log = log
         self._labels = None
-        if config.num_classes:  # One class a row.
+        if config.num_classes:
             rows = np.arange(log.cells) // log.columns
             self._labels = rows % config.num_classes
         self._source = source
 
     def write_reals(self):
         """The first pictures that the run sees, at its resolution."""
+        size, channels = self._config.resolution, self._config.channels
         order = ShuffledOrder(len(self._source), self._config.seed)
-        indices = order.indices(0, self._log.cells)
-        images = self._source.images(indices, self._config.resolution)
+        if self._labels is None:
+            indices = order.indices(0, self._log.cells)
+        else:
+            # Not all, because some sources read a record for its label.
+            some = min(len(self._source), 100 * self._log.cells)
+            indices = self._of_classes(order.indices(0, some))
+        there = indices >= 0
+        images = np.zeros([len(indices), size, size, channels], np.uint8)
+        images[there] = self._source.images(indices[there], size)
         self._log.write_grid("reals", "reals", images, 0)
+
+    def _of_classes(self, indices):
+        """The first of these pictures of each cell's class.
+
+        A class of few pictures repeats them; without any its cells get -1.
+        """
+        labels = self._source.labels(indices)
+        chosen = np.full(len(self._labels), -1)
+        for label in np.unique(self._labels):
+            cells = np.flatnonzero(self._labels == label)
+            members = indices[labels == label]
+            if len(members):
+                chosen[cells] = np.resize(members, len(cells))
+        return chosen
 
     def write_fakes(self, generator, images_seen):
         """Images of the run's latents, enlarged to the run's resolution.

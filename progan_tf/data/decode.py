@@ -1,6 +1,7 @@
 """Reading one picture file of whatever kind as a square of pixels."""
 
 import os
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -25,8 +26,11 @@ _UPRIGHT = {
 }
 
 
-def read_size(path: str | os.PathLike) -> tuple[int, int]:
+def read_size(path: str | os.PathLike | BinaryIO) -> tuple[int, int]:
     """Returns (width, height) from the header, without the pixels.
+
+    Args:
+        path: the file, or an open one.
 
     Raises:
         Exception: of any kind, where Pillow cannot make sense of the file
@@ -37,7 +41,10 @@ def read_size(path: str | os.PathLike) -> tuple[int, int]:
 
 
 def read_picture(
-    path: str | os.PathLike, resolution: int, channels: int
+    path: str | os.PathLike | BinaryIO,
+    resolution: int,
+    channels: int,
+    box: tuple[int, int, int, int] | None = None,
 ) -> np.ndarray:
     """Reads the centre square of a picture at a resolution.
 
@@ -46,9 +53,10 @@ def read_picture(
     area averages, smaller ones enlarged by bicubic interpolation.
 
     Args:
-        path: the file.
+        path: the file, or an open one.
         resolution: the width and height wanted.
         channels: 3 for RGB or 1 for grey (ITU-R BT.601).
+        box: (left, top, right, bottom) in pixels of what is cut out first.
 
     Returns:
         uint8 [R, R, C] in [0, 255].
@@ -57,12 +65,34 @@ def read_picture(
         Exception: of any kind, where Pillow cannot make sense of the file.
     """
     with Image.open(path, formats=_FORMATS) as image:
-        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size for a fraction
-        # of the time. Twice the target leaves the area filter something to
-        # average. Other formats ignore this.
-        image.draft(None, (2 * resolution, 2 * resolution))
+        if box is None:
+            # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size for a
+            # fraction of the time. Twice the target leaves the area filter
+            # something to average. Other formats ignore this.
+            image.draft(None, (2 * resolution, 2 * resolution))
         image.load()
         image = _plain(_upright(image))
+    if box is not None:
+        image = image.crop(box)
+    return fit_square(image, resolution, channels)
+
+
+def fit_square(
+    image: Image.Image, resolution: int, channels: int
+) -> np.ndarray:
+    """Gives the centre square of an opaque picture at a resolution.
+
+    Larger pictures are shrunk by area averages, smaller ones enlarged by
+    bicubic interpolation; a square of the right size is kept to the bit.
+
+    Args:
+        image: of mode "L" or "RGB".
+        resolution: the width and height wanted.
+        channels: 3 for RGB or 1 for grey (ITU-R BT.601).
+
+    Returns:
+        uint8 [R, R, C] in [0, 255].
+    """
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2

@@ -1,25 +1,22 @@
 """A folder of pictures of any size and shape."""
 
-import collections
 import concurrent.futures
 import os
 import pathlib
 import statistics
 import sys
-import threading
-from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from progan_tf.data.decode import read_picture
 from progan_tf.data.decode import read_size
+from progan_tf.data.decoding import CACHE_BYTES
+from progan_tf.data.decoding import DecodingSource
 from progan_tf.data.find import find_classes
 from progan_tf.data.find import find_pictures
+from progan_tf.data.labels_file import read_labels_file
 from progan_tf.data.source import MAX_RESOLUTION
 from progan_tf.data.source import MIN_RESOLUTION
-from progan_tf.data.source import Source
-from progan_tf.data.source import check_resolution
 from progan_tf.data.unreadable import Unreadable
 from progan_tf.errors import UserError
 
@@ -31,14 +28,7 @@ _MIN_PICTURES = 16
 _PROGRESS_FILES = 5000
 
 
-class _Cache(NamedTuple):
-    """The pictures decoded so far at one resolution."""
-
-    pixels: np.ndarray  # uint8 [N, R, R, C]
-    filled: np.ndarray  # bool [N]
-
-
-class Folder(Source):
+class Folder(DecodingSource):
     """The pictures in a folder and its sub-folders, cut to squares.
 
     Files are taken by extension and sorted by their path within the folder,
@@ -59,6 +49,8 @@ class Folder(Source):
         labels: each sub-folder is a class, in sorted order.
         cache_bytes: memory for decoded pictures; where a resolution needs
             more, its pictures are decoded each time.
+        labels_file: path of a file with the classes, in place of sub-folders;
+            see `read_labels_file`.
 
     Attributes:
         unreadable: pictures found so far that could not be read.
@@ -74,16 +66,13 @@ class Folder(Source):
         path: str | os.PathLike,
         channels: int = 3,
         labels: bool = False,
-        cache_bytes: int = 1 << 30,
+        cache_bytes: int = CACHE_BYTES,
+        labels_file: str | os.PathLike | None = None,
     ):
         self._root = pathlib.Path(path)
-        # Pillow decodes without holding Python's lock.
-        self._pool = concurrent.futures.ThreadPoolExecutor(
-            max_workers=os.cpu_count(), thread_name_prefix="progan_tf-decode"
-        )
         found = find_pictures(self._root)
-        self._log = Unreadable(found=len(found), place=str(path))
-        self._files, median = self._read_headers(found)
+        unreadable = Unreadable(found=len(found), place=str(path))
+        self._files, median = self._read_headers(found, unreadable)
         resolution = min(1 << (int(median).bit_length() - 1), MAX_RESOLUTION)
         if resolution < MIN_RESOLUTION:
             raise UserError(
@@ -92,7 +81,12 @@ class Folder(Source):
                 "use larger pictures"
             )
         classes, self._labels = (), None
-        if labels:
+        if labels_file is not None:
+            classes, numbers = read_labels_file(labels_file, found)
+            # The file has labels of the unreadable pictures, too.
+            known = dict(zip(found, numbers, strict=True))
+            self._labels = np.array([known[file] for file in self._files])
+        elif labels:
             classes, self._labels = find_classes(self._root, self._files)
         super().__init__(
             name=str(path),
@@ -100,44 +94,12 @@ class Folder(Source):
             limit=_limit(path, resolution, median),
             channels=channels,
             class_names=classes,
+            unreadable=unreadable,
+            cache_bytes=cache_bytes,
         )
-        self._cache_bytes = cache_bytes
-        self._caches = collections.OrderedDict()
-        self._broken = set()
-        self._lock = threading.Lock()
-
-    @property
-    def unreadable(self) -> int:
-        """Pictures found so far that could not be read."""
-        return self._log.count
 
     def __len__(self) -> int:
         return len(self._files)
-
-    def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
-        """See `Source.images`."""
-        check_resolution(self, resolution)
-        # A caller that went on after the 1 % was passed is told again.
-        self._log.check()
-        indices = np.asarray(indices)
-        cache = self._cache(resolution)
-        shape = (len(indices), resolution, resolution, self.channels)
-        images = np.empty(shape, np.uint8)  # [NRRC]
-        known = np.zeros(len(indices), bool)
-        if cache is not None:
-            known = cache.filled[indices]
-            images[known] = cache.pixels[indices[known]]
-
-        def decode(position: int) -> None:
-            index = int(indices[position])
-            images[position] = self._decode(index, resolution)
-            if cache is not None:
-                cache.pixels[index] = images[position]
-                cache.filled[index] = True
-
-        # The list waits for every picture and raises the first error.
-        list(self._pool.map(decode, np.flatnonzero(~known)))
-        return images
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """See `Source.labels`: the number of the sub-folder."""
@@ -148,8 +110,30 @@ class Folder(Source):
             )
         return self._labels[indices]
 
+    def by_name(self) -> np.ndarray:
+        """Returns all indices in the order of the files' names, int64 [N].
+
+        As though all files lay in one folder. Where they do, this is their
+        order; equal names are in the order of their folders.
+        """
+        names = [file.name for file in self._files]
+        return np.array(sorted(range(len(names)), key=names.__getitem__))
+
+    def _short_side(self, file: pathlib.Path) -> int:
+        """Reads the header of a file; any exception if it is broken."""
+        return min(read_size(self._root / file))
+
+    def _read_picture(self, index: int, resolution: int) -> np.ndarray:
+        """See `DecodingSource`."""
+        path = self._root / self._files[index]
+        return read_picture(path, resolution, self.channels)
+
+    def _picture_name(self, index: int) -> str:
+        """See `DecodingSource`."""
+        return self._files[index].as_posix()
+
     def _read_headers(
-        self, found: list[pathlib.Path]
+        self, found: list[pathlib.Path], unreadable: Unreadable
     ) -> tuple[list[pathlib.Path], float]:
         """Sorts out the files whose header cannot be read.
 
@@ -159,92 +143,33 @@ class Folder(Source):
 
         def short_side(file: pathlib.Path) -> int | Exception:
             try:
-                return min(read_size(self._root / file))
+                return self._short_side(file)
             except Exception as error:  # Of any kind, on a broken file.
                 return error
 
         files, sides = [], []
-        results = self._pool.map(short_side, found)
-        for number, (file, side) in enumerate(zip(found, results, strict=True)):
-            if number and number % _PROGRESS_FILES == 0:
-                print(
-                    f"{self._root}: {number} of {len(found)} headers read",
-                    file=sys.stderr,
-                )
-            if isinstance(side, Exception):
-                self._log.add(file, side)
-            else:
-                files.append(file)
-                sides.append(side)
-        self._log.check()
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            results = pool.map(short_side, found)
+            for number, (file, side) in enumerate(
+                zip(found, results, strict=True)
+            ):
+                if number and number % _PROGRESS_FILES == 0:
+                    print(
+                        f"{self._root}: {number} of {len(found)} headers read",
+                        file=sys.stderr,
+                    )
+                if isinstance(side, Exception):
+                    unreadable.add(file.as_posix(), side)
+                else:
+                    files.append(file)
+                    sides.append(side)
+        unreadable.check()
         if len(files) < _MIN_PICTURES:
             raise UserError(
                 f"expected at least {_MIN_PICTURES} pictures, found "
                 f"{len(files)} in {self._root}; choose another folder"
             )
         return files, statistics.median(sides)
-
-    def _cache(self, resolution: int) -> _Cache | None:
-        """Returns the cache of a resolution, or None where it cannot fit.
-
-        At most two are kept, within `cache_bytes` together: the one that
-        training uses and, while there is room, another that is measured.
-        """
-        size = len(self) * resolution**2 * self.channels
-        if size > self._cache_bytes:
-            return None
-        with self._lock:
-            if resolution not in self._caches:
-                shape = (len(self), resolution, resolution, self.channels)
-                self._caches[resolution] = _Cache(
-                    np.empty(shape, np.uint8), np.zeros(len(self), bool)
-                )
-            self._caches.move_to_end(resolution)
-            while len(self._caches) > 2 or self._cached() > self._cache_bytes:
-                self._caches.popitem(last=False)
-            return self._caches[resolution]
-
-    def _cached(self) -> int:
-        """Returns the bytes that all caches take."""
-        return sum(cache.pixels.nbytes for cache in self._caches.values())
-
-    def _decode(self, index: int, resolution: int) -> np.ndarray:
-        """Reads a picture or, where it is broken, the one that stands in."""
-        for candidate in self._stand_ins(index):
-            if candidate in self._broken:
-                continue
-            file = self._files[candidate]
-            try:
-                return read_picture(
-                    self._root / file, resolution, self.channels
-                )
-            except MemoryError:
-                raise  # The machine's trouble, not the file's.
-            except Exception as error:  # Of any kind, on a broken file.
-                self._mark_broken(candidate, error)
-        raise UserError(
-            f"no picture like {self._root / self._files[index]} can be read; "
-            "mend or remove the files of its class"
-        )
-
-    def _stand_ins(self, index: int) -> Iterator[int]:
-        """Yields `index`, then those after it of its class, wrapping."""
-        for step in range(len(self)):
-            candidate = (index + step) % len(self)
-            if (
-                self._labels is None
-                or self._labels[candidate] == self._labels[index]
-            ):
-                yield candidate
-
-    def _mark_broken(self, index: int, error: Exception) -> None:
-        """Names a broken picture once, and gives up where there are many."""
-        with self._lock:
-            if index in self._broken:
-                return
-            self._broken.add(index)
-            self._log.add(self._files[index], error)
-        self._log.check()
 
 
 def _limit(path: str | os.PathLike, resolution: int, median: float) -> str:

@@ -1,6 +1,7 @@
 """The one face of every source of training pictures."""
 
 import abc
+import os
 
 import numpy as np
 
@@ -103,4 +104,24 @@ def check_resolution(source: Source, resolution: int) -> None:
         raise UserError(
             f"resolution {resolution} is beyond the data: {source.limit}; "
             f"use --resolution={source.resolution} or larger pictures"
+        )
+
+
+def check_channels(path: str | os.PathLike, stored: int, channels: int) -> None:
+    """Makes sure that prepared pictures can be given in some channels.
+
+    Args:
+        path: the data set, for messages.
+        stored: channels of its pictures.
+        channels: wanted; 3 can also be had from grey pictures.
+
+    Raises:
+        UserError: grey is wanted from RGB. The levels were shrunk and rounded
+            in RGB, so they would not be those of the grey pictures.
+    """
+    if channels < stored:
+        raise UserError(
+            f"expected pictures of {channels} channel in {path}, found "
+            f"{stored}; use --channels={stored} or prepare the data again "
+            f"with --channels={channels}"
         )

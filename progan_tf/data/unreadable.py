@@ -1,7 +1,6 @@
 """Counting the pictures that cannot be read."""
 
 import logging
-import pathlib
 
 from PIL import UnidentifiedImageError
 
@@ -19,7 +18,7 @@ class Unreadable:
     """The unreadable pictures of one source, named in the log and counted.
 
     Args:
-        found: all the picture files, readable or not.
+        found: all the pictures, readable or not.
         place: where they are, for messages.
 
     Attributes:
@@ -33,17 +32,17 @@ class Unreadable:
         self._first = []
         self._logger = logging.getLogger("progan_tf")
 
-    def add(self, file: pathlib.Path, error: Exception) -> None:
-        """Counts one file and, if it is among the first, names it."""
+    def add(self, name: str, error: Exception) -> None:
+        """Counts one picture and, if it is among the first, names it."""
         self.count += 1
         reason = _reason(error)
         if len(self._first) < _MAX_NAMES:
-            self._first.append(f"{file.as_posix()} ({reason})")
+            self._first.append(f"{name} ({reason})")
         if self.count <= _MAX_LINES:
             self._logger.warning(
                 "%s: skipped unreadable %s: %s",
                 self._place,
-                file.as_posix(),
+                name,
                 reason,
             )
         elif self.count % 100 == 0:

@@ -1,0 +1,146 @@
+"""Pictures in an `.npz` file, as MNIST and CIFAR-10 are often passed on."""
+
+import os
+
+import numpy as np
+from PIL import Image
+
+from progan_tf.data.decode import fit_square
+from progan_tf.data.labels_file import classes_of
+from progan_tf.data.pyramid import shrink
+from progan_tf.data.source import MAX_RESOLUTION
+from progan_tf.data.source import MIN_RESOLUTION
+from progan_tf.data.source import Source
+from progan_tf.data.source import check_resolution
+from progan_tf.errors import UserError
+
+# What the arrays of pictures and labels are called: here, by Keras (whose
+# `x_test` is left out, as the official tool leaves it), by MedMNIST, and by
+# `numpy.savez` where they had no names.
+_NAMES = (
+    ("x", "y"),
+    ("x_train", "y_train"),
+    ("images", "labels"),
+    ("train_images", "train_labels"),
+    ("arr_0", "arr_1"),
+)
+
+# The official tool gives the digits of MNIST a black frame: 28 -> 32.
+_FRAMED, _FRAME = 28, 2
+
+
+class Arrays(Source):
+    """The pictures of an `.npz` file, held in memory.
+
+    They are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3.
+    Those of 28x28 get a black frame to 32x32, as the official tool gives
+    MNIST; others are cut to their central square and shrunk by area.
+
+    Args:
+        path: the file.
+        channels: 3 for RGB or 1 for grey; the pictures are converted.
+        labels: whether the file's labels are wanted: see `classes_of`.
+
+    Raises:
+        UserError: the file cannot be read, has no pictures or, where they
+            are wanted, no labels.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        channels: int = 3,
+        labels: bool = False,
+    ):
+        pictures, values = _load(path, labels)
+        if pictures.shape[1:3] == (_FRAMED, _FRAMED):
+            frame = ((_FRAME, _FRAME), (_FRAME, _FRAME))
+            rest = ((0, 0),) * (pictures.ndim - 3)
+            pictures = np.pad(pictures, ((0, 0), *frame, *rest))
+        height, width = pictures.shape[1:3]
+        side = min(height, width, MAX_RESOLUTION)
+        if side < MIN_RESOLUTION:
+            raise UserError(
+                f"expected pictures of at least {MIN_RESOLUTION} pixels in "
+                f"{path}, got {width}x{height}"
+            )
+        self._labels, names = None, ()
+        if labels:
+            names, self._labels = classes_of(values, len(pictures), str(path))
+        super().__init__(
+            name=str(path),
+            resolution=1 << (side.bit_length() - 1),
+            limit=f"the pictures of {path} are {width}x{height}",
+            channels=channels,
+            class_names=names,
+        )
+        self._pictures = pictures  # uint8 [N, H, W] or [N, H, W, 3]
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
+        """See `Source.images`."""
+        check_resolution(self, resolution)
+        shape = (len(indices), resolution, resolution, self.channels)
+        images = np.empty(shape, np.uint8)  # [NRRC]
+        for image, index in zip(images, indices, strict=True):
+            picture = Image.fromarray(self._pictures[index])
+            square = fit_square(picture, self.resolution, self.channels)
+            image[...] = shrink(square, resolution)
+        return images
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """See `Source.labels`."""
+        if self._labels is None:
+            raise UserError(f"{self.name} was opened without labels")
+        return self._labels[indices]
+
+
+def _load(
+    path: str | os.PathLike, labels: bool
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns pictures [N, H, W] or [N, H, W, 3], and labels if wanted."""
+    try:
+        with open(path, "rb") as file, np.load(file) as arrays:
+            found = [pair for pair in _NAMES if pair[0] in arrays]
+            if not found:
+                names = ", ".join(name for name, _ in _NAMES)
+                raise UserError(
+                    f"expected pictures in {path} under one of the names "
+                    f"{names}; found {', '.join(arrays) or 'nothing'}"
+                )
+            name, label_name = found[0]
+            if labels and label_name not in arrays:
+                raise UserError(
+                    f"expected labels in {path} under the name {label_name}; "
+                    f"found {', '.join(arrays)}"
+                )
+            pictures = _plain(arrays[name], f"{name} of {path}")
+            return pictures, arrays[label_name] if labels else None
+    except UserError:
+        raise
+    # Of many kinds, for files that are no archive or hold objects.
+    except Exception as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {path} as .npz: {reason}") from error
+
+
+def _plain(pictures: np.ndarray, place: str) -> np.ndarray:
+    """Returns channels last, and grey ones without that axis."""
+    shape = list(pictures.shape)
+    if pictures.dtype != np.uint8 or len(shape) not in (3, 4) or 0 in shape:
+        raise UserError(
+            f"expected pictures uint8 [N, H, W] or [N, H, W, C] as {place}, "
+            f"got {pictures.dtype} {shape}"
+        )
+    if len(shape) == 4:
+        if shape[3] not in (1, 3) and shape[1] in (1, 3):
+            pictures = pictures.transpose(0, 2, 3, 1)  # [NCHW] to [NHWC]
+        if pictures.shape[3] not in (1, 3):
+            raise UserError(
+                f"expected pictures of 1 or 3 channels as {place}, got {shape}"
+            )
+        if pictures.shape[3] == 1:
+            pictures = pictures[..., 0]
+    return np.ascontiguousarray(pictures)

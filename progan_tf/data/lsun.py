@@ -1,0 +1,99 @@
+"""Encoded pictures in an lmdb, as LSUN comes."""
+
+import io
+import os
+
+import numpy as np
+
+from progan_tf.data.decode import read_picture
+from progan_tf.data.decoding import CACHE_BYTES
+from progan_tf.data.decoding import DecodingSource
+from progan_tf.data.sizes import sampled_resolution
+from progan_tf.data.unreadable import Unreadable
+from progan_tf.errors import UserError
+
+
+class Lsun(DecodingSource):
+    """The pictures of an lmdb whose values are picture files.
+
+    They are in the order of their keys, cut to their central square and
+    shrunk by area. See `DecodingSource` for what happens to broken ones.
+
+    Args:
+        path: the lmdb: its folder or its file.
+        channels: 3 for RGB or 1 for grey; the pictures are converted.
+        cache_bytes: memory for decoded pictures.
+
+    Raises:
+        UserError: the package `lmdb` is not installed, there is no such
+            database, or it does not hold pictures. More than 1 % of
+            unreadable ones may also be found later, by `images`.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        channels: int = 3,
+        cache_bytes: int = CACHE_BYTES,
+    ):
+        self._environment = _open(path)
+        with self._environment.begin() as transaction:
+            self._keys = list(transaction.cursor().iternext(values=False))
+        resolution, limit = sampled_resolution(
+            self._file, len(self), f"the lmdb {path}"
+        )
+        super().__init__(
+            name=str(path),
+            resolution=resolution,
+            limit=limit,
+            channels=channels,
+            class_names=(),
+            unreadable=Unreadable(found=len(self._keys), place=str(path)),
+            cache_bytes=cache_bytes,
+        )
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """See `Source.labels`: an lmdb has none."""
+        raise UserError(f"the lmdb {self.name} has no labels")
+
+    def _read_picture(self, index: int, resolution: int) -> np.ndarray:
+        """See `DecodingSource`."""
+        return read_picture(self._file(index), resolution, self.channels)
+
+    def _picture_name(self, index: int) -> str:
+        """See `DecodingSource`."""
+        return self._keys[index].decode(errors="replace")
+
+    def _file(self, index: int) -> io.BytesIO:
+        """Returns the bytes of one picture as an open file."""
+        with self._environment.begin() as transaction:
+            return io.BytesIO(transaction.get(self._keys[index]))
+
+
+def _open(path: str | os.PathLike):
+    """Returns the lmdb environment, for reading by any thread."""
+    try:
+        import lmdb
+    except ImportError as error:
+        raise UserError(
+            "an lmdb needs the package lmdb: pip install progan-tf[lmdb]"
+        ) from error
+    if not os.path.exists(path):
+        raise UserError(
+            f"expected an lmdb, such as LSUN's; there is nothing at {path}"
+        )
+    try:
+        return lmdb.open(
+            str(path),
+            subdir=os.path.isdir(path),
+            readonly=True,
+            # Nobody writes: without its lock file a read-only disk will do.
+            lock=False,
+            # Pictures are not asked for in the order of their keys.
+            readahead=False,
+        )
+    except lmdb.Error as error:
+        raise UserError(f"cannot read the lmdb {path}: {error}") from error

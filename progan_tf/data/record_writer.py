@@ -1,0 +1,75 @@
+"""Writing the official code's multi-resolution records."""
+
+import contextlib
+import os
+import pathlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from progan_tf.data.example import example_before_data
+from progan_tf.data.pyramid import pyramid
+from progan_tf.data.record_files import labels_file
+from progan_tf.data.record_files import record_file
+from progan_tf.data.set_writer import SetWriter
+
+
+class RecordWriter(SetWriter):
+    """Writes what the official data-set tool writes, byte for byte.
+
+    See `record_files` for the form and `SetWriter` for everything else.
+    """
+
+    def _file_names(self) -> list[str]:
+        return [record_file(self._name, size) for size in self._sizes]
+
+    def _open(self, path: pathlib.Path) -> "_RecordFile":
+        return _RecordFile(path)
+
+    def _encode(self, image: np.ndarray) -> list[bytes]:
+        examples = []
+        for level in reversed(pyramid(image)):
+            pixels = level.transpose(2, 0, 1)  # [CRR]
+            before = example_before_data(pixels.shape)
+            examples.append(before + pixels.tobytes())
+        return examples
+
+    def _write_about(
+        self, labels: np.ndarray | None, class_names: tuple[str, ...]
+    ) -> None:
+        if labels is None:
+            return
+        one_hot = np.zeros((self.count, len(class_names)), np.float32)
+        one_hot[np.arange(self.count), labels] = 1
+        with open(self._partial / labels_file(self._name), "wb") as file:
+            np.save(file, one_hot)
+
+
+class _RecordFile:
+    """A file of TFRecords, whose checksums TensorFlow computes."""
+
+    def __init__(self, path: str | os.PathLike):
+        # Slow to import, and needed only here.
+        from tensorflow import io
+
+        with _system_errors():
+            self._writer = io.TFRecordWriter(str(path))
+
+    def write(self, content: bytes) -> None:
+        with _system_errors():
+            self._writer.write(content)
+
+    def close(self) -> None:
+        with _system_errors():
+            self._writer.close()
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """Turns TensorFlow's errors, such as of a full disk, into OSError."""
+    from tensorflow import errors
+
+    try:
+        yield
+    except errors.OpError as error:
+        raise OSError(error.message) from error

@@ -1,0 +1,170 @@
+"""What is in a prepared data set, and whether it is whole."""
+
+import os
+import pathlib
+import re
+from collections.abc import Iterator
+
+import numpy as np
+
+from progan_tf.arithmetic import resolutions
+from progan_tf.data import Compact
+from progan_tf.data import Source
+from progan_tf.data import TFRecords
+from progan_tf.data.compact_files import About
+from progan_tf.data.compact_files import is_compact
+from progan_tf.data.pyramid import pyramid
+from progan_tf.data.record_files import has_records
+from progan_tf.errors import UserError
+from progan_tf.images import grid_shape
+from progan_tf.images import make_grid
+from progan_tf.images import nearest_up
+from progan_tf.images import save_png
+from progan_tf.progress import progress
+
+# Small pictures are enlarged until one sees them without a lens; of large
+# ones lower levels are shown.
+_SMALLEST_CELL, _LARGEST_CELL = 64, 256
+_MOST_ROWS = 32  # Of classes in the picture of samples.
+_TOGETHER = 64  # Pictures that are compared at a time.
+
+
+def open_prepared(folder: str | os.PathLike) -> Source:
+    """Opens a prepared data set as it is: its channels, its classes.
+
+    Raises:
+        UserError: there is none, or it is not whole.
+    """
+    if not os.path.isdir(folder):
+        raise UserError(f"expected a prepared data set; no folder {folder}")
+    folder = pathlib.Path(folder)
+    if is_compact(folder):
+        about = About.load(folder)
+        return Compact(folder, about.channels, bool(about.class_names))
+    if not has_records(folder):
+        raise UserError(
+            f"expected a prepared data set, but {folder} has neither "
+            "NAME-rNN.tfrecords nor compact.json"
+        )
+    labels = any(folder.glob("*-rxx.labels"))
+    try:
+        return TFRecords(folder, 1, labels)
+    except UserError:
+        # Not grey, or not right, which it then says itself.
+        return TFRecords(folder, 3, labels)
+
+
+def describe(folder: str | os.PathLike) -> str:
+    """Says what is in a prepared data set, as a table of several lines."""
+    source = open_prepared(folder)
+    kind = "compact" if is_compact(folder) else "tfrecords"
+    colour = "grey" if source.channels == 1 else "RGB"
+    lines = [
+        f"{folder}: {len(source):,} pictures, {colour}, "
+        f"{source.resolution}x{source.resolution}, {kind}",
+        f"{'resolution':>12}  {'records':>12}  {'bytes':>18}  file",
+    ]
+    total = 0
+    for path in sorted(pathlib.Path(folder).iterdir()):
+        level = re.search(r"r(\d\d)\.(tfrecords|raw)$", path.name)
+        size, length = 1 << int(level[1]) if level else 0, path.stat().st_size
+        lines.append(
+            f"{f'{size}x{size}' if level else '':>12}  "
+            f"{f'{len(source):,}' if level else '':>12}  "
+            f"{length:>18,}  {path.name}"
+        )
+        total += length
+    lines.append(f"{'all':>12}  {'':>12}  {total:>18,}")
+    if source.num_classes:
+        labels = source.labels(np.arange(len(source)))
+        counts = np.bincount(labels, minlength=source.num_classes)
+        lines.append(f"{'class':>12}  {'records':>12}")
+        for name, count in zip(source.class_names, counts, strict=True):
+            lines.append(f"{name:>12}  {count:>12,}")
+    return "\n".join(lines)
+
+
+def save_samples(
+    folder: str | os.PathLike, out: str | os.PathLike | None = None
+) -> pathlib.Path:
+    """Writes a grid of the first pictures of a prepared data set.
+
+    Args:
+        folder: the data set. Where it has classes each row is one.
+        out: FILE.png; by default FOLDER-samples.png beside the folder.
+
+    Returns:
+        where it is.
+
+    Raises:
+        UserError: the set cannot be read or the file not be written.
+    """
+    source = open_prepared(folder)
+    size = min(source.resolution, _LARGEST_CELL)
+    cell = max(size, _SMALLEST_CELL)
+    columns, rows = grid_shape(cell)
+    if source.num_classes:
+        rows = min(source.num_classes, _MOST_ROWS)
+        labels = source.labels(np.arange(len(source)))
+        members = [
+            np.flatnonzero(labels == row)[:columns] for row in range(rows)
+        ]
+    else:
+        first = np.arange(min(len(source), rows * columns))
+        members = np.split(first, range(columns, len(first), columns))
+    cells = np.zeros((len(members), columns, size, size, source.channels), "u1")
+    for row, indices in zip(cells, members, strict=True):
+        row[: len(indices)] = source.images(indices, size)
+    images = nearest_up(cells.reshape(-1, *cells.shape[2:]), cell // size)
+    folder = pathlib.Path(folder).absolute()
+    path = pathlib.Path(out or folder.with_name(f"{folder.name}-samples.png"))
+    save_png(path, make_grid(images, columns))
+    return path
+
+
+def verify(folder: str | os.PathLike) -> str:
+    """Reads every picture of a prepared data set at every resolution.
+
+    Checks what opening checks (resolutions, sizes, counts, labels), then the
+    checksums, then that each level of records is the mean of the finest by
+    the official rule: see `pyramid`.
+
+    Returns:
+        a line that says so.
+
+    Raises:
+        UserError: it is not whole; it says which record is bad.
+    """
+    source = open_prepared(folder)
+    passes = [("checked", source.verify())]
+    if has_records(folder):
+        passes.append(("compared", _compare_levels(source)))
+    for action, pictures in passes:
+        for _ in progress(pictures, len(source), "picture", action):
+            pass
+    return f"{folder}: all {len(source):,} pictures are whole"
+
+
+def _compare_levels(source: Source) -> Iterator[None]:
+    """Yields once for each picture that is at every resolution the same.
+
+    Raises:
+        UserError: a coarser level is not the mean of the finest.
+    """
+    for start in range(0, len(source), _TOGETHER):
+        indices = np.arange(start, min(start + _TOGETHER, len(source)))
+        levels = {
+            size: source.images(indices, size)
+            for size in resolutions(source.resolution)
+        }
+        for position, index in enumerate(indices):
+            for expected in pyramid(levels[source.resolution][position]):
+                size = expected.shape[0]
+                if not np.array_equal(levels[size][position], expected):
+                    raise UserError(
+                        f"record {index}, counted from 0, of {source.name} is "
+                        f"at {size}x{size} not the mean of what it is at "
+                        f"{source.resolution}x{source.resolution}; prepare "
+                        "the data again"
+                    )
+            yield

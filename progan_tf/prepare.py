@@ -1,0 +1,80 @@
+"""Prepare pictures for training: a data set in one folder, read fast.
+
+  python -m progan_tf.prepare --source=photos/ --resolution=256 --out=data/set
+      a folder of pictures; with --labels its sub-folders are the classes
+  python -m progan_tf.prepare --source=mnist.npz --channels=1 --out=data/mnist
+  python -m progan_tf.prepare --source=tfds:cifar10 --labels --out=data/cifar10
+  python -m progan_tf.prepare --inspect=data/set
+  python -m progan_tf.prepare --verify=data/set
+      what is in it, with a picture of samples; whether every record is whole
+
+Then train with --data=data/set.
+"""
+
+import signal
+
+from absl import flags
+
+from progan_tf import command
+from progan_tf import inspection
+from progan_tf import preparation
+from progan_tf.data.writers import FORMS
+from progan_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Define the command's flags."""
+    text, number = flags.DEFINE_string, flags.DEFINE_integer
+    text("source", None, "cats, FOLDER, FILE.npz, tfds:, celeba: or lsun:NAME")
+    text("inspect", None, "FOLDER of a prepared set, to say what is in it")
+    text("verify", None, "FOLDER of a prepared set, to read every record")
+    text("out", None, "FOLDER to write; with --inspect FILE.png for samples")
+    number("resolution", None, "of the pictures; by default the highest", 4)
+    number("max_images", None, "pictures to take; by default all", 1)
+    number("shuffle_seed", 123, "-1 keeps the order", -1, 2**32 - 1)
+    number("channels", 3, "3 for RGB, 1 for grey", 1, 3)
+    flags.DEFINE_boolean("labels", False, "write the classes, too")
+    text(
+        "labels_file",
+        None,
+        "of a folder: .npy, or lines of CLASS or FILE,CLASS",
+    )
+    flags.DEFINE_enum("format", FORMS[0], FORMS, "raw or compressed")
+    text("name", None, "of the files; by default the folder's")
+    flags.DEFINE_boolean("overwrite", False, "replace a set that is there")
+
+
+def main():
+    """Prepare, inspect or verify."""
+    if [FLAGS.source, FLAGS.inspect, FLAGS.verify].count(None) != 2:
+        raise UserError("expected one of --source, --inspect and --verify")
+    # As Ctrl-C does, so that nothing half-written stays.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if FLAGS.inspect:
+        print(inspection.describe(FLAGS.inspect))
+        print(f"samples: {inspection.save_samples(FLAGS.inspect, FLAGS.out)}")
+        return
+    out, overwrite = FLAGS.out, FLAGS.overwrite
+    if FLAGS.source:
+        preparation.check_place(out, overwrite)
+    # Only now, because it takes seconds; it writes and checks records.
+    command.import_tensorflow()
+    if FLAGS.verify:
+        print(inspection.verify(FLAGS.verify))
+        return
+    source = preparation.open_pictures(
+        FLAGS.source, FLAGS.channels, FLAGS.labels, FLAGS.labels_file
+    )
+    seed, labels = FLAGS.shuffle_seed, bool(FLAGS.labels or FLAGS.labels_file)
+    order = preparation.choose(source, FLAGS.max_images, seed)
+    size = FLAGS.resolution or source.resolution
+    preparation.prepare(
+        source, order, out, size, FLAGS.format, FLAGS.name, labels, overwrite
+    )
+    print(inspection.describe(out))
+
+
+if __name__ == "__main__":
+    command.run(main, define_flags)

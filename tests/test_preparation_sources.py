@@ -1,0 +1,82 @@
+"""What is prepared, and what is said of what cannot be."""
+
+import pathlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from progan_tf import preparation
+from progan_tf.data.tfrecords import TFRecords
+from progan_tf.errors import UserError
+from tests.pictures import random_pixels
+
+PICTURES = pathlib.Path(__file__).parent / "goldens" / "official_tfrecords_png"
+
+
+@pytest.mark.parametrize(
+    ("source", "keywords", "message"),
+    [
+        ("nowhere", {}, "there is no folder 'nowhere'"),
+        (__file__, {}, "there is no folder .*test_preparation_sources.py"),
+        ("nowhere.npz", {}, "cannot read nowhere.npz"),
+        ("celeba:nowhere", {}, "expected a folder of pictures, got nowhere"),
+        (f"celeba:{PICTURES}", {}, "178x218 .* got 32x32"),
+        ("lsun:nowhere", {}, "there is nothing at nowhere"),
+        (str(PICTURES), {"labels": True}, "two or more sub-folders"),
+        (str(PICTURES), {"labels_file": "nowhere"}, "cannot read the labels"),
+        ("cats", {"labels_file": "x.txt"}, "--labels_file with a folder"),
+        ("cats", {"channels": 2}, "got 2"),
+    ],
+)
+def test_wrong_sources(source, keywords, message):
+    with pytest.raises(UserError, match=message):
+        preparation.open_pictures(source, **keywords)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "message"),
+    [(64, "beyond the data"), (12, "power of two"), (2, "at least 4")],
+)
+def test_wrong_resolutions(tmp_path, resolution, message):
+    source = preparation.open_pictures(str(PICTURES))
+    with pytest.raises(UserError, match=message):
+        preparation.prepare(source, np.arange(24), tmp_path / "x", resolution)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_of_another_length(tmp_path):
+    (tmp_path / "labels.txt").write_text("0\n1\n")
+    with pytest.raises(UserError, match="the 24 pictures, got 2"):
+        preparation.open_pictures(
+            str(PICTURES), labels_file=tmp_path / "labels.txt"
+        )
+
+
+def test_mnist_from_arrays(tmp_path):
+    digits = random_pixels(20, 28, 28)
+    np.savez(tmp_path / "mnist.npz", x_train=digits, y_train=np.arange(20) % 10)
+    source = preparation.open_pictures(str(tmp_path / "mnist.npz"), 1, True)
+    order = preparation.choose(source, seed=123)
+    preparation.prepare(source, order, tmp_path / "set", 32, labels=True)
+    prepared = TFRecords(tmp_path / "set", 1, labels=True)
+    images = prepared.images(np.arange(20), 32)[..., 0]
+    np.testing.assert_array_equal(
+        images, np.pad(digits[order], ((0, 0), (2, 2), (2, 2)))
+    )
+    np.testing.assert_array_equal(prepared.labels(np.arange(20)), order % 10)
+    # The official size of a grey record of 32x32.
+    size = (tmp_path / "set" / "set-r05.tfrecords").stat().st_size
+    assert size == 20 * (1024 + 3127 - 3072)
+
+
+def test_celeba(tmp_path):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for number, pixels in enumerate(random_pixels(16, 218, 178, 3)):
+        Image.fromarray(pixels).save(folder / f"{number:06d}.png")
+    source = preparation.open_pictures(f"celeba:{folder}")
+    preparation.prepare(source, np.arange(16), tmp_path / "set", 128)
+    image = TFRecords(tmp_path / "set").images(np.array([3]), 128)[0]
+    whole = random_pixels(16, 218, 178, 3)[3]
+    np.testing.assert_array_equal(image, whole[57:185, 25:153])
