@@ -1,0 +1,61 @@
+"""Measures of generated pictures against the training data.
+
+distance = sliced_wasserstein(reals, fakes)  # needs no network
+similarity = ms_ssim(fakes)
+
+features = load_features("path/of/module")
+reals, fakes = (extract_features(features, x) for x in (reals, fakes))
+distance = frechet_distance(*map(gaussian_statistics, (reals, fakes)))
+
+Pictures are uint8 `[N, R, R, C]`, as one array or as an iterable of batches,
+of which only one is then in memory. Results depend on the pictures and the
+seed alone, not on how they are cut into batches.
+"""
+
+from progan_tf.metrics.batches import prefetched
+from progan_tf.metrics.features import Features
+from progan_tf.metrics.features import extract_features
+from progan_tf.metrics.features import feature_batches
+from progan_tf.metrics.features import load_features
+from progan_tf.metrics.frechet import frechet_distance
+from progan_tf.metrics.frechet import gaussian_statistics
+from progan_tf.metrics.kernel import KernelDistance
+from progan_tf.metrics.kernel import kernel_distance
+from progan_tf.metrics.manifold import PrecisionRecall
+from progan_tf.metrics.manifold import precision_recall
+from progan_tf.metrics.neighbours import Neighbours
+from progan_tf.metrics.neighbours import nearest_neighbours
+from progan_tf.metrics.neighbours import neighbours_grid
+from progan_tf.metrics.score import InceptionScore
+from progan_tf.metrics.score import inception_score
+from progan_tf.metrics.ssim import Similarity
+from progan_tf.metrics.ssim import ms_ssim
+from progan_tf.metrics.swd import SlicedDistance
+from progan_tf.metrics.swd import SlicedStatistics
+from progan_tf.metrics.swd import sliced_distance
+from progan_tf.metrics.swd import sliced_wasserstein
+
+__all__ = [
+    "Features",
+    "InceptionScore",
+    "KernelDistance",
+    "Neighbours",
+    "PrecisionRecall",
+    "Similarity",
+    "SlicedDistance",
+    "SlicedStatistics",
+    "extract_features",
+    "feature_batches",
+    "frechet_distance",
+    "gaussian_statistics",
+    "inception_score",
+    "kernel_distance",
+    "load_features",
+    "ms_ssim",
+    "nearest_neighbours",
+    "neighbours_grid",
+    "precision_recall",
+    "prefetched",
+    "sliced_distance",
+    "sliced_wasserstein",
+]

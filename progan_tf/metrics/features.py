@@ -1,0 +1,138 @@
+"""Pictures as vectors: what a network trained for something else makes of them.
+
+Distances in such a space follow what a network sees, not single pixels. They
+compare only with numbers from the same network.
+"""
+
+import os
+import pathlib
+
+import numpy as np
+
+from progan_tf.errors import UserError
+from progan_tf.metrics.batches import as_rgb
+from progan_tf.metrics.batches import check_count
+from progan_tf.metrics.batches import check_images
+from progan_tf.metrics.batches import checked_batches
+from progan_tf.metrics.batches import regrouped
+
+# Where the Inception-2015-12-05 graph is published, this is its name.
+GRAPH_FILE = "classify_image_graph_def.pb"
+# A network sees pictures in groups of one size, the last one filled up: another
+# size is computed by other kernels, whose numbers differ in the last digits.
+_GROUP = 16
+
+
+def load_features(source):
+    """Load a network that turns pictures into vectors.
+
+    Args:
+        source: str or path. The folder of a SavedModel, an address that
+            `tensorflow_hub.load` takes, or the Inception-2015-12-05 graph:
+            the file classify_image_graph_def.pb or its folder.
+
+    Returns:
+        `Features`.
+
+    Raises:
+        UserError: if it cannot be loaded or has another interface.
+    """
+    # Here, because most metrics need neither of them, nor TensorFlow.
+    from progan_tf.metrics.hub_features import HubModule
+    from progan_tf.metrics.inception import InceptionGraph
+
+    source = os.fspath(source)
+    path = pathlib.Path(source)
+    if (path / GRAPH_FILE).is_file():
+        return InceptionGraph(path / GRAPH_FILE)
+    if path.is_file() and path.suffix == ".pb":
+        return InceptionGraph(path)
+    return HubModule(source)
+
+
+def extract_features(features, images):
+    """The vectors of pictures, the same in whatever batches they come.
+
+    Args:
+        features: `Features`.
+        images: uint8 `[N, R, R, C]` or an iterable of batches of those.
+
+    Returns:
+        float32 `[N, D]`.
+
+    Raises:
+        UserError: for other pictures, or none.
+    """
+    vectors = [*feature_batches(features, images)]
+    check_count("features", len(vectors), 1)
+    return np.concatenate(vectors)
+
+
+def feature_batches(features, images):
+    """`extract_features` some at a time: iterator of float32 `[n, D]`."""
+    for group in regrouped(checked_batches(images), _GROUP):
+        yield features(group)
+
+
+class Features:
+    """A network that turns pictures into vectors.
+
+    Attributes:
+        name: str, where it comes from.
+        dimension: int, numbers a vector.
+        is_inception_2015: bool, whether it is the network of the FID.
+            Distances by others must not be called so.
+
+    Raises:
+        UserError: if a call gives something else than finite `[N, D]`.
+    """
+
+    is_inception_2015 = False
+
+    def __init__(self, name):
+        self.name = name
+        # What it gives is known for sure only when it has been called.
+        self.dimension = self(np.zeros((1, 64, 64, 3), "uint8")).shape[1]
+
+    @property
+    def distance_name(self):
+        """What the Fréchet distance in this space is called."""
+        return "FID" if self.is_inception_2015 else "Fréchet distance"
+
+    def __call__(self, images):
+        """The vectors of pictures.
+
+        Args:
+            images: uint8 `[N, R, R, C]`, N at least 1, C 1 or 3.
+
+        Returns:
+            float32 `[N, D]`.
+        """
+        check_images(images)
+        images, vectors = as_rgb(images), []
+        for start in range(0, len(images), _GROUP):
+            some = images[start : start + _GROUP]
+            filled = np.resize(some, (_GROUP, *some.shape[1:]))
+            vectors.append(self._vectors(filled)[: len(some)])
+        vectors = np.concatenate(vectors)
+        if not np.all(np.isfinite(vectors)):
+            raise UserError(
+                f"expected finite features; {self.name} gave NaN or infinity"
+            )
+        return vectors
+
+    def logits(self, vectors):
+        """The scores of classes by which vectors are judged.
+
+        Args:
+            vectors: float32 `[N, D]`.
+
+        Returns:
+            float32 `[N, classes]`. Of a module those are its vectors: it must
+            be a classifier.
+        """
+        return vectors
+
+    def _vectors(self, images):
+        """uint8 `[16, R, R, 3]` to float32 `[16, D]`."""
+        raise NotImplementedError

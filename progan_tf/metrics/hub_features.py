@@ -1,0 +1,135 @@
+"""Features from any image module of TF-Hub, or SavedModel of that interface."""
+
+import os
+import warnings
+
+import tensorflow as tf
+
+from progan_tf.errors import UserError
+from progan_tf.metrics.features import GRAPH_FILE
+from progan_tf.metrics.features import Features
+
+# Signatures by which modules are called, the first that there is.
+_SIGNATURES = ("serving_default", "default", "image_feature_vector")
+
+
+class HubModule(Features):
+    """A network from images float32 `[N, H, W, 3]` in [0, 1] to `[N, D]`.
+
+    It is called by its signature `serving_default`, `default` or
+    `image_feature_vector`, or like a function. Pictures are resized to the
+    size that it asks for: bilinearly, and smoothed where they shrink.
+
+    Args:
+        source: str, a SavedModel's folder or an address for TF-Hub.
+
+    Raises:
+        UserError: if it cannot be loaded or has another interface.
+    """
+
+    def __init__(self, source):
+        # Kept, because functions alone do not keep their variables.
+        self._module = _load(source)
+        self._function, self._size = _image_function(self._module, source)
+        super().__init__(source)
+
+    def _vectors(self, images):
+        own = images.shape[1:3]
+        size = [a or b for a, b in zip(self._size, own, strict=True)]
+        images = tf.cast(images, tf.float32) / 255
+        if size != [*own]:
+            images = tf.image.resize(images, size, antialias=True)
+        try:
+            outputs = self._function(images)
+        except tf.errors.OpError as error:
+            # Before it, TensorFlow lists where, and after it in [[...]] nodes.
+            lines = str(error).partition("[[")[0].strip().splitlines()
+            raise _wrong_interface(self.name, lines[-1]) from error
+        if isinstance(outputs, dict) and "default" in outputs:
+            outputs = outputs["default"]
+        outputs = tf.nest.flatten(outputs)
+        shapes = [tuple(output.shape) for output in outputs]
+        if (
+            len(shapes) != 1
+            or len(shapes[0]) != 2
+            or shapes[0][0] != len(images)
+        ):
+            made = ", ".join(map(str, shapes))
+            raise _wrong_interface(
+                self.name, f"of {len(images)} images it makes {made}"
+            )
+        return outputs[0].numpy().astype("float32")
+
+
+def _load(source):
+    if "://" not in source and not os.path.isdir(source):
+        raise UserError(
+            f"there is no folder {source}; expected that of a SavedModel, the "
+            f"address of a TF-Hub module, or {GRAPH_FILE}"
+        )
+    try:
+        if "://" in source:
+            return _hub().load(source)
+        # Modules of TF-Hub's first format have their graph under no tag.
+        first = os.path.exists(os.path.join(source, "tfhub_module.pb"))
+        return tf.saved_model.load(source, tags=[] if first else None)
+    except UserError:
+        raise
+    # Whatever a file or a server may hold: each kind has errors of its own.
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(
+            f"cannot load features from {source}: {reason}; expected the "
+            "folder of a SavedModel or the address of a TF-Hub module"
+        ) from error
+
+
+def _hub():
+    """The module `tensorflow_hub`; folders need nothing but TensorFlow."""
+    try:
+        with warnings.catch_warnings():
+            # It imports pkg_resources, which warns of its removal.
+            warnings.filterwarnings("ignore", "pkg_resources", UserWarning)
+            import tensorflow_hub
+    except ImportError as error:
+        raise UserError(
+            "features from an address need TensorFlow Hub; run: "
+            "pip install tensorflow-hub"
+        ) from error
+    return tensorflow_hub
+
+
+def _image_function(module, source):
+    """The function that takes images alone, and their (height, width)."""
+    signatures = getattr(module, "signatures", {})
+    functions = [signatures[n] for n in _SIGNATURES if n in signatures]
+    if callable(module):
+        functions += getattr(module.__call__, "concrete_functions", [])
+    received = []
+    for function in functions:
+        inputs = tf.nest.flatten(function.structured_input_signature)
+        specs = [x for x in inputs if isinstance(x, tf.TensorSpec)]
+        training = any(x is True for x in inputs)
+        if len(specs) == 1 and not training and _is_images(specs[0]):
+            return function, specs[0].shape[1:3]
+        received.append(", ".join(f"{x.dtype.name} {x.shape}" for x in specs))
+    received = " or ".join(received) or "nothing"
+    raise _wrong_interface(source, f"it takes {received}")
+
+
+def _is_images(spec):
+    """Whether a `tf.TensorSpec` admits images float32 `[any, H, W, 3]`."""
+    images = tf.TensorShape([None, None, None, 3])
+    return (
+        spec.dtype == tf.float32
+        and spec.shape.rank == 4
+        and spec.shape[0] is None
+        and spec.shape.is_compatible_with(images)
+    )
+
+
+def _wrong_interface(source, received):
+    return UserError(
+        "expected a module from images float32 [N, H, W, 3] to features "
+        f"[N, D]; received {source}: {received}"
+    )

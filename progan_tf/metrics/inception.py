@@ -1,0 +1,94 @@
+"""The network of the FID and of the inception score.
+
+The FID (Heusel et al. 2017) and the inception score (Salimans et al. 2016) are
+defined by one file: classify_image_graph_def.pb of 2015-12-05. Other Inception
+networks give other numbers.
+"""
+
+import tensorflow as tf
+from google.protobuf import message
+
+from progan_tf.errors import UserError
+from progan_tf.metrics.features import GRAPH_FILE
+from progan_tf.metrics.features import Features
+
+# Of that graph: where pictures of 0 to 255 go in, of any size; features; and
+# the product with the weights of the classes.
+_INPUT, _FEATURES, _PRODUCT = "ExpandDims", "pool_3", "softmax/logits/MatMul"
+_DIMENSION, _CLASSES = 2048, 1008
+
+
+class InceptionGraph(Features):
+    """The Inception-2015-12-05 graph: 2048 features, before the classifier.
+
+    Args:
+        path: path of classify_image_graph_def.pb.
+
+    Raises:
+        UserError: if it is another file.
+    """
+
+    is_inception_2015 = True
+
+    def __init__(self, path):
+        definition, graph = _read(path), tf.Graph()
+        with graph.as_default():
+            self._images = tf.compat.v1.placeholder(
+                tf.float32, [None, None, None, 3]
+            )
+            try:
+                self._pooled, product = tf.graph_util.import_graph_def(
+                    definition,
+                    input_map={f"{_INPUT}:0": self._images},
+                    return_elements=[f"{_FEATURES}:0", _PRODUCT],
+                    name="",
+                )
+            # Of a name that is not there.
+            except ValueError as error:
+                raise _not_inception(path) from error
+        weights = product.inputs[1]
+        if weights.shape != (_DIMENSION, _CLASSES):
+            raise _not_inception(path)
+        # Not a `tf.function`: TensorFlow still runs the graph's operations in
+        # a graph as old as this one, but not within functions.
+        self._session = tf.compat.v1.Session(graph=graph)
+        self._weights = self._session.run(weights)
+        super().__init__(str(path))
+
+    def logits(self, vectors):
+        """Scores of the 1008 classes, as the official code has them.
+
+        Those leave out the classifier's biases, which the published inception
+        scores do, too.
+
+        Args:
+            vectors: float32 `[N, 2048]`.
+
+        Returns:
+            float32 `[N, 1008]`.
+        """
+        return vectors @ self._weights
+
+    def _vectors(self, images):
+        inputs = {self._images: images.astype("float32")}
+        return self._session.run(self._pooled, inputs)[:, 0, 0]
+
+
+def _read(path):
+    """The `GraphDef` of a file."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    try:
+        return tf.compat.v1.GraphDef.FromString(data)
+    except message.DecodeError as error:
+        raise _not_inception(path) from error
+
+
+def _not_inception(path):
+    return UserError(
+        "expected the Inception-2015-12-05 graph, "
+        f"{GRAPH_FILE}; {path} is another file"
+    )

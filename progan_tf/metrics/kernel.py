@@ -1,0 +1,71 @@
+"""Kernel distance between sets of features (KID, Binkowski et al. 2018)."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from progan_tf.metrics.batches import check_count
+from progan_tf.metrics.batches import check_same_space
+
+
+class KernelDistance(NamedTuple):
+    """Mean and standard deviation of the distance over subsets.
+
+    Attributes:
+        mean: float, for sets of one kind 0 or a little beside it.
+        deviation: float.
+    """
+
+    mean: float
+    deviation: float
+
+
+def kernel_distance(
+    reals, fakes, seed=0, subsets=100, subset_size=1000, progress=iter
+):
+    """Squared maximum mean discrepancy with the kernel (x'y / D + 1)^3.
+
+    Unlike the Fréchet distance its expectation does not depend on the number
+    of pictures, so that few will do.
+
+    Args:
+        reals: float `[N, D]`, features.
+        fakes: float `[M, D]`.
+        seed: int, of the subsets.
+        subsets: int.
+        subset_size: int, of pictures of either set at most, drawn without
+            replacement.
+        progress: function that gives back an iterable of the subsets, such
+            as `tqdm.tqdm`.
+
+    Returns:
+        `KernelDistance`; published numbers are often 1000 times the mean.
+
+    Raises:
+        UserError: for fewer than two pictures, or features of two networks.
+    """
+    check_same_space(reals, fakes)
+    size = min(len(reals), len(fakes), subset_size)
+    check_count("kernel distance", size, 2)
+    random = np.random.Generator(np.random.PCG64(seed))
+    distances = []
+    for _ in progress(range(subsets)):
+        x, y = (
+            np.asarray(rows[random.choice(len(rows), size, replace=False)])
+            for rows in (reals, fakes)
+        )
+        # Without the diagonals, pictures paired with themselves, the estimate
+        # is unbiased.
+        pairs = size * (size - 1)
+        same = sum(
+            (kernel.sum(dtype="float64") - np.trace(kernel, dtype="float64"))
+            for kernel in (_kernel(x, x), _kernel(y, y))
+        )
+        other = _kernel(x, y).mean(dtype="float64")
+        distances.append(same / pairs - 2 * other)
+    return KernelDistance(float(np.mean(distances)), float(np.std(distances)))
+
+
+def _kernel(x, y):
+    """Features `[N, D]` and `[M, D]` to `[N, M]`."""
+    return (x @ y.T / x.shape[1] + 1) ** 3

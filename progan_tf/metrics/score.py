@@ -1,0 +1,63 @@
+"""Inception score (Salimans et al. 2016), of any classifier's logits."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from progan_tf.metrics.batches import check_count
+
+_SPLITS = 10
+# For the logarithm of what is 0; times 0 it is nothing.
+_TINY = 1e-300
+
+
+class InceptionScore(NamedTuple):
+    """Mean and standard deviation of the score over splits.
+
+    Attributes:
+        mean: float, from 1, the worst, to the number of classes.
+        deviation: float.
+    """
+
+    mean: float
+    deviation: float
+
+
+def inception_score(logits, splits=_SPLITS):
+    """Inception score (Salimans et al. 2016, section 4).
+
+    The exponential of the mean Kullback-Leibler divergence between the classes
+    of a picture and those of all pictures in its split.
+
+    Args:
+        logits: float `[N, classes]`, in random order: `features.logits(...)`.
+            Probabilities are taken, too. Published are scores of 50,000
+            pictures.
+        splits: int, parts that are scored each on its own.
+
+    Returns:
+        `InceptionScore`.
+
+    Raises:
+        UserError: for fewer pictures than splits.
+    """
+    check_count("inception score", len(logits), splits)
+    scores = []
+    for part in range(splits):
+        start, end = (len(logits) * (part + i) // splits for i in (0, 1))
+        logs = _log_probabilities(np.asarray(logits[start:end], "float64"))
+        classes = np.exp(logs)
+        marginal = np.log(np.maximum(classes.mean(axis=0), _TINY))
+        divergences = np.sum(classes * (logs - marginal), axis=1)
+        scores.append(np.exp(divergences.mean()))
+    return InceptionScore(float(np.mean(scores)), float(np.std(scores)))
+
+
+def _log_probabilities(logits):
+    """The logarithm of the softmax, float64 `[N, classes]`."""
+    sums = logits.sum(axis=1)
+    if logits.min() >= 0 and np.allclose(sums, 1, atol=1e-3):
+        # Many a classifier ends with the softmax itself.
+        return np.log(np.maximum(logits, _TINY))
+    logits = logits - logits.max(axis=1, keepdims=True)
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))

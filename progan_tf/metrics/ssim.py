@@ -1,0 +1,232 @@
+"""Multi-scale structural similarity (Wang et al. 2003) of pairs of pictures.
+
+Between the pictures of one set it tells of variety: a generator that draws the
+same again and again has a high one (Odena et al. 2017). It says nothing of how
+good the pictures are; compare it with that of the training data.
+"""
+
+import numpy as np
+
+from progan_tf.errors import UserError
+from progan_tf.images import box_down
+from progan_tf.metrics.batches import check_count
+from progan_tf.metrics.batches import check_images
+from progan_tf.metrics.batches import checked_batches
+from progan_tf.metrics.batches import in_threads
+
+# Weights of the five scales, from the full size down (Wang et al. 2003,
+# section 3.2), and the constants of one scale (Wang et al. 2004).
+_WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
+_WINDOW, _SIGMA = 11, 1.5
+_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+_SMALLEST = 2 ** (len(_WEIGHTS) - 1)
+# Subtracted from pixels, so that squares keep more digits in float32.
+_GREY = 127.5
+# Windows are the product of a picture with a matrix that is 0 but for a band of
+# 11. It is computed in tiles, as wide ones would be mostly zeros. Products of
+# this size stay within one thread of NumPy's library for matrices: its threads
+# and ours, each with pairs of its own, would wait for each other and take twice
+# as long at 1024x1024.
+_NARROW, _LONG = 32, 128
+# Pixels of pairs that are compared together, so that they stay in a cache.
+_GROUP_PIXELS = 256**2
+
+
+def ms_ssim(images):
+    """Mean similarity of picture 0 with 1, 2 with 3 and so on.
+
+    Args:
+        images: uint8 `[N, R, R, C]` or an iterable of batches of those, in
+            random order; R is at least 16, C 1 or 3. Published are the means
+            of 10,000 pairs. Without its pair a last picture does not count.
+
+    Returns:
+        float, about 0 for pictures of nothing in common, 1 for equal ones.
+
+    Raises:
+        UserError: for other pictures, or fewer than two.
+    """
+    accumulator = Similarity()
+    for batch in checked_batches(images):
+        accumulator.add(batch)
+    return float(accumulator.result()["ms_ssim"])
+
+
+class Similarity:
+    """`ms_ssim` of pictures that come some at a time."""
+
+    def __init__(self):
+        self._resolution = None
+        self._alone = None  # uint8 [0 or 1, R, R, C], the next pair's first.
+        self._values = []
+
+    def add(self, images):
+        """Take more pictures in.
+
+        Args:
+            images: uint8 `[n, R, R, C]`.
+
+        Raises:
+            UserError: for others.
+        """
+        check_images(images, self._resolution)
+        if self._resolution is None:
+            self._resolution = images.shape[1]
+            self._alone = images[:0]
+            _check_resolution(self._resolution)
+        images = np.concatenate([self._alone, images])
+        even = len(images) // 2 * 2
+        self._alone = images[even:]
+        first, second = images[0:even:2], images[1:even:2]
+        size = max(1, _GROUP_PIXELS // self._resolution**2)
+        groups = [
+            (first[start : start + size], second[start : start + size])
+            for start in range(0, even // 2, size)
+        ]
+        for values in in_threads(lambda group: similarities(*group), groups):
+            self._values.extend(values)
+
+    def result(self):
+        """Returns dict of "ms_ssim" and "pairs", two float64 `[]`.
+
+        Raises:
+            UserError: if there were fewer than two pictures.
+        """
+        alone = 0 if self._alone is None else len(self._alone)
+        check_count("MS-SSIM", 2 * len(self._values) + alone, 2)
+        return {
+            "ms_ssim": np.mean(self._values),
+            "pairs": np.float64(len(self._values)),
+        }
+
+
+def similarities(first, second):
+    """MS-SSIM of pictures with those of the same place in another array.
+
+    Args:
+        first: uint8 `[N, R, R, C]`, R at least 16.
+        second: likewise.
+
+    Returns:
+        float64 `[N]`.
+    """
+    a, b = (x.astype("float32") - np.float32(_GREY) for x in (first, second))
+    contrasts = []
+    for level in range(len(_WEIGHTS)):
+        if level:
+            a, b = box_down(a, 2), box_down(b, 2)
+        similarity, contrast = _one_scale(a, b)
+        contrasts.append(contrast)
+    # The last scale's is whole, that of the others without luminance; below
+    # zero there would be no power.
+    terms = np.maximum([*contrasts[:-1], similarity], 0)  # [level, N]
+    return np.prod(terms ** _WEIGHTS[:, np.newaxis], axis=0)
+
+
+def _one_scale(a, b):
+    """Structural similarity and its contrast term (Wang et al. 2004).
+
+    Args:
+        a: float32 `[N, H, H, C]`, pixels minus 127.5.
+        b: likewise.
+
+    Returns:
+        (similarities, contrasts), float64 `[N]`: means over the windows that
+        lie within the picture, and over colours.
+    """
+    planes = [np.ascontiguousarray(np.moveaxis(x, -1, 1)) for x in (a, b)]
+    a, b = planes  # [NCHH]
+    size = min(_WINDOW, a.shape[-1])
+    window = _window(size)
+    mean_a, mean_b = _filtered(a, window), _filtered(b, window)
+    products = mean_a * mean_b
+    # The score takes both variances only as their sum.
+    squares = mean_a**2 + mean_b**2
+    variances = _filtered(a * a + b * b, window) - squares
+    covariance = _filtered(a * b, window) - products
+    contrast = (2 * covariance + np.float32(_C2)) / (
+        variances + np.float32(_C2)
+    )
+    # Luminance is of pixels from 0 to 255.
+    grey = np.float32(_GREY)
+    mean_a += grey
+    mean_b += grey
+    luminance = (2 * mean_a * mean_b + np.float32(_C1)) / (
+        mean_a**2 + mean_b**2 + np.float32(_C1)
+    )
+    axes = (1, 2, 3)
+    return (
+        np.mean(luminance * contrast, axes, dtype="float64"),
+        np.mean(contrast, axes, dtype="float64"),
+    )
+
+
+def _window(size):
+    """A Gaussian, float64 `[size]`, of sum 1; narrower where it is shorter."""
+    sigma = size * _SIGMA / _WINDOW
+    offsets = np.arange(size) - (size - 1) / 2
+    window = np.exp(-(offsets**2) / (2 * sigma**2))
+    return window / window.sum()
+
+
+def _filtered(planes, window):
+    """Weighted means in all windows that lie within `[N, C, H, W]`."""
+    return _filtered_down(_filtered_across(planes, window), window)
+
+
+def _filtered_across(planes, window):
+    *_, height, width = planes.shape
+    width -= len(window) - 1
+    out = np.empty((*planes.shape[:-1], width), "float32")
+    for columns in _slices(width, _NARROW):
+        band = _band(window, columns)
+        used = slice(columns.start, columns.start + len(band))
+        for rows in _slices(height, _LONG):
+            part = planes[..., rows, used]
+            np.matmul(part, band, out=out[..., rows, columns])
+    return out
+
+
+def _filtered_down(planes, window):
+    *_, height, width = planes.shape
+    height -= len(window) - 1
+    out = np.empty((*planes.shape[:-2], height, width), "float32")
+    for rows in _slices(height, _NARROW):
+        band = _band(window, rows)
+        used = slice(rows.start, rows.start + len(band))
+        for columns in _slices(width, _LONG):
+            part = planes[..., used, columns]
+            np.matmul(band.T, part, out=out[..., rows, columns])
+    return out
+
+
+def _slices(count, length):
+    """Slices of a length that cover `count` places, the last one shorter."""
+    starts = range(0, count, length)
+    return [slice(start, min(start + length, count)) for start in starts]
+
+
+def _band(window, columns):
+    """The matrix of some columns, without its rows that are all zeros.
+
+    Args:
+        window: float64 `[size]`.
+        columns: slice of n columns.
+
+    Returns:
+        float32 `[n + size - 1, n]`: column i has the window from row i on.
+    """
+    count = columns.stop - columns.start
+    band = np.zeros((count + len(window) - 1, count), "float32")
+    for column in range(count):
+        band[column : column + len(window), column] = window
+    return band
+
+
+def _check_resolution(resolution):
+    if resolution < _SMALLEST:
+        raise UserError(
+            f"expected pictures of {_SMALLEST}x{_SMALLEST} or more for the "
+            f"MS-SSIM, which halves them four times; received "
+            f"{resolution}x{resolution}"
+        )

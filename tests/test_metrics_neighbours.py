@@ -1,0 +1,92 @@
+"""Nearest neighbours in the training data, and their picture."""
+
+import numpy as np
+import pytest
+
+from progan_tf.errors import UserError
+from progan_tf.metrics import nearest_neighbours
+from progan_tf.metrics import neighbours_grid
+
+
+def pictures(seed, n, resolution=16, channels=3):
+    shape = (n, resolution, resolution, channels)
+    return np.random.RandomState(seed).randint(0, 256, shape, "uint8")
+
+
+def test_they_are_those_of_a_full_search():
+    samples, reals = pictures(0, 5), pictures(1, 300)
+    difference = samples[:, np.newaxis] - reals.astype("float64")
+    distances = np.sqrt(np.mean(difference**2, axis=(2, 3, 4)))
+    order = np.argsort(distances, axis=1)[:, :4]
+    found = nearest_neighbours(samples, reals, count=4)
+    np.testing.assert_array_equal(found.indices, order)
+    np.testing.assert_allclose(
+        found.distances, np.take_along_axis(distances, order, 1)
+    )
+    np.testing.assert_array_equal(found.images, reals[order])
+    for cuts in ([1, 100], range(10, 300, 10)):
+        parts = nearest_neighbours(samples, np.split(reals, cuts), count=4)
+        for array, same in zip(parts, found, strict=True):
+            np.testing.assert_array_equal(array, same)
+
+
+def test_a_copy_is_found_whatever_its_noise():
+    reals = pictures(1, 80, 128)
+    samples = reals[[70, 3]].copy()
+    samples[1] ^= 1
+    found = nearest_neighbours(samples, reals, count=2)
+    np.testing.assert_array_equal(found.indices[:, 0], [70, 3])
+    assert found.distances[0, 0] == 0
+    # Halved in size, where what is 1 at each pixel is less.
+    assert 0 < found.distances[1, 0] < 1
+    assert np.all(found.distances[:, 1] > 20)
+
+
+def test_of_equal_ones_the_first_come():
+    real = pictures(1, 1)
+    reals = np.concatenate([pictures(2, 70), real, pictures(3, 70), real, real])
+    found = nearest_neighbours(real, reals)
+    np.testing.assert_array_equal(found.indices, [[70, 141, 142]])
+
+
+def test_features_may_decide():
+    def mean_colour(images):
+        return images.mean((1, 2), dtype="float32")
+
+    reals = pictures(1, 100, channels=3)
+    reals[40] = (10, 200, 30)
+    # Nothing of it is the same pixel by pixel; but its mean is.
+    sample = np.zeros((1, 16, 16, 3), "uint8")
+    sample[:, ::2] = (20, 145, 60)
+    sample[:, 1::2] = (0, 255, 0)
+    found = nearest_neighbours(sample, reals, 1, features=mean_colour)
+    np.testing.assert_array_equal(found.indices, [[40]])
+    assert found.distances[0, 0] == pytest.approx(0)
+
+
+def test_the_grid():
+    samples, reals = pictures(0, 3), pictures(1, 20)
+    found = nearest_neighbours(samples, reals, count=2)
+    grid = neighbours_grid(samples, found)
+    assert grid.shape == (48, 48, 3)
+    for sample in range(3):
+        columns = slice(16 * sample, 16 * (sample + 1))
+        np.testing.assert_array_equal(grid[:16, columns], samples[sample])
+        for rank in range(2):
+            rows = slice(16 * (rank + 1), 16 * (rank + 2))
+            real = reals[found.indices[sample, rank]]
+            np.testing.assert_array_equal(grid[rows, columns], real)
+
+
+def test_wrong_pictures():
+    samples, reals = pictures(0, 3), pictures(1, 20)
+    for a, b, words in (
+        (samples, reals[:2], "at least 3 pictures .* received 2"),
+        (samples, [], "received 0"),
+        (samples[:0], reals, "at least 1 picture .* samples; received 0"),
+        (samples, pictures(1, 20, 32), "16x16, as the others; .* 32x32"),
+        (samples, pictures(1, 20, channels=1), "3 colours"),
+        (samples / 255, reals, "received float64"),
+    ):
+        with pytest.raises(UserError, match=words):
+            nearest_neighbours(a, b)
