@@ -1,4 +1,4 @@
-"""From a trained generator to a TF-Hub module; installed as progan_tf.export.
+"""From a trained generator to other programs; installed as progan_tf.export.
 
 `python -m progan_tf.export` is the command. The public names below are
 imported when they are first used, so that its mistakes do not wait for
@@ -10,10 +10,18 @@ import importlib
 _HOMES = {
     "GeneratorModule": "module",
     "export_keras_file": "keras_file",
+    "export_litert_file": "litert_file",
+    "export_onnx_file": "onnx_file",
     "export_saved_model": "saved_model",
 }
 
-__all__ = ["GeneratorModule", "export_keras_file", "export_saved_model"]
+__all__ = [
+    "GeneratorModule",
+    "export_keras_file",
+    "export_litert_file",
+    "export_onnx_file",
+    "export_saved_model",
+]
 
 
 def __getattr__(name):

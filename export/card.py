@@ -1,12 +1,14 @@
-"""The model card and the sample picture that lie in a module."""
+"""The model card and the sample picture that lie in an exported model."""
 
 import io
 import math
+import zipfile
 
 import numpy as np
 from PIL import Image
 
 from progan_tf import __version__
+from progan_tf.export.usage import usage
 from progan_tf.images import make_grid
 from progan_tf.images import nearest_up
 from progan_tf.sampling import generate_images
@@ -16,60 +18,65 @@ SAMPLE_FILE, CARD_FILE = "sample.png", "README.md"
 _LARGEST_SAMPLE = 1024  # Pixels along a side of the picture.
 _CATS = (
     "The training data were cats composed from pictures by David Revoy, CC BY "
-    "4.0: name him as the source of pictures made with this module."
+    "4.0: name him as the source of pictures made with this model."
 )
 _OTHERS = (
     "What may be done with the images depends on the licence of the training "
-    "data, which this module does not know."
+    "data, which this model does not know."
 )
 
 
-def card_files(generator, origin=None):
-    """The files to lie beside a model: its card and a picture.
+def card_files(generator, origin=None, precision="float32", metrics=None):
+    """The files to lie beside a TF-Hub module: its card and a picture.
 
     Args:
         generator: `keras.Model` from latents (and one-hot labels).
         origin: (`TrainConfig`, int images seen) of the run, where known.
+        precision: str, what the module computes in.
+        metrics: dict from a metric's name to its value, where known.
 
     Returns:
         dict from file name to bytes.
     """
+    card = model_card(generator, origin, "hub", precision, metrics)
+    picture = f"![samples]({SAMPLE_FILE})\n"
+    # Below the title; the other formats have no room for a picture.
+    title, rest = card.split("\n", 1)
     return {
         SAMPLE_FILE: _sample_png(generator),
-        CARD_FILE: model_card(generator, origin).encode(),
+        CARD_FILE: f"{title}\n\n{picture}{rest}".encode(),
     }
 
 
-def model_card(generator, origin=None):
-    """Markdown: what the module maps, where it comes from, how to load it."""
-    latent_size, classes = input_sizes(generator)
-    _, height, width, channels = generator.output_shape
-    rows = {
-        "input `latent_vector`": f"float32 [batch, {latent_size}], N(0, 1)",
-        "output `default`": f"float32 [batch, {height}, {width}, {channels}] "
-        "in [0, 1]",
+def model_card(
+    generator, origin=None, form="hub", precision="float32", metrics=None
+):
+    """What a model maps, where it comes from and how to load it.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels).
+        origin: (`TrainConfig`, int images seen) of the run, where known.
+        form: str, the format: a key of `progan_tf.export.formats.FORMATS`.
+        precision: str, what the model computes in.
+        metrics: dict from a metric's name to its value, where known.
+
+    Returns:
+        str, Markdown.
+    """
+    config, images_seen = origin or (None, None)
+    _, height, width, _ = generator.output_shape
+    rows = _interface(generator, form) | {
+        # LiteRT stores weights in it, and computes as the device does best.
+        "precision": precision + (" weights" if form == "litert" else ""),
         "parameters": f"{generator.count_params():,}",
     }
-    if classes:
-        rows["input `labels`"] = f"float32 one-hot [batch, {classes}]"
-    licence = _OTHERS
-    if origin:
-        config, images_seen = origin
+    if config:
         rows["training data"] = config.data
         rows["images seen in training"] = f"{images_seen:,}"
         rows["preset"] = config.preset
-        licence = _CATS if config.data == "cats" else _OTHERS
+    rows |= {name: f"{value:.4g}" for name, value in (metrics or {}).items()}
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
-    latents = f"tf.random.normal([4, {latent_size}])"
-    inputs = latents
-    if classes:
-        inputs = (
-            f'{{"latent_vector": {latents}, '
-            f'"labels": tf.one_hot([0, 0, 0, 0], {classes})}}'
-        )
     return f"""# Progressive GAN generator, {width}x{height}
-
-![samples]({SAMPLE_FILE})
 
 | | |
 |---|---|
@@ -80,22 +87,38 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 
 ## Use
 
-```python
-import tensorflow as tf
-import tensorflow_hub as hub
-
-module = hub.load("path/to/this/folder")
-images = module({inputs})
-```
-
-`hub.KerasLayer(path)`, `keras.layers.TFSMLayer(path,
-call_endpoint="serving_default")` and TensorFlow Serving take it too; the
-signatures are `default` and `serving_default`.
-
+{usage(form, *input_sizes(generator))}
 ## Licence
 
-{licence}
+{_CATS if config and config.data == "cats" else _OTHERS}
 """
+
+
+def append_card(path, card):
+    """Put a card into a file as README.md.
+
+    Args:
+        path: a zip archive, such as a `.keras` file, or another file of whose
+            end its readers take no notice: then an archive is appended.
+        card: str, or None for none.
+    """
+    if card is not None:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(CARD_FILE, card)
+
+
+def _interface(generator, form):
+    """The rows of inputs and output."""
+    latent_size, classes = input_sizes(generator)
+    shape = ", ".join(map(str, generator.output_shape[1:]))
+    latents, labels, images = "latent_vector", "labels", "default"
+    values = "in [0, 1]"
+    if form == "keras":
+        latents, images, values = "latents", "images", "about in [-1, 1]"
+    rows = {f"input `{latents}`": f"float32 [batch, {latent_size}], N(0, 1)"}
+    if classes:
+        rows[f"input `{labels}`"] = f"float32 one-hot [batch, {classes}]"
+    return rows | {f"output `{images}`": f"float32 [batch, {shape}] {values}"}
 
 
 def _sample_png(generator):

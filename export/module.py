@@ -20,9 +20,10 @@ class GeneratorModule(tf.train.Checkpoint):
     classes takes a dict of `latent_vector` and `labels`, float32 one-hot
     `[batch, classes]`.
 
-    By default the weights are constants, scaled and folded once: a module
-    then needs no variables, and works for callers that drop the loaded object
-    and keep one of its functions. With `trainable` they are variables, for
+    By default the weights are constants, scaled and folded once, in the
+    generator's compute dtype: a module then needs no variables, and works for
+    callers that drop the loaded object and keep one of its functions. With
+    `trainable` they are float32 variables, for
     `hub.KerasLayer(path, trainable=True)`.
 
     Args:
@@ -100,20 +101,40 @@ def _weights_of(generator, variables):
         return lambda: keras.StatelessScope(
             state_mapping=list(zip(generator.weights, variables, strict=True))
         )
+    kernels = folded_kernels(generator)
+    folded = {
+        id(layer.kernel) for layer in generator.layers if id(layer) in kernels
+    }
+    # The rest are biases: kernels as they are stored would be there twice.
+    rest = [w for w in generator.weights if id(w) not in folded]
+    values = [weight.numpy() for weight in rest]
+
+    @contextlib.contextmanager
+    def constants():
+        ready = {key: tf.constant(value) for key, value in kernels.items()}
+        state = zip(rest, map(tf.constant, values), strict=True)
+        with kernels_computed_once(ready), keras.StatelessScope(state):
+            yield
+
+    return constants
+
+
+def folded_kernels(generator):
+    """Every kernel as it is multiplied with: scaled, folded and rounded.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels).
+
+    Returns:
+        dict from the `id` of a layer to its kernel in the layer's compute
+        dtype, an array.
+    """
     latent_size, classes = input_sizes(generator)
     inputs = [np.zeros((1, latent_size), "float32")]
     if classes:
         inputs.append(np.zeros((1, classes), "float32"))
-    with kernels_computed_once() as kernels:
+    # On the CPU, because GPUs round the factors of float32 products to
+    # TensorFloat-32, and folding is such a product.
+    with tf.device("CPU:0"), kernels_computed_once() as kernels:
         generator(inputs if classes else inputs[0], training=False)
-    kernels = {key: kernel.numpy() for key, kernel in kernels.items()}
-    values = [weight.numpy() for weight in generator.weights]
-
-    @contextlib.contextmanager
-    def constants():
-        folded = {key: tf.constant(value) for key, value in kernels.items()}
-        state = zip(generator.weights, map(tf.constant, values), strict=True)
-        with kernels_computed_once(folded), keras.StatelessScope(state):
-            yield
-
-    return constants
+    return {key: kernel.numpy() for key, kernel in kernels.items()}

@@ -7,22 +7,23 @@ import shutil
 import tarfile
 import tempfile
 
-import numpy as np
 import tensorflow as tf
 
-from progan_tf.errors import UserError
+from progan_tf.export.checks import largest_difference
+from progan_tf.export.formats import check_request
+from progan_tf.export.module import IMAGES
 from progan_tf.export.module import GeneratorModule
+from progan_tf.export.precision import in_precision
 from progan_tf.files import writing
-from progan_tf.sampling import input_sizes
-from progan_tf.sampling import one_hot
-from progan_tf.sampling import seeded_latents
-
-_CHECKED_SEEDS = 8
-_TOLERANCE = 1e-4  # Of images in [0, 1], in float32.
 
 
 def export_saved_model(
-    generator, path, trainable=False, overwrite=False, files=None
+    generator,
+    path,
+    trainable=False,
+    overwrite=False,
+    files=None,
+    precision="float32",
 ):
     """Write a generator as a TF-Hub module.
 
@@ -38,6 +39,9 @@ def export_saved_model(
         trainable: bool, keep the weights as variables.
         overwrite: bool, replace what is there.
         files: dict from file name to bytes, to lie beside the model.
+        precision: "float32", "bfloat16" or "float16", what the module
+            computes in and keeps its constants in. Latents, images and, with
+            `trainable`, the variables are float32 all the same.
 
     Returns:
         float, the largest difference between images of the written module
@@ -48,11 +52,8 @@ def export_saved_model(
             cannot be written, or if the written module's images differ.
             Then nothing is left of it, and what was there is as it was.
     """
-    path = pathlib.Path(path)
-    if path.exists() and not overwrite:
-        raise UserError(
-            f"{path} exists; choose another place, or give --overwrite"
-        )
+    path = check_request("hub", path, precision, overwrite)
+    module = GeneratorModule(in_precision(generator, precision), trainable)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = pathlib.Path(
@@ -61,10 +62,10 @@ def export_saved_model(
     try:
         folder = temporary / "module"
         with writing(path):
-            _save(GeneratorModule(generator, trainable), folder)
+            _save(module, folder)
             for name, data in (files or {}).items():
                 (folder / name).write_bytes(data)
-        difference = largest_difference(generator, folder)
+        difference = largest_difference(generator, _loaded(folder), precision)
         with writing(path):
             if path.name.endswith(".tar.gz"):
                 folder = _packed(folder, temporary / "module.tar.gz")
@@ -77,31 +78,15 @@ def export_saved_model(
     return difference
 
 
-def largest_difference(generator, folder):
-    """Compare a written module with its generator, on 8 seeds.
+def _loaded(folder):
+    """The written module's signature, as a function of the named inputs."""
+    module = tf.saved_model.load(str(folder))
 
-    Raises:
-        UserError: if their images differ by more than rounding.
-    """
-    latent_size, classes = input_sizes(generator)
-    seeds = np.arange(_CHECKED_SEEDS)
-    inputs = seeded_latents(seeds, latent_size)
-    named = {"latent_vector": tf.constant(inputs)}
-    if classes:
-        labels = one_hot(seeds % classes, classes)
-        named["labels"] = tf.constant(labels)
-        inputs = [inputs, labels]
-    expected = (np.asarray(generator(inputs, training=False)) + 1) / 2
-    loaded = tf.saved_model.load(str(folder))
-    images = loaded.signatures["default"](**named)["default"].numpy()
-    difference = float(np.abs(images - expected.clip(0, 1)).max())
-    if not difference <= _TOLERANCE:
-        raise UserError(
-            f"the written module's images differ by {difference:.2g} from "
-            f"the generator's, expected {_TOLERANCE:.2g} at most; it was "
-            "removed"
-        )
-    return difference
+    def images_of(inputs):
+        inputs = {name: tf.constant(array) for name, array in inputs.items()}
+        return module.signatures["default"](**inputs)[IMAGES]
+
+    return images_of
 
 
 def _save(module, folder):

@@ -23,8 +23,17 @@ KEYS = [
 
 def run_train_step(*arguments):
     """The finished process of the benchmark of the training step."""
+    return run("train_step", *arguments)
+
+
+def run_generate(*arguments):
+    """The finished process of the benchmark of generators."""
+    return run("generate", *arguments)
+
+
+def run(benchmark, *arguments):
     return subprocess.run(
-        [sys.executable, "benchmarks/train_step.py", *arguments],
+        [sys.executable, f"benchmarks/{benchmark}.py", *arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -65,6 +74,59 @@ def test_train_step_as_json():
 )
 def test_train_step_mistakes(mistake, words):
     done = run_train_step(mistake)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_generate_as_a_table():
+    done = run_generate(
+        "--resolutions=8",
+        "--batch_sizes=3",
+        "--fmap_max=8",
+        "--seconds=0",
+        "--rounds=1",
+        "--targets=keras,hub,onnx,litert",
+    )
+    assert done.returncode == 0, done.stderr
+    machine, empty, head, rule, row = done.stdout.splitlines()
+    assert "tensorflow 2." in machine and empty == ""
+    assert head.split(" | ")[2:4] == ["keras, images/s", "hub, images/s"]
+    assert set(rule) == {"|", "-", " "}
+    row = row.strip("| ").split(" | ")
+    assert row[:2] == ["8", "3"]
+    assert len(row) == head.count("|") - 1 == 2 + 2 * 4
+    assert all(float(cell.replace(",", "")) > 0 for cell in row)
+
+
+def test_generate_tells_what_failed():
+    done = run_generate(
+        "--resolutions=4",
+        "--fmap_max=8",
+        "--seconds=0",
+        # More than any machine can address.
+        "--batch_sizes=1,1000000000000",
+        "--rounds=1",
+        "--targets=onnx",
+    )
+    assert done.returncode == 0, done.stderr
+    rows = done.stdout.splitlines()[4:]
+    assert rows[1] == "| 4 | 1000000000000 | failed | failed |"
+    assert rows[3].startswith("onnx at 4x4, batch 1000000000000 ended")
+
+
+@pytest.mark.parametrize(
+    "mistake, words",
+    [
+        ("--resolutions=5", "not 5"),
+        ("--resolutions=8,big", "'8,big'"),
+        ("--batch_sizes=0", "--batch_sizes such as 4,16"),
+        ("--targets=keras,jax", "'jax'"),
+    ],
+)
+def test_generate_mistakes(mistake, words):
+    done = run_generate(mistake)
     assert done.returncode == 2
     assert done.stdout == ""
     assert words in done.stderr

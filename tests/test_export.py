@@ -227,7 +227,8 @@ def test_failure_leaves_what_was_there(tmp_path, generator, monkeypatch):
 
 
 def test_a_module_that_differs_is_removed(tmp_path, generator, monkeypatch):
-    monkeypatch.setattr("progan_tf.export.saved_model._TOLERANCE", -1.0)
+    tolerances = {"float32": -1.0}
+    monkeypatch.setattr("progan_tf.export.checks._TOLERANCES", tolerances)
     with pytest.raises(UserError, match="differ by"):
         export_saved_model(generator, tmp_path / "module")
     assert list(tmp_path.iterdir()) == []

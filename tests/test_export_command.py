@@ -4,11 +4,15 @@ import os
 import pathlib
 import subprocess
 import sys
+import zipfile
 
 import keras
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from progan_tf.checkpoint import load_generator
@@ -27,8 +31,12 @@ def run_dir(tmp_path_factory):
 
 
 def export(*flags):
+    return run_python("-m", "progan_tf.export", *flags)
+
+
+def run_python(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "progan_tf.export", *flags],
+        [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -64,6 +72,56 @@ def test_keras_file(run_dir, tmp_path):
         load_generator(run_dir, 4)(latents),
     )
     assert [p.name for p in tmp_path.iterdir()] == ["generator.keras"]
+    with zipfile.ZipFile(path) as archive:
+        assert "50,000" in archive.read("README.md").decode()
+
+
+def test_onnx_file(run_dir, tmp_path):
+    path = tmp_path / "generator.onnx"
+    flags = f"--run_dir={run_dir}", f"--out={path}", "--format=onnx"
+    result = export(*flags, "--precision=float16")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"Wrote {path}: on 8 seeds")
+    session = onnxruntime.InferenceSession(path)
+    latents = seeded_latents(range(3), 16)
+    (images,) = session.run(None, {"latent_vector": latents})
+    expected = (load_generator(run_dir)(latents).numpy() + 1) / 2
+    assert np.abs(images - expected.clip(0, 1)).mean() < 0.005
+    card = onnx.load(path).doc_string
+    assert "50,000" in card
+    assert "| precision | float16 |" in card
+    assert "InferenceSession" in card
+
+
+def test_litert_file_of_a_keras_file(run_dir, tmp_path):
+    source, path = tmp_path / "generator.keras", tmp_path / "new" / "x.tflite"
+    load_generator(run_dir).save(source)
+    result = export(f"--generator={source}", f"--out={path}", "--format=litert")
+    assert result.returncode == 0, result.stderr
+    run = Interpreter(str(path)).get_signature_runner()
+    latents = seeded_latents(range(3), 16)
+    images = run(latent_vector=latents)["default"]
+    expected = (load_generator(run_dir)(latents).numpy() + 1) / 2
+    np.testing.assert_allclose(images, expected.clip(0, 1), atol=1e-5)
+
+
+def test_missing_package_is_told_before_tensorflow_loads(run_dir, tmp_path):
+    code = (
+        "import runpy, sys\n"
+        "sys.modules['onnxruntime'] = None\n"
+        "try:\n"
+        "    runpy.run_module('progan_tf.export', run_name='__main__')\n"
+        "finally:\n"
+        "    print(*{'tensorflow', 'keras'} & sys.modules.keys())\n"
+    )
+    out = tmp_path / "x.onnx"
+    flags = [f"--run_dir={run_dir}", f"--out={out}", "--format=onnx"]
+    result = run_python("-c", code, *flags)
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert 'needs onnxruntime: pip install "progan-tf[onnx]"' in line
+    assert result.stdout.split() == []
+    assert not out.exists()
 
 
 @pytest.mark.parametrize(
@@ -74,6 +132,16 @@ def test_keras_file(run_dir, tmp_path):
         (["--run_dir=RUN", "--out=RUN"], "exists; choose another place"),
         (["--run_dir=RUN", "--out=x", "--resolution=16"], "no finished"),
         (["--run_dir=RUN", "--out=x", "--format=keras"], "ends with .keras"),
+        (["--run_dir=RUN", "--out=x.onnx"], "the ending of the format onnx"),
+        (
+            ["--run_dir=RUN", "--out=x.onnx", "--format=onnx", "--trainable"],
+            "--trainable needs --format=hub",
+        ),
+        (
+            ["--run_dir=RUN", "--out=x.tflite", "--format=litert"]
+            + ["--precision=bfloat16"],
+            "precision of float32, float16 for the format litert",
+        ),
     ],
 )
 def test_mistakes(run_dir, tmp_path, flags, message):
@@ -95,7 +163,7 @@ def test_snippet_of_the_card_runs(tmp_path):
     export_saved_model(generator, tmp_path / "module")
     card = model_card(generator)
     snippet = card.split("```python\n")[1].split("```")[0]
-    snippet = snippet.replace("path/to/this/folder", str(tmp_path / "module"))
+    snippet = snippet.replace("path/to/this", str(tmp_path / "module"))
     names = {}
     exec(snippet, names)
     assert names["images"].shape == (4, 8, 8, 3)

@@ -1,0 +1,254 @@
+"""A generator as an ONNX graph, layer by layer.
+
+Written from the layers and not from TensorFlow's graph: pictures stay
+channels-first from the first layer to the last, as ONNX has them, where a
+converter puts a transposition before and after every convolution. (Keras
+itself exports through tf2onnx; its release 1.17 fails to remove them from
+this graph, and says so in two tracebacks.)
+"""
+
+import keras
+import numpy as np
+import onnx
+from onnx import helper
+from onnx import numpy_helper
+
+from progan_tf import __version__
+from progan_tf.errors import UserError
+from progan_tf.export.module import IMAGES
+from progan_tf.export.module import LABELS
+from progan_tf.export.module import LATENTS
+from progan_tf.export.module import folded_kernels
+from progan_tf.layers import EqualizedConv2D
+from progan_tf.layers import EqualizedDense
+from progan_tf.layers import FadeIn
+from progan_tf.layers import NearestUpscale
+from progan_tf.layers import PixelNormalization
+from progan_tf.sampling import input_sizes
+
+# Of 2022, old enough for the runtimes in use, and the version of the file
+# format that came with it; the onnx package would take its newest.
+_OPSET, _IR_VERSION = 17, 8
+_FLOAT = onnx.TensorProto.FLOAT
+_NHWC = [0, 2, 3, 1]  # [NCHW] -> [NHWC]
+# [HWIO] -> [OIHW], and for a transposed convolution [HWOI] -> [IOHW].
+_KERNEL = [3, 2, 0, 1]
+
+
+def onnx_model(generator, precision="float32", card=None):
+    """Build the ONNX model of a generator.
+
+    Args:
+        generator: functional `keras.Model` of the layers of
+            `progan_tf.layers`, which compute in `precision`.
+        precision: "float32" or "float16".
+        card: str, the model's description.
+
+    Returns:
+        `onnx.ModelProto` with the inputs, output and names of a
+        `GeneratorModule`. Kernels are constants, scaled and folded.
+
+    Raises:
+        UserError: for a layer or an activation that it does not know.
+    """
+    for layer in generator.layers:
+        if type(layer) not in {keras.layers.InputLayer, *_LAYERS}:
+            raise UserError(
+                "the format onnx has the layers of progan_tf.layers; received "
+                f"{layer.name}, a {type(layer).__name__}"
+            )
+    latent_size, classes = input_sizes(generator)
+    sizes = {LATENTS: latent_size} | ({LABELS: classes} if classes else {})
+    graph = _Graph(generator, precision, list(sizes))
+    inputs = [
+        helper.make_tensor_value_info(name, _FLOAT, ["batch", size])
+        for name, size in sizes.items()
+    ]
+    images = helper.make_tensor_value_info(
+        IMAGES, _FLOAT, ["batch", *generator.output_shape[1:]]
+    )
+    return helper.make_model(
+        helper.make_graph(
+            graph.nodes, generator.name, inputs, [images], graph.constants
+        ),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="progan_tf",
+        producer_version=__version__,
+        doc_string=card or "",
+    )
+
+
+class _Graph:
+    """The nodes and constants of a generator.
+
+    Args:
+        generator: `keras.Model`.
+        precision: str, the dtype between the inputs and the images.
+        inputs: list of str, the names of the generator's inputs.
+
+    Attributes:
+        nodes, constants: lists of `onnx.NodeProto` and `onnx.TensorProto`.
+        kernels: dict from the `id` of a layer to its folded kernel.
+    """
+
+    def __init__(self, generator, precision, inputs):
+        self.nodes, self.constants = [], []
+        self._precision = np.dtype(precision)
+        copy, calls = _calls_of(generator)
+        self.kernels = folded_kernels(copy)
+        names = {}
+        for name, tensor in zip(inputs, copy.inputs, strict=True):
+            self._scope = name
+            names[id(tensor)] = self._cast(name, self._precision)
+        for number, (layer, tensors, output) in enumerate(calls, start=1):
+            # A layer may be called many times.
+            self._scope = f"{number}_{layer.name}"
+            add_layer = _LAYERS[type(layer)]
+            names[id(output)] = add_layer(
+                self, layer, *(names[id(tensor)] for tensor in tensors)
+            )
+        self._scope = IMAGES
+        self._add_images(names[id(copy.outputs[0])])
+
+    def add(self, operation, inputs, attributes=None):
+        """Add a node; gives the name of its output."""
+        output = f"{self._scope}/{operation}"
+        self.nodes.append(
+            helper.make_node(operation, inputs, [output], **attributes or {})
+        )
+        return output
+
+    def constant(self, name, value, dtype=None):
+        """Add a constant, by default in the graph's precision; its name."""
+        name = f"{self._scope}/{name}"
+        value = np.asarray(value, dtype or self._precision)
+        self.constants.append(numpy_helper.from_array(value, name))
+        return name
+
+    def _cast(self, name, dtype):
+        if self._precision == np.float32:
+            return name
+        to = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        return self.add("Cast", [name], {"to": to})
+
+    def _add_images(self, x):
+        """From [-1, 1] to [0, 1], float32 and channels-last."""
+        x = self._cast(x, np.float32)
+        half = self.constant("half", 0.5, np.float32)
+        limits = [self.constant(str(v), v, np.float32) for v in (0, 1)]
+        x = self.add("Add", [self.add("Mul", [x, half]), half])
+        x = self.add("Clip", [x, *limits])
+        node = helper.make_node("Transpose", [x], [IMAGES], perm=_NHWC)
+        self.nodes.append(node)
+
+
+def _calls_of(generator):
+    """A copy of a generator, and its layers' calls in their order.
+
+    A copy, because layers remember how they were called.
+
+    Returns:
+        (`keras.Model`, list of (layer, list of input tensors, output)).
+    """
+    calls = []
+
+    def call(layer, *inputs):
+        output = layer(*inputs)
+        calls.append((layer, keras.tree.flatten(inputs), output))
+        return output
+
+    copy = keras.models.clone_model(generator, call_function=call)
+    copy.set_weights(generator.get_weights())
+    return copy, calls
+
+
+def _add_dense(graph, layer, x):
+    kernel = graph.kernels[id(layer)]
+    shape = layer.target_shape or (layer.units,)
+    # Channels first: the order of the kernel's columns is that of the output.
+    order = np.arange(layer.units).reshape(shape)
+    order = np.moveaxis(order, -1, 0).ravel()
+    inputs = [x, graph.constant("kernel", kernel[:, order])]
+    if layer.bias is not None:
+        bias = np.broadcast_to(_bias_of(layer), shape).ravel()[order]
+        inputs.append(graph.constant("bias", bias))
+    y = graph.add("Gemm", inputs)
+    if layer.target_shape:
+        # 0 stands for the batch.
+        target = [0, shape[-1], *shape[:-1]]
+        y = graph.add("Reshape", [y, graph.constant("shape", target, "int64")])
+    return _add_activation(graph, layer, y)
+
+
+def _add_convolution(graph, layer, x):
+    kernel = graph.kernels[id(layer)]
+    inputs = [x, graph.constant("kernel", kernel.transpose(_KERNEL))]
+    if layer.bias is not None:
+        inputs.append(graph.constant("bias", _bias_of(layer)))
+    operation = "ConvTranspose" if layer.resample == "up" else "Conv"
+    # Where a kernel has 4 taps, 1 lies outside on either side, too.
+    padding = {"pads": [(kernel.shape[0] - 1) // 2] * 4}
+    strides = {"strides": [2, 2] if layer.resample else [1, 1]}
+    y = graph.add(operation, inputs, padding | strides)
+    return _add_activation(graph, layer, y)
+
+
+def _bias_of(layer):
+    bias = layer.bias.numpy()
+    return bias * layer.scale if layer.scale_bias else bias
+
+
+def _add_activation(graph, layer, x):
+    if layer.activation is keras.activations.linear:
+        return x
+    if layer.activation is keras.activations.leaky_relu:
+        return graph.add("LeakyRelu", [x], {"alpha": 0.2})
+    raise UserError(
+        "the format onnx has the activations linear and leaky_relu; received "
+        f"{layer.activation.__name__} in {layer.name}"
+    )
+
+
+def _add_pixel_normalization(graph, layer, x):
+    power = graph.add(
+        "ReduceMean", [graph.add("Mul", [x, x])], {"axes": [1], "keepdims": 1}
+    )
+    epsilon = graph.constant("epsilon", layer.epsilon)
+    root = graph.add("Sqrt", [graph.add("Add", [power, epsilon])])
+    return graph.add("Div", [x, root])
+
+
+def _add_upscale(graph, layer, x):
+    scales = [1, 1, layer.factor, layer.factor]
+    return graph.add(
+        "Resize",
+        [x, "", graph.constant("scales", scales, "float32")],
+        {
+            "mode": "nearest",
+            "coordinate_transformation_mode": "asymmetric",
+            "nearest_mode": "floor",
+        },
+    )
+
+
+def _add_fade(graph, layer, old, new):
+    alpha = graph.constant("alpha", layer.alpha.numpy())
+    change = graph.add("Mul", [graph.add("Sub", [new, old]), alpha])
+    return graph.add("Add", [old, change])
+
+
+def _add_concatenation(graph, layer, *inputs):
+    # Of latents and labels, which have two axes.
+    return graph.add("Concat", list(inputs), {"axis": 1})
+
+
+_LAYERS = {
+    EqualizedConv2D: _add_convolution,
+    EqualizedDense: _add_dense,
+    FadeIn: _add_fade,
+    NearestUpscale: _add_upscale,
+    PixelNormalization: _add_pixel_normalization,
+    keras.layers.Concatenate: _add_concatenation,
+    keras.layers.Identity: lambda graph, layer, x: x,
+}
