@@ -40,6 +40,8 @@ def largest_difference(generator, images_of, precision="float32"):
     """
     generator = in_precision(generator, "float32")
     latent_size, classes = input_sizes(generator)
+    # A graph frees each layer's output; called layer by layer, all stay.
+    forward = tf.function(generator, autograph=False)
     differences = []
     # One and two at a time, because a file may take one size of a batch alone.
     # No more, because two images of 1024x1024 take gigabytes on the way.
@@ -51,7 +53,7 @@ def largest_difference(generator, images_of, precision="float32"):
         # On the CPU, because GPUs round the factors of float32 products to
         # TensorFloat-32.
         with tf.device("CPU:0"):
-            outputs = generator(values if classes else values[0])
+            outputs = forward(values if classes else values[0])
             images = np.asarray(images_of(inputs))
         expected = ((np.asarray(outputs) + 1) / 2).clip(0, 1)
         differences.append(np.abs(images - expected))

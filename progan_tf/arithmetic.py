@@ -53,11 +53,23 @@ def feature_maps(resolution, fmap_base=8192, fmap_max=512):
         resolution: int, a power of two from 4 to 1024.
         fmap_base: int; the number halves with every doubling of the
             resolution, and is half of this at 4x4,
-        fmap_max: int, but is never more than this.
+        fmap_max: int, but is never more than this; or a dict from resolution
+            to such an int.
     """
     check_resolution(resolution)
     level = int(math.log2(resolution))
-    return min(int(fmap_base / 2 ** (level - 1)), fmap_max)
+    return min(
+        int(fmap_base / 2 ** (level - 1)), _at_most(fmap_max, resolution)
+    )
+
+
+def dense_units(fmap_base=8192, fmap_max=512):
+    """Units of the discriminator's first dense layer.
+
+    As many as a block below 4x4 would have feature maps; the arguments are
+    those of `feature_maps`.
+    """
+    return min(fmap_base, _at_most(fmap_max, LOWEST_RESOLUTION))
 
 
 def generator_parameters(
@@ -67,6 +79,7 @@ def generator_parameters(
     channels=3,
     fmap_base=8192,
     fmap_max=512,
+    bias_per_element=False,
 ):
     """Trained numbers of a generator, every ToRGB layer included.
 
@@ -77,14 +90,15 @@ def generator_parameters(
         channels: int, of the images.
         fmap_base: int, see `feature_maps`.
         fmap_max: int, see `feature_maps`.
+        bias_per_element: bool, see `variants.Variant`.
     """
     total = 0
     below = None
     for r in resolutions(resolution):
         maps = feature_maps(r, fmap_base, fmap_max)
         if below is None:
-            # The first layer has one bias a feature map, not one a pixel.
-            total += (latent_size + num_classes) * 16 * maps + maps
+            biases = 16 * maps if bias_per_element else maps
+            total += (latent_size + num_classes) * 16 * maps + biases
         else:
             total += _conv_parameters(3, below, maps)
         total += _conv_parameters(3, maps, maps)
@@ -119,7 +133,7 @@ def discriminator_parameters(
         total += _conv_parameters(1, channels, maps)  # FromRGB
         if below is None:
             total += _conv_parameters(3, maps + bool(minibatch_stddev), maps)
-            units = _dense_units(fmap_base, fmap_max)
+            units = dense_units(fmap_base, fmap_max)
             total += (16 * maps + 1) * units
             total += (units + 1) * (1 + num_classes)
         else:
@@ -180,7 +194,7 @@ def forward_flops(
     else:
         # The map of the minibatch standard deviation, then two dense layers.
         multiply_adds += 9 * 16 * base_maps
-        units = _dense_units(fmap_base, fmap_max)
+        units = dense_units(fmap_base, fmap_max)
         multiply_adds += 16 * base_maps * units + units * (1 + num_classes)
     return 2 * multiply_adds
 
@@ -230,9 +244,5 @@ def _conv_parameters(size, maps_in, maps_out):
     return size * size * maps_in * maps_out + maps_out
 
 
-def _dense_units(fmap_base, fmap_max):
-    """Units of the discriminator's first dense layer.
-
-    As many as a block below 4x4 would have feature maps.
-    """
-    return min(fmap_base, fmap_max)
+def _at_most(fmap_max, resolution):
+    return fmap_max[resolution] if isinstance(fmap_max, dict) else fmap_max

@@ -24,8 +24,19 @@ from progan_tf.precision import PRECISIONS
 from progan_tf.precision import fastest_precision
 from progan_tf.presets import PRESETS
 from progan_tf.settings import setting
+from progan_tf.variants import VARIANTS
 
 CONFIG_FILE = "config.json"
+
+# The settings that say what the networks are, not how they are trained.
+NETWORK_SETTINGS = (
+    "channels",
+    "latent_size",
+    "fmap_base",
+    "fmap_max",
+    "fused_scale",
+    "minibatch_stddev_group",
+)
 
 _OFFICIAL = PRESETS["official"]
 _table = functools.partial(setting, table=True)
@@ -49,7 +60,7 @@ class TrainConfig:
     )
     data: str = setting(
         "cats",
-        "cats, or a folder of pictures",
+        "cats, a folder of pictures or of prepared data, or tfds:NAME",
     )
     run_dir: str = setting(
         "",
@@ -100,7 +111,7 @@ class TrainConfig:
     fmap_base: int = setting(
         8192, "a resolution r has 2 * fmap_base / r feature maps", low=1
     )
-    fmap_max: int = setting(512, "feature maps at most", low=1)
+    fmap_max: dict[int, int] = _table(512, "feature maps at most", low=1)
     fused_scale: bool = setting(
         True,
         "resample within the convolutions; the discriminator then activates "
@@ -110,6 +121,15 @@ class TrainConfig:
         4,
         "samples in a group of the minibatch standard deviation; 0: none",
         low=0,
+    )
+    variant: str = setting(
+        "official", "the program whose networks these are", VARIANTS, flag=False
+    )
+    pixelnorm_epsilon: float | None = setting(
+        None,
+        "added to a pixel's power; by default 1e-8, in float16 1e-4",
+        above=0,
+        flag=False,
     )
 
     average_decay: dict[int, float] = _table(
@@ -154,6 +174,12 @@ class TrainConfig:
     )
     sample_kimg: float = setting(
         40, "thousands of images between two sample grids", above=0, free=True
+    )
+    eval_kimg: float = setting(
+        0, "thousands of images between evaluations; 0: none", low=0, free=True
+    )
+    eval_images: int = setting(
+        2048, "images of an evaluation while training", low=2, free=True
     )
     checkpoint_kimg: float = setting(
         200, "thousands of images between checkpoints", above=0, free=True

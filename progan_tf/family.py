@@ -13,6 +13,7 @@ import tensorflow as tf
 from progan_tf.arithmetic import resolutions
 from progan_tf.layers import EqualizedConv2D
 from progan_tf.layers import EqualizedDense
+from progan_tf.variants import VARIANTS
 
 
 class _Block(tf.Module):
@@ -38,13 +39,20 @@ class Family(tf.Module):
 
     Attributes:
         resolution: int, the highest one.
+        variant: str, a name in `VARIANTS`.
         resolutions: tuple of ints, from 4 up.
         blocks: dict from "4x4", "8x8", ... to the layers of a resolution.
     """
 
-    def __init__(self, resolution, activation, dtype, seed, name):
+    def __init__(self, resolution, variant, activation, dtype, seed, name):
         super().__init__(name=name)
+        if variant not in VARIANTS:
+            raise ValueError(
+                f"expected a variant of {', '.join(VARIANTS)}; received "
+                f"{variant!r}"
+            )
         self.resolution = resolution
+        self.variant = variant
         self._activation = activation
         self.resolutions = resolutions(resolution)
         self._dtype = keras.dtype_policies.get(dtype or "float32")
@@ -97,6 +105,7 @@ class Family(tf.Module):
             filters,
             size,
             kernel_initializer=self._initializer(),
+            scale_bias=VARIANTS[self.variant].scale_bias,
             **self._options(resolution, name),
             **kwargs,
         )
@@ -104,7 +113,10 @@ class Family(tf.Module):
     def _dense(self, name, units, **kwargs):
         options = {**self._options(4, name), **kwargs}
         return EqualizedDense(
-            units, kernel_initializer=self._initializer(), **options
+            units,
+            kernel_initializer=self._initializer(),
+            scale_bias=VARIANTS[self.variant].scale_bias,
+            **options,
         )
 
     def _initializer(self):

@@ -7,16 +7,17 @@ layer follow the official code.
 """
 
 import functools
-import math
 
 import keras
 
+from progan_tf.arithmetic import dense_units
 from progan_tf.arithmetic import feature_maps
 from progan_tf.family import Family
 from progan_tf.layers import FadeIn
 from progan_tf.layers import MinibatchStdDev
 from progan_tf.layers import NearestUpscale
 from progan_tf.layers import PixelNormalization
+from progan_tf.variants import VARIANTS
 
 
 class Generator(Family):
@@ -35,10 +36,12 @@ class Generator(Family):
         channels: int, 3 for RGB, 1 for grey.
         fmap_base: int; a block of resolution r has `2 * fmap_base / r`
             feature maps,
-        fmap_max: int, and at most that many.
+        fmap_max: int, and at most that many; or a dict from resolution to
+            such an int.
         fused_scale: bool, upscale within the convolution. The function is
             the same, the arithmetic less than half.
         pixelnorm_epsilon: float; 1e-4 for float16.
+        variant: str, the program whose networks these are: `VARIANTS`.
         activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
@@ -54,12 +57,13 @@ class Generator(Family):
         fmap_max=512,
         fused_scale=True,
         pixelnorm_epsilon=1e-8,
+        variant="official",
         activation="leaky_relu",
         dtype=None,
         seed=None,
         name="generator",
     ):
-        super().__init__(resolution, activation, dtype, seed, name)
+        super().__init__(resolution, variant, activation, dtype, seed, name)
         self.latent_size = latent_size
         self.num_classes = num_classes
         self.channels = channels
@@ -72,18 +76,19 @@ class Generator(Family):
         self._build_all()
 
     def _add_resolution(self, r, maps):
+        variant = VARIANTS[self.variant]
         act = {"activation": self._activation}
-        to_rgb = {"filters": self.channels, "size": 1, "gain": 1.0}
+        to_rgb = {"filters": self.channels, "size": 1}
+        to_rgb["gain"] = variant.linear_gain
         if r == 4:
             self._add_block(
                 r,
-                # 1/4 makes it the paper's 4x4 convolution, whose fan-in is 16
-                # times larger.
                 dense=self._dense(
                     "dense",
                     16 * maps,
                     target_shape=(4, 4, maps),
-                    gain=math.sqrt(2) / 4,
+                    gain=variant.dense_gain,
+                    bias_per_element=variant.bias_per_element,
                     **act,
                 ),
                 conv=self._conv(r, "conv", maps, **act),
@@ -141,12 +146,14 @@ class Discriminator(Family):
         channels: int, 3 for RGB, 1 for grey.
         fmap_base: int; a block of resolution r has `2 * fmap_base / r`
             feature maps,
-        fmap_max: int, and at most that many.
+        fmap_max: int, and at most that many; or a dict from resolution to
+            such an int.
         fused_scale: bool. True downscales within the convolution and
             activates after, as the official code does by default; False
             activates and pools after, as the paper and other programs do.
             These are two different functions of the same weights.
         minibatch_stddev_group: int, samples a group; 0 leaves the layer out.
+        variant: str, the program whose networks these are: `VARIANTS`.
         activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
@@ -161,20 +168,21 @@ class Discriminator(Family):
         fmap_max=512,
         fused_scale=True,
         minibatch_stddev_group=4,
+        variant="official",
         activation="leaky_relu",
         dtype=None,
         seed=None,
         name="discriminator",
     ):
-        super().__init__(resolution, activation, dtype, seed, name)
+        super().__init__(resolution, variant, activation, dtype, seed, name)
         self.num_classes = num_classes
         self.channels = channels
         self._fused_scale = fused_scale
-        self._stddev_group = minibatch_stddev_group
+        self.minibatch_stddev_group = minibatch_stddev_group
         for r in self.resolutions:
             maps = feature_maps(r, fmap_base, fmap_max)
-            if r == 4:  # The dense layer's units follow the same rule.
-                below = min(fmap_base, fmap_max)
+            if r == 4:
+                below = dense_units(fmap_base, fmap_max)
             else:
                 below = feature_maps(r // 2, fmap_base, fmap_max)
             self._add_resolution(r, maps, below)
@@ -191,7 +199,10 @@ class Discriminator(Family):
                 dense0=self._dense("dense0", below, **act),
                 # In float32, because a score is a small difference.
                 dense1=self._dense(
-                    "dense1", 1 + self.num_classes, gain=1.0, dtype="float32"
+                    "dense1",
+                    1 + self.num_classes,
+                    gain=VARIANTS[self.variant].linear_gain,
+                    dtype="float32",
                 ),
             )
             return
@@ -205,6 +216,7 @@ class Discriminator(Family):
         )
 
     def _model(self, resolution, fade):
+        variant = VARIANTS[self.variant]
         pool = functools.partial(keras.layers.AveragePooling2D, 2)
         images = keras.Input(
             (resolution, resolution, self.channels), name="images"
@@ -219,12 +231,20 @@ class Discriminator(Family):
             if not self._fused_scale:
                 x = pool(dtype=self._dtype)(x)
             if r == resolution and fade:
-                small = pool(dtype="float32")(images)
-                old = self.block(r // 2).from_rgb(small)
+                # Where a variant does not fade, both paths are the new one.
+                old = x
+                if r >= variant.lowest_fade:
+                    small = pool(dtype="float32")(images)
+                    old = self.block(r // 2).from_rgb(small)
                 x = block.fade([old, x])
         block = self.block(4)
-        if self._stddev_group:
-            x = MinibatchStdDev(self._stddev_group, dtype=self._dtype)(x)
+        if self.minibatch_stddev_group:
+            x = MinibatchStdDev(
+                self.minibatch_stddev_group,
+                variant.strided_stddev,
+                variant.unbiased_stddev,
+                dtype=self._dtype,
+            )(x)
         x = keras.layers.Flatten(dtype=self._dtype)(block.conv(x))
         outputs = block.dense1(block.dense0(x))
         if self.num_classes:
@@ -239,6 +259,8 @@ def generator_of(config, **options):
         config: `TrainConfig`.
         **options: arguments of `Generator` besides the shape of the network.
     """
+    # The official code's for float16, in which 1e-8 is 0.
+    epsilon = 1e-4 if config.precision == "float16" else 1e-8
     return Generator(
         config.resolution,
         config.latent_size,
@@ -247,8 +269,8 @@ def generator_of(config, **options):
         config.fmap_base,
         config.fmap_max,
         config.fused_scale,
-        # The official code's for float16, in which 1e-8 is 0.
-        pixelnorm_epsilon=1e-4 if config.precision == "float16" else 1e-8,
+        config.pixelnorm_epsilon or epsilon,
+        config.variant,
         **options,
     )
 
@@ -269,5 +291,6 @@ def discriminator_of(config, **options):
         config.fmap_max,
         config.fused_scale,
         config.minibatch_stddev_group,
+        config.variant,
         **options,
     )

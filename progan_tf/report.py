@@ -3,6 +3,7 @@
 import dataclasses
 
 from progan_tf import arithmetic
+from progan_tf.variants import VARIANTS
 
 _COLUMNS = (
     "resolution",
@@ -16,6 +17,8 @@ _COLUMNS = (
     "GFLOP/image",
     "PFLOP",
 )
+# Settings that these columns show.
+_SHOWN = ("fade_kimg", "stable_kimg", "batch_size", "learning_rate")
 
 
 def dry_run(config, resumed=False):
@@ -67,7 +70,10 @@ def _phase_row(config, schedule, phase):
         "fmap_max": config.fmap_max,
     }
     generator = arithmetic.generator_parameters(
-        r, latent_size=config.latent_size, **shape
+        r,
+        latent_size=config.latent_size,
+        bias_per_element=VARIANTS[config.variant].bias_per_element,
+        **shape,
     )
     discriminator = arithmetic.discriminator_parameters(
         r, minibatch_stddev=config.minibatch_stddev_group > 0, **shape
@@ -108,10 +114,19 @@ def _phase_pflop(config, phase, images):
 
 def _setting_lines(config):
     """Name and value of every setting that the table does not show."""
-    fields = dataclasses.fields(config)
-    names = [field.name for field in fields if not field.metadata["table"]]
+    names = [field.name for field in dataclasses.fields(config)]
+    names = [name for name in names if name not in _SHOWN]
     width = max(map(len, names))
-    return [f"{name:{width}}  {getattr(config, name)}" for name in names]
+    return [f"{name:{width}}  {_text(getattr(config, name))}" for name in names]
+
+
+def _text(value):
+    """A setting; a table with one value everywhere is that value."""
+    if not isinstance(value, dict):
+        return str(value)
+    if len(set(value.values())) == 1:
+        return str(next(iter(value.values())))
+    return ", ".join(f"{size}: {number:g}" for size, number in value.items())
 
 
 def _aligned(rows):

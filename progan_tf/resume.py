@@ -84,15 +84,16 @@ def resolve_for_run(given, count_replicas):
 def _resumed(stored, preset, given):
     """The stored configuration with what may change as it was given."""
     explicit = {**given, "run_dir": stored.run_dir}
-    # Known from the data alone, which is compared when it is opened.
-    explicit["num_classes"] = stored.num_classes
+    # What no flag sets was counted or read when the run began. The data is
+    # compared when it is opened.
+    for field in dataclasses.fields(TrainConfig):
+        if not field.metadata["flag"]:
+            explicit[field.name] = getattr(stored, field.name)
     requested = PRESETS.get(preset, {}).get("precision", stored.precision)
     if explicit.get("precision", requested) == "auto":
         # Resolved once: the machine may be another one now.
         explicit["precision"] = stored.precision
     if preset is not None:
-        # What was counted when the run began is no one's wish to change.
-        explicit["num_classes"] = stored.num_classes
         new = config_lib.resolve(preset, explicit, stored.replicas)
     else:
         # Tables that were not given are those of the stored resolution.

@@ -105,7 +105,7 @@ def check_names(values, config_class):
         raise UserError(f"unknown settings: {', '.join(unknown)}")
 
 
-def define_flags(flags, config_class):
+def define_flags(flags, config_class, without=()):
     """Define an absl flag for each setting of a configuration class.
 
     A flag that is not given is None, so that explicit ones can be told from
@@ -114,6 +114,7 @@ def define_flags(flags, config_class):
     Args:
         flags: the module `absl.flags`.
         config_class: a dataclass of fields made by `setting`.
+        without: names of settings that get none.
     """
     # So that --help lists the flags under the command, not under this module.
     flags.disclaim_key_flags()
@@ -125,7 +126,7 @@ def define_flags(flags, config_class):
     }
     for field in dataclasses.fields(config_class):
         text, choices = field.metadata["help"], field.metadata["choices"]
-        if not field.metadata["flag"]:
+        if not field.metadata["flag"] or field.name in without:
             continue
         if field.metadata["table"]:
             text += "; here one number for all resolutions"
@@ -143,7 +144,9 @@ def given_flags(flag_values, config_class):
     """dict of the settings that were given on the command line."""
     fields = dataclasses.fields(config_class)
     names = [field.name for field in fields if field.metadata["flag"]]
-    values = {name: flag_values[name].value for name in names}
+    values = {
+        name: flag_values[name].value for name in names if name in flag_values
+    }
     return {name: v for name, v in values.items() if v is not None}
 
 

@@ -44,12 +44,20 @@ def test_what_each_option_adds_to_the_parameters():
     assert discriminator(4) - discriminator(4, channels=1) == 2 * 512
     without = discriminator(4, minibatch_stddev=False)
     assert discriminator(4) - without == 9 * 512
+    # A bias for each output of the first layer, not for each feature map.
+    with_more = generator(4, bias_per_element=True)
+    assert with_more - generator(4) == 15 * 512
 
 
 def test_feature_maps_halve_from_64():
     maps = [arithmetic.feature_maps(r) for r in OFFICIAL_PARAMETERS]
     assert maps == [512, 512, 512, 512, 256, 128, 64, 32, 16]
     assert arithmetic.feature_maps(4, fmap_max=64) == 64
+    table = {4: 64, 8: 48, 128: 999}
+    maps = [arithmetic.feature_maps(r, 8192, table) for r in table]
+    assert maps == [64, 48, 128]
+    assert arithmetic.dense_units(8192, table) == 64
+    assert arithmetic.dense_units(32, 64) == 32
 
 
 def test_resolutions():

@@ -87,3 +87,20 @@ def test_resuming_is_announced():
     config = resolve("official", {"run_dir": "there"})
     assert "new run: there" in dry_run(config)
     assert "resumes: there" in dry_run(config, resumed=True)
+
+
+def test_gan_zoo_networks_have_a_bias_for_each_output_of_the_first_layer():
+    overrides = {"resolution": 4, "fmap_max": 8, "latent_size": 2}
+    overrides |= {"variant": "gan_zoo"}
+    row = dry_run(resolve("official", overrides)).splitlines()[1].split()
+    generator = (2 * 128 + 128) + (9 * 64 + 8) + (8 * 3 + 3)
+    assert row[6] == f"{generator:,}"
+
+
+def test_tables_that_are_no_column_are_listed():
+    overrides = {"resolution": 8, "average_decay": {4: 0.9, 8: 0.99}}
+    text = dry_run(resolve("official", {**overrides, "fmap_max": 64}))
+    (line,) = (x for x in text.splitlines() if x.startswith("average_decay"))
+    assert line.split(None, 1)[1] == "4: 0.9, 8: 0.99"
+    (line,) = (x for x in text.splitlines() if x.startswith("fmap_max"))
+    assert line.split() == ["fmap_max", "64"]

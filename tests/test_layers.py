@@ -33,6 +33,7 @@ PICTURE = (2, 4, 6, 3)
         (EqualizedConv2D, {**CONV, "resample": "up"}, PICTURE, (2, 8, 12, 5)),
         (EqualizedConv2D, {**CONV, "resample": "down"}, PICTURE, (2, 2, 3, 5)),
         (EqualizedConv2D, {**CONV, **LEAKY, "gain": 1}, PICTURE, (2, 4, 6, 5)),
+        (EqualizedConv2D, {**CONV, "scale_bias": True}, PICTURE, (2, 4, 6, 5)),
         (EqualizedDense, {"units": 5, **LEAKY}, (2, 7), (2, 5)),
         (
             EqualizedDense,
@@ -40,8 +41,20 @@ PICTURE = (2, 4, 6, 3)
             (2, 7),
             (2, 2, 4, 3),
         ),
+        (
+            EqualizedDense,
+            {"units": 24, "target_shape": (2, 4, 3), "bias_per_element": True},
+            (2, 7),
+            (2, 2, 4, 3),
+        ),
         (PixelNormalization, {"epsilon": 1e-4}, PICTURE, PICTURE),
         (MinibatchStdDev, {"group_size": 2}, (4, 4, 6, 3), (4, 4, 6, 4)),
+        (
+            MinibatchStdDev,
+            {"group_size": 2, "strided": False, "unbiased": True},
+            (4, 4, 6, 3),
+            (4, 4, 6, 4),
+        ),
         (FadeIn, {}, [PICTURE, PICTURE], PICTURE),
         (NearestUpscale, {"factor": 3}, PICTURE, (2, 12, 18, 3)),
     ],

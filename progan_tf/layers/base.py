@@ -41,8 +41,8 @@ class EqualizedLayer(keras.layers.Layer):
     """Weights drawn from N(0, 1) and scaled by the He constant when used.
 
     What `EqualizedConv2D` and `EqualizedDense` share (section 4.1 of the
-    paper): `kernel * gain / sqrt(fan_in)`, a bias that is not scaled, and the
-    arguments Keras layers have in common.
+    paper): `kernel * gain / sqrt(fan_in)`, a bias that is scaled only where
+    `scale_bias` asks for it, and the arguments Keras layers have in common.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class EqualizedLayer(keras.layers.Layer):
         use_bias=True,
         kernel_initializer=None,
         bias_initializer="zeros",
+        scale_bias=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,6 +67,7 @@ class EqualizedLayer(keras.layers.Layer):
             kernel_initializer or keras.initializers.RandomNormal(0.0, 1.0)
         )
         self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.scale_bias = scale_bias
 
     def _add_weights(self, kernel_shape, bias_shape):
         self.scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1]))
@@ -98,7 +100,8 @@ class EqualizedLayer(keras.layers.Layer):
 
     def _add_bias_and_activate(self, x):
         if self.bias is not None:
-            x = ops.add(x, self.bias)
+            bias = self.bias * self.scale if self.scale_bias else self.bias
+            x = ops.add(x, bias)
         return x if self.activation is None else self.activation(x)
 
     def get_config(self):
@@ -113,4 +116,5 @@ class EqualizedLayer(keras.layers.Layer):
             "bias_initializer": keras.initializers.serialize(
                 self.bias_initializer
             ),
+            "scale_bias": self.scale_bias,
         }

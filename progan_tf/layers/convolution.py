@@ -42,9 +42,11 @@ class EqualizedConv2D(EqualizedLayer):
             a leaky ReLU, 1 a linear layer.
         resample: `None`, `"up"` or `"down"`.
         activation: name or callable; `"leaky_relu"` has the paper's slope 0.2.
-        use_bias: bool. The bias is zero at first and is not scaled.
+        use_bias: bool. The bias is zero at first.
         kernel_initializer: of the unscaled kernel; N(0, 1) by default.
         bias_initializer: of the bias.
+        scale_bias: bool, multiply the bias by the He constant too, as
+            pytorch_GAN_zoo does.
 
     Input shape: `[batch, height, width, channels]`, even height and width
         for `"down"`.

@@ -21,6 +21,7 @@ class EqualizedDense(EqualizedLayer):
     With `target_shape` the output is folded into that shape and the bias is
     one number a channel, shared by all positions: the first layer of the
     generator, a 4x4 convolution on a 1x1 input in the paper's table 2.
+    pytorch_GAN_zoo has `bias_per_element` there instead.
 
     Example:
 
@@ -33,9 +34,13 @@ class EqualizedDense(EqualizedLayer):
         gain: positive float, the numerator of the He constant.
         target_shape: `None`, or a tuple of ints whose product is `units`.
         activation: name or callable.
-        use_bias: bool. The bias is zero at first and is not scaled.
+        use_bias: bool. The bias is zero at first.
         kernel_initializer: of the unscaled kernel; N(0, 1) by default.
         bias_initializer: of the bias.
+        scale_bias: bool, multiply the bias by the He constant too, as
+            pytorch_GAN_zoo does.
+        bias_per_element: bool, with `target_shape`: one bias for each number
+            of it, not for each channel.
 
     Input shape: `[batch, inputs]`.
 
@@ -51,6 +56,7 @@ class EqualizedDense(EqualizedLayer):
         gain=SQRT_2,
         target_shape=None,
         activation=None,
+        bias_per_element=False,
         **kwargs,
     ):
         super().__init__(gain=gain, activation=activation, **kwargs)
@@ -61,11 +67,14 @@ class EqualizedDense(EqualizedLayer):
             )
         self.units = units
         self.target_shape = target_shape and tuple(target_shape)
+        self.bias_per_element = bias_per_element
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
     def build(self, input_shape):
-        bias_size = self.target_shape[-1] if self.target_shape else self.units
-        self._add_weights((input_shape[-1], self.units), (bias_size,))
+        bias_shape = self.target_shape or (self.units,)
+        if not self.bias_per_element:
+            bias_shape = bias_shape[-1:]
+        self._add_weights((input_shape[-1], self.units), bias_shape)
         self.built = True
 
     def call(self, inputs):
@@ -82,4 +91,5 @@ class EqualizedDense(EqualizedLayer):
             **super().get_config(),
             "units": self.units,
             "target_shape": self.target_shape,
+            "bias_per_element": self.bias_per_element,
         }

@@ -50,15 +50,20 @@ class MinibatchStdDev(keras.layers.Layer):
 
     The standard deviation of every feature over a group of samples, averaged
     over features and positions to one number, which each sample of the group
-    gets as a constant last channel (section 3 of the paper). As in the
-    official code the groups are strided: with M groups, sample n belongs to
-    group n mod M; the variance is the biased one, plus 1e-8, in float32.
+    gets as a constant last channel (section 3 of the paper). The variance,
+    plus 1e-8, is taken in float32.
 
     Args:
         group_size: int, samples a group: 4 in the official code's presets for
-            many samples, 16 (the whole minibatch) in the paper. Where the
-            minibatch is not divisible by it, the largest divisor of the
-            minibatch below it is taken.
+            many samples, 16 (the whole minibatch) in the paper.
+        strided: bool. True is the official code's: with M groups, sample n
+            belongs to group n mod M, and where the minibatch is not divisible
+            by `group_size` the largest divisor below it is taken. False is
+            pytorch_GAN_zoo's: groups are of neighbours, and a minibatch that
+            is not divisible is one group.
+        unbiased: bool. False divides by the samples of a group, as the
+            official code does. True divides by one less, and one sample alone
+            has no deviation, as in pytorch_GAN_zoo.
 
     Input shape: `[batch, height, width, channels]`.
 
@@ -68,7 +73,7 @@ class MinibatchStdDev(keras.layers.Layer):
         ValueError: if `group_size` is smaller than 1.
     """
 
-    def __init__(self, group_size=4, **kwargs):
+    def __init__(self, group_size=4, strided=True, unbiased=False, **kwargs):
         super().__init__(**kwargs)
         if group_size < 1:
             raise ValueError(
@@ -76,35 +81,65 @@ class MinibatchStdDev(keras.layers.Layer):
                 f"Received: group_size={group_size}"
             )
         self.group_size = group_size
+        self.strided = strided
+        self.unbiased = unbiased
         self.input_spec = keras.layers.InputSpec(ndim=4)
         self.built = True
 
     def _group_size_for(self, batch):
-        """Largest divisor of `batch` up to `group_size`; int or a tensor."""
+        """Samples a group for a minibatch of `batch`; int or a tensor."""
         if isinstance(batch, int):
             sizes = range(1, min(self.group_size, batch) + 1)
-            return max(size for size in sizes if batch % size == 0)
+            fitting = max(size for size in sizes if batch % size == 0)
+            if not self.strided and fitting < self.group_size:
+                return batch
+            return fitting
         sizes = ops.arange(1, self.group_size + 1, dtype="int32")
         batch = ops.cast(batch, "int32")
-        return ops.max(ops.where(batch % sizes == 0, sizes, 1))
+        fitting = ops.max(ops.where(batch % sizes == 0, sizes, 1))
+        if self.strided:
+            return fitting
+        return ops.where(fitting < self.group_size, batch, fitting)
 
     def call(self, inputs):
         _, height, width, channels = inputs.shape
         batch = ops.shape(inputs)[0]
         group = self._group_size_for(batch)
         x = ops.cast(inputs, "float32")  # [NHWC]
-        x = ops.reshape(  # [GMHWC] M groups of G samples, strided by M
-            x, (group, -1, height, width, channels)
-        )
-        x = x - ops.mean(x, axis=0, keepdims=True)
-        x = ops.sqrt(ops.mean(ops.square(x), axis=0) + 1e-8)  # [MHWC]
+        if self.strided:  # [GMHWC] M groups of G samples, strided by M
+            members = 0
+            x = ops.reshape(x, (group, -1, height, width, channels))
+        else:  # [MGHWC] M groups of G neighbours
+            members = 1
+            x = ops.reshape(x, (-1, group, height, width, channels))
+        x = x - ops.mean(x, axis=members, keepdims=True)
+        x = self._mean(ops.square(x), members, group)
+        x = ops.sqrt(x + 1e-8)  # [MHWC]
         x = ops.mean(x, axis=(1, 2, 3), keepdims=True)  # [M111]
-        x = ops.tile(x, (group, height, width, 1))  # [NHW1]
+        if self.unbiased:
+            x = ops.where(group > 1, x, 0.0)
+        if self.strided:
+            x = ops.tile(x, (group, height, width, 1))  # [NHW1]
+        else:
+            x = ops.tile(x, (1, group, height, width))  # [MGHW]
+            x = ops.reshape(x, (-1, height, width, 1))  # [NHW1]
         x = ops.cast(x, inputs.dtype)
         return ops.concatenate([inputs, x], axis=-1)
+
+    def _mean(self, squares, members, group):
+        """The variance from squared differences, [MHWC]."""
+        if not self.unbiased:
+            return ops.mean(squares, axis=members)
+        others = ops.maximum(ops.cast(group, "float32") - 1.0, 1.0)
+        return ops.sum(squares, axis=members) / others
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] + 1)
 
     def get_config(self):
-        return {**super().get_config(), "group_size": self.group_size}
+        return {
+            **super().get_config(),
+            "group_size": self.group_size,
+            "strided": self.strided,
+            "unbiased": self.unbiased,
+        }

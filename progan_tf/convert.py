@@ -1,0 +1,79 @@
+"""Convert published weights: the official .pkl, or a .pth of torch.hub.
+
+  python -m progan_tf.convert --weights=file.pkl --out=generator.keras
+      the averaged generator as a Keras file, for generate, walk and others
+  python -m progan_tf.convert --weights=file.pth --out=module --format=hub
+      as a TF-Hub module; --format=onnx and --format=litert write those
+  python -m progan_tf.convert --weights=file.pkl --out=run --format=run
+      --data=path      all networks, for progan_tf.train --run_dir=run
+
+Nothing in the file is executed. What the networks are follows from it, and the
+default of --resolution; the other settings of training are for --format=run.
+"""
+
+import os
+
+from absl import flags
+
+from progan_tf import command
+from progan_tf import settings
+from progan_tf.config import NETWORK_SETTINGS
+from progan_tf.config import TrainConfig
+from progan_tf.errors import UserError
+from progan_tf.export.formats import FORMATS
+from progan_tf.export.formats import check_request
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Define the command's flags, and those of training."""
+    text, switch = flags.DEFINE_string, flags.DEFINE_boolean
+    text("weights", None, "the published file", required=True)
+    text("out", None, "what to write", required=True)
+    flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "of --out")
+    switch("latest", None, "the generator of the last step, not the average")
+    switch("trainable", None, "of a module: keep the weights as variables")
+    switch("overwrite", None, "replace what is at --out; never a run")
+    place = "where a run begins; by default with the weights just faded in"
+    flags.DEFINE_integer("images_seen", None, place, 0)
+    settings.define_flags(flags, TrainConfig, [*NETWORK_SETTINGS, "run_dir"])
+
+
+def main():
+    """Read the file and write it in another form."""
+    form, out, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
+    given = settings.given_flags(FLAGS, TrainConfig)
+    precision = given.get("precision", "float32")
+    unsuited = {"latest", "overwrite", "trainable"}
+    if form != "run":
+        check_request(form, out, precision, overwrite)
+        unsuited = {*given, "images_seen"} - {"resolution", "precision"}
+    for name in sorted(unsuited):
+        if FLAGS[name].value is not None:
+            raise UserError(f"--{name} does not go with --format={form}")
+    if not os.path.isfile(FLAGS.weights):
+        raise UserError(f"expected --weights=FILE; there is no {FLAGS.weights}")
+    command.import_tensorflow()
+    from progan_tf import fine_tuning
+    from progan_tf.export.any_format import export_generator
+    from progan_tf.weights import read_published
+
+    if form == "run":
+        fine_tuning.check_place(out, given)
+    published = read_published(FLAGS.weights)
+    print(published.describe(), end="", flush=True)
+    if form == "run":
+        fine_tuning.write_run(published, out, given, FLAGS.images_seen)
+        print(f"Wrote {out}; go on with progan_tf.train --run_dir={out}")
+        return
+    generator = published.finished(FLAGS.resolution, average=not FLAGS.latest)
+    licence = f"\nOf the weights: {published.info.licence}.\n"
+    difference = export_generator(
+        generator, out, form, FLAGS.trainable, overwrite, precision, licence
+    )
+    print(f"Wrote {out}; read back, its images differ by {difference:.2g} of 1")
+
+
+if __name__ == "__main__":
+    command.run(main, define_flags)

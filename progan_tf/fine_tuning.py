@@ -1,0 +1,223 @@
+"""A run directory that begins with published weights, to be trained on."""
+
+import dataclasses
+import os
+import pathlib
+import shutil
+
+import tensorflow as tf
+
+from progan_tf import devices
+from progan_tf.checkpoint import Checkpoints
+from progan_tf.config import resolve
+from progan_tf.data import check_resolution
+from progan_tf.data import open_source
+from progan_tf.errors import UserError
+from progan_tf.files import write_text_atomically
+from progan_tf.files import writing
+from progan_tf.run_log import RunLog
+from progan_tf.samples import SampleGrids
+from progan_tf.state import TrainingState
+
+_ORIGIN_FILE = "weights.txt"
+
+
+def check_place(run_dir, given):
+    """Refuse at once what could not be written in the end.
+
+    Args:
+        run_dir: str, where the run is to be.
+        given: dict of the settings that were given, as of `write_run`.
+
+    Raises:
+        UserError: if something is there, or for devices that are not.
+    """
+    path = pathlib.Path(run_dir)
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise UserError(f"{path} exists; choose another place for the run")
+    # Before TensorFlow's first operation, after which CPU devices are fixed.
+    devices.count_replicas(given.get("devices", ""))
+
+
+def write_run(published, run_dir, given, images_seen=None):
+    """Write a run directory that `train` goes on from, whole or not at all.
+
+    It has networks, average and fresh optimizers in a checkpoint, the sample
+    grids of its beginning, and what was read in weights.txt.
+
+    Args:
+        published: `PublishedGAN`.
+        run_dir: str; nothing is there yet.
+        given: dict of settings of `TrainConfig`, none of `NETWORK_SETTINGS`.
+            The default of `preset` is official, that of `resolution` the
+            resolution of the weights; a higher one will grow on.
+        images_seen: int, where the schedule stands; by default where it has
+            just faded in the resolution of the weights.
+
+    Returns:
+        `TrainConfig`.
+
+    Raises:
+        UserError: if settings or data do not go with the weights, something
+            is in the run's place, or it cannot be written.
+    """
+    check_place(run_dir, given)
+    config = _config(published, run_dir, given)
+    images_seen = _start(published, config, images_seen)
+    source = open_source(config.data, config.channels, config.labels)
+    check_resolution(source, config.resolution)
+    if config.labels and source.num_classes != config.num_classes:
+        raise UserError(
+            f"{config.data} has {source.num_classes} classes; the networks of "
+            f"the file have {config.num_classes}"
+        )
+    config = dataclasses.replace(config, num_images=len(source))
+    path = pathlib.Path(run_dir)
+    folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        folder.mkdir(parents=True)
+    try:
+        state = _state(published, config, images_seen)
+        config.save_config(folder)
+        Checkpoints(state, folder, config.keep_checkpoints).save()
+        _write_samples(state, source, folder)
+        # Of the licence, too, which the trained weights inherit.
+        write_text_atomically(folder / _ORIGIN_FILE, published.describe())
+        with writing(path):
+            folder.rename(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return config
+
+
+def inherited_licence(run_dir):
+    """The licence of the weights that a run began with, as a line.
+
+    Args:
+        run_dir: path of a run directory.
+
+    Returns:
+        str, empty for a run that began with weights of its own.
+    """
+    path = pathlib.Path(run_dir, _ORIGIN_FILE)
+    if not path.is_file():
+        return ""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return next(line for line in lines if line.startswith("licence"))
+
+
+def _config(published, run_dir, given):
+    """The `TrainConfig` of the new run."""
+    given = {"resolution": published.finished_resolution, **given}
+    preset = given.pop("preset", "official")
+    settings = _network_settings(published, given["resolution"])
+    if given.get("labels", settings["labels"]) != settings["labels"]:
+        have = "learnt" if settings["labels"] else "learnt no"
+        raise UserError(
+            f"the networks of the file {have} classes, which cannot change; "
+            "leave --labels out"
+        )
+    return resolve(
+        preset,
+        {**given, **settings, "run_dir": str(run_dir)},
+        devices.count_replicas(given.get("devices", "")),
+    )
+
+
+def _start(published, config, images_seen):
+    """Images seen when training begins, once checked."""
+    schedule = config.schedule()
+    resolution = min(published.finished_resolution, config.resolution)
+    if images_seen is None:
+        for phase in schedule.phases:
+            if phase.resolution == resolution:
+                images_seen = phase.fade_end
+    if images_seen is None or images_seen >= schedule.total_images:
+        raise UserError(
+            f"the schedule ends after {schedule.total_images:,} images, "
+            f"before {resolution}x{resolution} is trained from where the file "
+            "left it; give another --total_kimg, or --images_seen"
+        )
+    return images_seen
+
+
+def _network_settings(published, resolution):
+    """The settings that the weights decide."""
+    info = published.info
+    generator, discriminator = info.generator, info.discriminator
+    for name in ("fmap_base", "fmap_max"):
+        if generator[name] != discriminator[name]:
+            raise UserError(
+                f"the generator was made with {name}={generator[name]}, the "
+                f"discriminator with {discriminator[name]}; a run has one"
+            )
+    if len(info.attributes) > 1:
+        raise UserError(
+            f"the networks have {len(info.attributes)} labels an image; a run "
+            "has one at most"
+        )
+    settings = {
+        "channels": generator["channels"],
+        "latent_size": generator["latent_size"],
+        "labels": generator["num_classes"] > 0,
+        "num_classes": generator["num_classes"],
+        "fmap_base": generator["fmap_base"],
+        "fmap_max": _grown(generator["fmap_max"], resolution),
+        # The generator is the same function either way.
+        "fused_scale": discriminator["fused_scale"],
+        "minibatch_stddev_group": discriminator["minibatch_stddev_group"],
+        "variant": info.program,
+    }
+    epsilon = generator.get("pixelnorm_epsilon", 1e-8)
+    if epsilon != 1e-8:
+        settings["pixelnorm_epsilon"] = epsilon
+    return settings
+
+
+def _grown(fmap_max, resolution):
+    """A table of feature maps that goes on up to a resolution."""
+    if isinstance(fmap_max, dict):
+        fmap_max = dict(fmap_max)
+        while max(fmap_max) < resolution:
+            highest = max(fmap_max)
+            fmap_max[2 * highest] = max(1, fmap_max[highest] // 2)
+    return fmap_max
+
+
+def _state(published, config, images_seen):
+    """The `TrainingState` with the weights, at its place in the schedule."""
+    state = TrainingState(config, tf.distribute.get_strategy())
+    for ours, theirs in (
+        (state.generator, published.generator),
+        (state.discriminator, published.discriminator),
+        (state.average, published.average),
+    ):
+        for resolution in set(ours.resolutions) & set(theirs.resolutions):
+            layers = zip(
+                ours.block(resolution).layers,
+                theirs.block(resolution).layers,
+                strict=True,
+            )
+            for layer, published_layer in layers:
+                for weight, value in zip(
+                    layer.trainable_weights,
+                    published_layer.trainable_weights,
+                    strict=True,
+                ):
+                    weight.assign(value)
+    state.images_seen.assign(images_seen)
+    schedule = config.schedule()
+    resolution = schedule.at(images_seen).resolution
+    state.set_alpha(resolution, schedule.alpha(images_seen))
+    return state
+
+
+def _write_samples(state, source, folder):
+    """The sample grids that a run has at its beginning."""
+    config, images_seen = state.config, int(state.images_seen.numpy())
+    resolution = config.schedule().at(images_seen).resolution
+    log = RunLog(folder, config.resolution, images_seen)
+    grids = SampleGrids(config, source, log)
+    grids.write_reals()
+    grids.write_fakes(state.average.at(resolution), images_seen)
+    log.close()

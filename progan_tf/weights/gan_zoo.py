@@ -1,0 +1,244 @@
+"""The networks of facebookresearch/pytorch_GAN_zoo, which torch.hub offers.
+
+A file holds the state dicts netG, netD and avgG and the settings they were
+made with. Names may have ".module" before ".weight" and ".bias", or not.
+"""
+
+import os
+
+from progan_tf import arithmetic
+from progan_tf.errors import UserError
+from progan_tf.networks import Discriminator
+from progan_tf.networks import Generator
+from progan_tf.weights.gan_zoo_tensors import discriminator_tensors
+from progan_tf.weights.gan_zoo_tensors import generator_tensors
+from progan_tf.weights.published import PublishedGAN
+from progan_tf.weights.published import PublishedInfo
+from progan_tf.weights.published import set_level_of_detail
+from progan_tf.weights.tensors import assign_all
+from progan_tf.weights.tensors import check_size
+from progan_tf.weights.tensors import feature_map_settings
+from progan_tf.weights.torch_files import read_torch_file
+
+LICENCE = (
+    "the program is BSD 3-Clause; for the weights ask their authors, and mind "
+    "the terms of the data they were trained on"
+)
+
+_CLASSES = "models.utils.config.BaseConfig"
+_VARIANT = "gan_zoo"
+# What our networks always do, as the settings of a file call it.
+_FIXED = {
+    "leakyReluLeak": (0.2,),
+    "perChannelNormalization": (True,),
+    "equalizedlR": (True,),
+    # The others end the generator with a tanh.
+    "lossCriterion": ("WGANGP", "Logistic"),
+}
+
+
+class _Settings:
+    """Stands in for pytorch_GAN_zoo's class of settings: only attributes."""
+
+
+def read_gan_zoo(path):
+    """Read a checkpoint of a progressive GAN of pytorch_GAN_zoo.
+
+    Nothing in the file is executed. It needs PyTorch,
+    `pip install "progan-tf[torch]"`.
+
+    Args:
+        path: a `.pth` or `.pt` file, of either form of torch.save.
+
+    Returns:
+        `PublishedGAN`, whose average is avgG: the one that torch.hub's users
+        do not get, because it loads netG in its place.
+
+    Raises:
+        UserError: if it is no such file, or its networks have a setting that
+            ours do not have; the message names it.
+    """
+    content = read_torch_file(path, {_CLASSES: _Settings})
+    states = {
+        name: _arrays(f"{path}: {name}", content, name)
+        for name in ("netG", "netD", "avgG")
+    }
+    if states["netG"] is None or states["netD"] is None:
+        raise UserError(f"{path} holds no netG and netD of pytorch_GAN_zoo")
+    settings = getattr(content.get("config"), "__dict__", {})
+    _check_settings(path, settings)
+    attributes = _attributes(path, settings)
+    shared = _shared(path, states["netG"], sum(attributes))
+    most_bytes = os.path.getsize(path)
+    has_average = states["avgG"] is not None
+    generator, average = (
+        _generator(f"{path}: {name}", shared, states[name], most_bytes)
+        for name in ("netG", "avgG" if has_average else "netG")
+    )
+    discriminator = _discriminator(
+        f"{path}: netD", shared, states["netD"], most_bytes
+    )
+    # Its alpha is the share of the old path.
+    lod = float(settings.get("alpha", 0.0))
+    for family in (generator, average, discriminator):
+        set_level_of_detail(family, lod)
+    info = PublishedInfo(
+        program=_VARIANT,
+        generator={**shared, "latent_size": generator.latent_size},
+        discriminator={
+            **shared,
+            "minibatch_stddev_group": discriminator.minibatch_stddev_group,
+        },
+        lod=lod,
+        attributes=attributes,
+        has_average=has_average,
+        licence=LICENCE,
+    )
+    return PublishedGAN(generator, discriminator, average, info)
+
+
+def gan_zoo_states(published):
+    """The weights as pytorch_GAN_zoo's state dicts hold them.
+
+    Args:
+        published: `PublishedGAN` of `read_gan_zoo`.
+
+    Returns:
+        dict from "netG", "netD" and "avgG" to a dict from name, without
+        ".module", to float32 array.
+    """
+    networks = {
+        "netG": generator_tensors(published.generator),
+        "netD": discriminator_tensors(published.discriminator),
+        "avgG": generator_tensors(published.average),
+    }
+    return {
+        key: {tensor.name: tensor.written_back() for tensor in tensors}
+        for key, tensors in networks.items()
+    }
+
+
+# ---- what a file holds ----
+
+
+def _arrays(where, content, name):
+    """dict from name without ".module" to float32 array; None for no dict."""
+    state = content.get(name) if isinstance(content, dict) else None
+    if not isinstance(state, dict):
+        return None
+    arrays = {}
+    for key, tensor in state.items():
+        try:
+            array = tensor.detach().numpy()
+        except (AttributeError, TypeError, RuntimeError):
+            array = None
+        if array is None or array.dtype != "float32":
+            raise UserError(f"{where} holds something else than float32")
+        arrays[str(key).replace(".module.", ".")] = array
+    return arrays
+
+
+def _check_settings(path, settings):
+    """Raise UserError for a setting that our networks do not have."""
+    for name, known in _FIXED.items():
+        value = settings.get(name, known[0])
+        if not isinstance(value, (str, int, float)):
+            value = type(value).__name__
+        if value not in known:
+            raise UserError(
+                f"{path} was made with {name}={str(value)[:40]}, which the "
+                f"networks of this program do not have; expected "
+                f"{' or '.join(map(str, known))}"
+            )
+    alpha = settings.get("alpha", 0.0)
+    if not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:
+        raise UserError(f"{path}: expected an alpha from 0 to 1")
+
+
+def _attributes(path, settings):
+    """How many values each label has: tuple of ints."""
+    count = settings.get("categoryVectorDim", 0)
+    keys = settings.get("attribKeysOrder") or {}
+    try:
+        sizes = tuple(len(key["values"]) for key in keys.values())
+    except (AttributeError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: cannot read attribKeysOrder") from error
+    if not isinstance(count, int) or sum(sizes) != count:
+        raise UserError(
+            f"{path}: expected as many values in attribKeysOrder as "
+            "categoryVectorDim says"
+        )
+    return sizes
+
+
+def _shared(path, netG, num_classes):
+    """The arguments that generator and discriminator have in common."""
+    maps, channels = {}, 0
+    while (key := f"toRGBLayers.{len(maps)}.weight") in netG:
+        shape = netG[key].shape
+        if len(shape) != 4:
+            break
+        channels, maps[4 << len(maps)] = shape[0], shape[1]
+    if not maps or "formatLayer.weight" not in netG:
+        raise UserError(
+            f"{path} holds another network than pytorch_GAN_zoo's progressive "
+            "GAN"
+        )
+    try:
+        arithmetic.check_resolution(max(maps))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    if min(maps.values()) < 1 or channels < 1:
+        raise UserError(f"{path}: expected feature maps at every scale")
+    base, most = feature_map_settings(maps)
+    return {
+        "resolution": max(maps),
+        "num_classes": num_classes,
+        "channels": channels,
+        "fmap_base": base,
+        "fmap_max": most,
+        "fused_scale": False,
+        "variant": _VARIANT,
+    }
+
+
+# ---- the networks ----
+
+
+def _shape(shared):
+    return {
+        name: value
+        for name, value in shared.items()
+        if name not in ("fused_scale", "variant")
+    }
+
+
+def _generator(where, shared, arrays, most_bytes):
+    """A `Generator` with the weights of netG or avgG."""
+    inputs = arrays.get("formatLayer.weight")
+    latent_size = 0 if inputs is None else inputs.shape[-1]
+    latent_size -= shared["num_classes"]
+    if latent_size < 1:
+        raise UserError(f"{where}: expected a formatLayer with latents")
+    expected = arithmetic.generator_parameters(
+        **_shape(shared), latent_size=latent_size, bias_per_element=True
+    )
+    check_size(where, arrays, expected, most_bytes)
+    family = Generator(**shared, latent_size=latent_size)
+    assign_all(where, generator_tensors(family), arrays)
+    return family
+
+
+def _discriminator(where, shared, arrays, most_bytes):
+    """A `Discriminator` with the weights of netD."""
+    kernel = arrays.get("groupScaleZero.0.weight")
+    maps = arithmetic.feature_maps(4, shared["fmap_base"], shared["fmap_max"])
+    # One more input map is the minibatch standard deviation.
+    stddev = kernel is not None and kernel.shape[1:2] == (maps + 1,)
+    expected = arithmetic.discriminator_parameters(
+        **_shape(shared), minibatch_stddev=stddev
+    )
+    check_size(where, arrays, expected, most_bytes)
+    family = Discriminator(**shared, minibatch_stddev_group=4 if stddev else 0)
+    assign_all(where, discriminator_tensors(family), arrays)
+    return family

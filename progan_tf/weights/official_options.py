@@ -1,0 +1,140 @@
+"""From the official code's options to the arguments of our networks."""
+
+import math
+
+from progan_tf import arithmetic
+from progan_tf.errors import UserError
+from progan_tf.weights.tensors import feature_map_settings
+from progan_tf.weights.unpickle import DAMAGE
+from progan_tf.weights.unpickle import Call
+from progan_tf.weights.unpickle import numpy_array
+
+# What our networks always do.
+_FIXED = ("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu")
+# More than any network has; less than would take long to multiply.
+_MOST = 1_000_000
+
+
+def generator_arguments(where, options, names):
+    """The arguments of `Generator` for the options of G_paper.
+
+    Args:
+        where: str, the file and network, for messages.
+        options: dict, `static_kwargs` as the file has it.
+        names: the names of the network's variables.
+
+    Raises:
+        UserError: for an option that our networks do not have.
+    """
+    options = _plain(where, options)
+    arguments = _shared(where, options, names)
+    units = arithmetic.dense_units(
+        arguments["fmap_base"], arguments["fmap_max"]
+    )
+    if options.get("latent_size") is None:
+        options["latent_size"] = units
+    arguments["latent_size"] = _whole(where, options, "latent_size", 512, 1)
+    epsilon = options.get("pixelnorm_epsilon", 1e-8)
+    if not (isinstance(epsilon, float) and 0 < epsilon < 1):
+        raise UserError(f"{where}: pixelnorm_epsilon is no number from 0 to 1")
+    arguments["pixelnorm_epsilon"] = epsilon
+    return arguments
+
+
+def discriminator_arguments(where, options, names):
+    """The arguments of `Discriminator` for the options of D_paper.
+
+    As `generator_arguments`.
+    """
+    options = _plain(where, options)
+    arguments = _shared(where, options, names)
+    group = _whole(where, options, "mbstd_group_size", 4, 0)
+    # One sample has no deviation, so the official code leaves it out, too.
+    arguments["minibatch_stddev_group"] = group if group > 1 else 0
+    return arguments
+
+
+def _plain(where, options):
+    """The options with numpy's numbers as Python's, once checked."""
+    if not isinstance(options, dict):
+        raise UserError(f"{where}: expected a dict of options")
+    try:
+        options = {
+            name: numpy_array(value).item()
+            if isinstance(value, Call)
+            else value
+            for name, value in options.items()
+        }
+    except DAMAGE as error:
+        raise UserError(f"{where}: expected numbers as options") from error
+    for name in _FIXED:
+        if not options.get(name, True):
+            raise UserError(
+                f"{where} was made with {name}=False, which the networks of "
+                "this program do not have"
+            )
+    return options
+
+
+def _shared(where, options, names):
+    """What `Generator` and `Discriminator` have in common."""
+    resolution = _whole(where, options, "resolution", 32, 4)
+    try:
+        sizes = arithmetic.resolutions(resolution)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from error
+    base, most = _feature_maps(where, options, sizes)
+    return {
+        "resolution": resolution,
+        "num_classes": _whole(where, options, "label_size", 0, 0),
+        "channels": _whole(where, options, "num_channels", 1, 1),
+        "fmap_base": base,
+        "fmap_max": most,
+        "fused_scale": _is_fused(options, names),
+    }
+
+
+def _is_fused(options, names):
+    """Whether resampling is within the convolutions: the names tell."""
+    parts = {part for name in names for part in name.split("/")}
+    if parts & {"Conv0_up", "Conv1_down"}:
+        return True
+    # 4x4 alone has nothing to resample.
+    return "Conv1" not in parts and bool(options.get("fused_scale", True))
+
+
+def _feature_maps(where, options, sizes):
+    """`fmap_base` and `fmap_max` of the official formula."""
+    base = _whole(where, options, "fmap_base", 8192, 1)
+    most = _whole(where, options, "fmap_max", 512, 1)
+    decay = options.get("fmap_decay", 1.0)
+    if not (isinstance(decay, (int, float)) and 0 <= decay <= 10):
+        raise UserError(f"{where}: fmap_decay is no number from 0 to 10")
+    units = arithmetic.dense_units(base, most)
+    if decay != 1:
+        base, most = feature_map_settings(
+            {r: _decayed(r, base, most, decay) for r in sizes}
+        )
+        # Of the discriminator's dense layer, the only one below 4x4.
+        if units != arithmetic.dense_units(base, most):
+            raise UserError(
+                f"{where} was made with fmap_decay={decay} and few feature "
+                "maps, which the networks of this program cannot have"
+            )
+    if min(arithmetic.feature_maps(r, base, most) for r in sizes) < 1:
+        raise UserError(f"{where}: fmap_base {base} leaves no feature maps")
+    return base, most
+
+
+def _decayed(resolution, base, most, decay):
+    level = math.log2(resolution) - 1
+    return min(int(base / 2 ** (level * decay)), most)
+
+
+def _whole(where, options, name, default, low):
+    """An option as an int, once checked."""
+    value = options.get(name, default)
+    good = isinstance(value, (int, float)) and low <= value <= _MOST
+    if not good or value != int(value):
+        raise UserError(f"{where}: {name} is no whole number from {low} up")
+    return int(value)

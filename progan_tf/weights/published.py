@@ -1,0 +1,119 @@
+"""What a file of published weights becomes."""
+
+import dataclasses
+import math
+
+import keras
+
+from progan_tf.errors import UserError
+from progan_tf.networks import Discriminator
+from progan_tf.networks import Generator
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedInfo:
+    """What is known of a file besides its weights.
+
+    Attributes:
+        program: str, the program that trained it: a name in `VARIANTS`.
+        generator: dict, the arguments of both `Generator`s.
+        discriminator: dict, the arguments of the `Discriminator`.
+        lod: float, how far the networks were from their full resolution when
+            they were saved, in doublings: 0 for finished ones, 1.25 where a
+            quarter of the fade to half of the full resolution was missing.
+        attributes: tuple of ints, how many values each label has; one number
+            where there are classes, none where there are no labels.
+        has_average: bool, whether the file holds an average; without it
+            `PublishedGAN.average` is a copy of the generator.
+        licence: str, what its authors allow.
+    """
+
+    program: str
+    generator: dict
+    discriminator: dict
+    lod: float
+    attributes: tuple
+    has_average: bool
+    licence: str
+
+
+@dataclasses.dataclass(frozen=True)
+class PublishedGAN:
+    """The networks of a file of published weights.
+
+    `generator.at(r)` is every resolution on the way, and `set_alpha` gives
+    every stage of a fade. Alpha begins as the file was when it was saved.
+
+    Attributes:
+        generator: `Generator`, of the last step.
+        discriminator: `Discriminator`.
+        average: `Generator`, the moving average of the generator's weights.
+        info: `PublishedInfo`.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator
+    info: PublishedInfo
+
+    @property
+    def finished_resolution(self):
+        """int, the highest resolution that was fully faded in."""
+        return max(4, self.generator.resolution >> math.ceil(self.info.lod))
+
+    def finished(self, resolution=None, average=True) -> keras.Model:
+        """A generator without a fade.
+
+        Args:
+            resolution: int, by default the highest that is finished.
+            average: bool, the moving average of the weights, or the weights
+                of the last step.
+
+        Returns:
+            `keras.Model` from latents `[batch, latent_size]` float32, and
+            labels `[batch, classes]` where there are classes, to images
+            `[batch, R, R, channels]` float32, about in [-1, 1].
+
+        Raises:
+            UserError: for a resolution that is not finished.
+        """
+        highest = self.finished_resolution
+        resolution = resolution or highest
+        family = self.average if average else self.generator
+        if resolution not in family.resolutions or resolution > highest:
+            raise UserError(
+                f"the file has no finished resolution {resolution}; the "
+                f"highest is {highest}"
+            )
+        return family.at(resolution, fade=False)
+
+    def describe(self):
+        """What was read, for people: text of several lines."""
+        generator, info = self.generator, self.info
+        size, done = generator.resolution, self.finished_resolution
+        networks = "generator, discriminator, average"
+        if not info.has_average:
+            networks = "generator and discriminator, no average"
+        lines = {
+            "family": f"{info.program} ({networks})",
+            "resolution": f"{size}x{size}, {generator.channels} channels",
+            "parameters": f"{generator.count_params():,} of the generator, "
+            f"{self.discriminator.count_params():,} of the discriminator",
+            "latents": f"{generator.latent_size} numbers",
+            "labels": " + ".join(map(str, info.attributes)) or "none",
+            "licence": info.licence,
+        }
+        if done != size:
+            lines["resolution"] += f"; trained to {done}x{done}"
+        return "".join(f"{name:10}  {text}\n" for name, text in lines.items())
+
+
+def set_level_of_detail(family, lod):
+    """Give a family the alphas of a file's level of detail.
+
+    Args:
+        family: `Generator` or `Discriminator`.
+        lod: float, see `PublishedInfo`.
+    """
+    for level, resolution in enumerate(reversed(family.resolutions[1:])):
+        family.set_alpha(resolution, min(max(1.0 - (lod - level), 0.0), 1.0))

@@ -1,0 +1,87 @@
+"""PyTorch's files, read by an allow-list: weights and plain values only."""
+
+import os
+import pathlib
+import re
+import zipfile
+
+from progan_tf.errors import UserError
+
+_ZIP = b"PK"
+# How torch.save began before PyTorch 1.6: protocol 2, a number of ten bytes.
+_LEGACY = b"\x80\x02\x8a\n"
+
+
+def is_torch_file(path):
+    """Whether a file begins as torch.save's do, in either form.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(len(_LEGACY))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    return start.startswith(_ZIP) or start == _LEGACY
+
+
+def read_torch_file(path, classes):
+    """Read a file of torch.save on the CPU, of either form.
+
+    Args:
+        path: the file.
+        classes: dict from full name to a class that stands in for it. No
+            other class may occur in the file but those of tensors and of
+            plain Python values.
+
+    Returns:
+        What was saved.
+
+    Raises:
+        UserError: if PyTorch is not installed, or the file cannot be read or
+            asks for anything else, which the message names.
+    """
+    if not is_torch_file(path):
+        raise UserError(f"{path} is no file of PyTorch (torch.save)")
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError(
+            f"{path} is a file of PyTorch, which is needed to read it: "
+            'pip install "progan-tf[torch]"'
+        ) from error
+    _check_not_compressed(path)
+    stand_ins = [(cls, name) for name, cls in classes.items()]
+    try:
+        with torch.serialization.safe_globals(stand_ins):
+            # With weights_only PyTorch imports nothing else, and calls none.
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        # Of any kind: PyTorch's readers meet whatever a broken file holds.
+        asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if asked:
+            raise UserError(
+                f"{path} asks for {asked[1][:80]!r}; a file of networks holds "
+                "nothing but tensors and settings. Nothing of it was executed"
+            ) from error
+        raise UserError(
+            f"{path} is no whole file of PyTorch (torch.save)"
+        ) from error
+
+
+def _check_not_compressed(path):
+    """Raise UserError for an archive that would grow when it is unpacked.
+
+    PyTorch stores its tensors as they are.
+    """
+    path = pathlib.Path(path)
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        unpacked = sum(item.file_size for item in archive.infolist())
+    if unpacked > os.path.getsize(path):
+        raise UserError(
+            f"{path} would unpack to {unpacked:,} bytes, more than its own; "
+            "files of PyTorch are not compressed"
+        )

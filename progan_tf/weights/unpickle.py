@@ -1,0 +1,276 @@
+"""Pickles read as data: nothing in them is imported, called or executed.
+
+A pickle is a program for a small machine, which may import any name and call
+it. The machine here has the same stack and no imports: a name stays text, and
+where the program asks for a call there is a `Call`, a note of what was asked.
+Names have to be on the caller's list. So reading a file cannot do more than
+fill memory, and that not beyond the file's own size: strings and bytes are
+those that stand in it, and everything else is a reference to them.
+"""
+
+import mmap
+import pathlib
+import pickletools
+import struct
+
+import numpy as np
+
+from progan_tf.errors import UserError
+
+_LARGEST_FILE = 4 << 30
+# Three networks of 1024x1024 take about 10,000.
+_MOST_OPCODES = 1_000_000
+
+_ARRAY = ("_core.multiarray._reconstruct", "core.multiarray._reconstruct")
+_SCALAR = ("_core.multiarray.scalar", "core.multiarray.scalar")
+_BUFFER = ("_core.numeric._frombuffer", "core.numeric._frombuffer")
+_DTYPES = ("f2", "f4", "f8", "i4", "i8", "u1", "b1")
+# What numpy's own pickles of arrays and numbers name, in any version of it.
+NUMPY_NAMES = frozenset(
+    f"numpy.{name}"
+    for name in ("ndarray", "dtype", *_ARRAY, *_SCALAR, *_BUFFER)
+)
+
+# Opcodes whose argument is what they push.
+_LITERALS = frozenset(
+    "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE "
+    "BINUNICODE8 BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
+    "BYTEARRAY8".split()
+)
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_PUTS = frozenset({"BINPUT", "LONG_BINPUT"})
+_GETS = frozenset({"BINGET", "LONG_BINGET"})
+_NOTHING_TO_DO = frozenset({"PROTO", "FRAME"})
+# What reading raises for bytes that are no pickle or not all of one, and
+# `numpy_array` for what is no array.
+DAMAGE = (
+    ValueError,
+    IndexError,
+    KeyError,
+    OverflowError,
+    TypeError,
+    struct.error,
+)
+
+
+class _Name(str):
+    """A name that the file would import, such as numpy.ndarray."""
+
+
+class Call:
+    """What a pickle would make by calling something.
+
+    Attributes:
+        name: str, what it would call, such as tfutil.Network.
+        arguments: tuple.
+        state: what the result's `__setstate__` would get; None without.
+    """
+
+    def __init__(self, name, arguments):
+        self.name = str(name)
+        self.arguments = arguments
+        self.state = None
+
+
+def read_pickle(path, allowed, foreign):
+    """Read a pickle file as data.
+
+    Args:
+        path: the file.
+        allowed: set of the full names that may occur in it.
+        foreign: dict from the beginning of a name to what a file is that has
+            it, for the message.
+
+    Returns:
+        What the file holds: numbers, text, bytes, lists, tuples and dicts,
+        and for every object a `Call`. It may refer to one thing many times,
+        so whoever walks it must not expect it to be small.
+
+    Raises:
+        UserError: if the file cannot be read or is no such pickle, and for a
+            name that is not allowed, which the message tells.
+    """
+    path = pathlib.Path(path)
+    try:
+        size = path.stat().st_size
+        if not 0 < size <= _LARGEST_FILE:
+            raise UserError(
+                f"{path} has {size:,} bytes; expected a pickle of 1 to "
+                f"{_LARGEST_FILE:,}"
+            )
+        # Not an open file: it would allocate whatever length a damaged or
+        # hostile file claims before it finds that it ends sooner.
+        with (
+            open(path, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        ):
+            return _Machine(path, allowed, foreign).run(data)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+
+
+class _Machine:
+    """The stack machine of one pickle."""
+
+    def __init__(self, path, allowed, foreign):
+        self._path = path
+        self._allowed = allowed
+        self._foreign = foreign
+        self._stack = []
+        self._marks = []
+        self._memo = {}
+
+    def run(self, data):
+        """Take every opcode; the object that STOP leaves."""
+        try:
+            opcodes = pickletools.genops(data)
+            for count, (opcode, argument, position) in enumerate(opcodes):
+                if count >= _MOST_OPCODES:
+                    raise UserError(
+                        f"{self._path} has more than {_MOST_OPCODES:,} "
+                        "instructions, which no file of networks has"
+                    )
+                if opcode.name == "STOP":
+                    return self._stack.pop()
+                self._take(opcode.name, argument, position)
+        except UserError:
+            raise
+        except DAMAGE as error:
+            # What Python says of bytes that are no number may quote them all.
+            raise UserError(
+                f"{self._path} is no pickle of networks, or not a whole one: "
+                f"{str(error)[:100]}"
+            ) from error
+
+    def _take(self, name, argument, position):
+        stack, memo = self._stack, self._memo
+        if name in _LITERALS:
+            stack.append(argument)
+        elif name in _CONSTANTS:
+            stack.append(_CONSTANTS[name])
+        elif name in _EMPTY:
+            stack.append(_EMPTY[name]())
+        elif name in _TUPLES:
+            count = _TUPLES[name]
+            _expect(len(stack) >= count, name)
+            stack[-count:] = [tuple(stack[-count:])]
+        elif name == "MEMOIZE":
+            memo[len(memo)] = stack[-1]
+        elif name in _PUTS:
+            memo[argument] = stack[-1]
+        elif name in _GETS:
+            stack.append(memo[argument])
+        elif name == "MARK":
+            self._marks.append(len(stack))
+        elif name in ("TUPLE", "APPENDS", "SETITEMS"):
+            self._take_marked(name)
+        elif name == "APPEND":
+            self._append([stack.pop()])
+        elif name == "SETITEM":
+            value, key = stack.pop(), stack.pop()
+            self._set_items([key, value])
+        elif name == "GLOBAL":
+            self._push_name(argument.replace(" ", "."), position)
+        elif name == "STACK_GLOBAL":
+            attribute, module = stack.pop(), stack.pop()
+            _expect(isinstance(attribute, str), name)
+            _expect(isinstance(module, str), name)
+            self._push_name(f"{module}.{attribute}", position)
+        elif name in ("REDUCE", "NEWOBJ"):
+            arguments, called = stack.pop(), stack.pop()
+            _expect(isinstance(called, _Name), name)
+            _expect(isinstance(arguments, tuple), name)
+            stack.append(Call(called, arguments))
+        elif name == "BUILD":
+            state = stack.pop()
+            _expect(isinstance(stack[-1], Call), name)
+            stack[-1].state = state
+        elif name not in _NOTHING_TO_DO:
+            raise UserError(
+                f"{self._path} holds the instruction {name} at byte "
+                f"{position}, which no file of networks has"
+            )
+
+    def _take_marked(self, name):
+        start = self._marks.pop()
+        items = self._stack[start:]
+        del self._stack[start:]
+        if name == "TUPLE":
+            self._stack.append(tuple(items))
+        elif name == "APPENDS":
+            self._append(items)
+        else:
+            self._set_items(items)
+
+    def _append(self, items):
+        _expect(isinstance(self._stack[-1], list), "APPEND")
+        self._stack[-1].extend(items)
+
+    def _set_items(self, items):
+        target, keys = self._stack[-1], items[::2]
+        _expect(isinstance(target, dict), "SETITEM")
+        # Text only: the hash of tuples within tuples can take for ever.
+        _expect(all(isinstance(key, str) for key in keys), "SETITEM")
+        target.update(zip(keys, items[1::2], strict=True))
+
+    def _push_name(self, name, position):
+        if name in self._allowed:
+            self._stack.append(_Name(name))
+            return
+        for beginning, what in self._foreign.items():
+            if name.startswith(beginning):
+                raise UserError(f"{self._path} is {what}")
+        # Whatever a hostile file holds, the message stays a line.
+        name = name if len(name) <= 80 else f"{name[:80]}..."
+        raise UserError(
+            f"{self._path} asks for {name!r} at byte {position}; a file of "
+            "networks holds nothing but networks and arrays. Nothing of it "
+            "was executed"
+        )
+
+
+def _expect(good, opcode):
+    if not good:
+        raise ValueError(f"{opcode} of a wrong kind")
+
+
+def numpy_array(value):
+    """The array or number that a `Call` of numpy's stands for.
+
+    Args:
+        value: what `read_pickle` gave.
+
+    Returns:
+        `np.ndarray` that shares the memory of the file's bytes.
+
+    Raises:
+        Exception: one of `DAMAGE`, if it is no array, of a type that is no
+            number, or of another size than its bytes.
+    """
+    name = getattr(value, "name", "").removeprefix("numpy.")
+    if name in _SCALAR:
+        dtype, data = value.arguments
+        shape, fortran = (), False
+    elif name in _ARRAY:
+        _, shape, dtype, fortran, data = value.state
+    elif name in _BUFFER:
+        data, dtype, shape, order = value.arguments
+        fortran = order == "F"
+    else:
+        raise ValueError("expected an array")
+    if isinstance(data, str):  # As Python 2 wrote bytes.
+        data = data.encode("latin-1")
+    array = np.frombuffer(data, _dtype(dtype))
+    return array.reshape(shape, order="F" if fortran else "C")
+
+
+def _dtype(call):
+    """numpy's number type that a `Call` stands for."""
+    if getattr(call, "name", "") != "numpy.dtype" or not call.state:
+        raise ValueError("expected the type of an array")
+    kind, order = call.arguments[0], call.state[1]
+    if kind not in _DTYPES or order not in ("<", ">", "|", "="):
+        raise ValueError("expected an array of numbers")
+    return np.dtype(kind).newbyteorder(order)

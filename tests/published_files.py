@@ -1,0 +1,177 @@
+"""Files of published weights, made by the formats' own tools for tests."""
+
+import contextlib
+import math
+import pathlib
+import pickle
+import sys
+import types
+
+import numpy as np
+
+GOLDENS = pathlib.Path(__file__).resolve().parent / "goldens"
+
+
+class Network:
+    """The official code's class, as far as a pickle knows it."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def __getstate__(self):
+        return self.state
+
+    def __setstate__(self, state):
+        self.state = state
+
+
+class BaseConfig:
+    """pytorch_GAN_zoo's class of settings."""
+
+
+@contextlib.contextmanager
+def class_at(cls, name):
+    """A class at a full name such as tfutil.Network, to pickle it there."""
+    module, _, cls.__qualname__ = name.rpartition(".")
+    cls.__module__, cls.__name__ = module, cls.__qualname__
+    parts = module.split(".")
+    names = [".".join(parts[: i + 1]) for i in range(len(parts))]
+    sys.modules.update({part: types.ModuleType(part) for part in names})
+    setattr(sys.modules[module], cls.__name__, cls)
+    try:
+        yield cls
+    finally:
+        for part in names:
+            del sys.modules[part]
+
+
+def official_states(path):
+    """The dicts of G, D and Gs, by the ordinary pickle module."""
+    with class_at(Network, "tfutil.Network"), open(path, "rb") as file:
+        return [n.state for n in pickle.load(file, encoding="latin1")]
+
+
+def save_official(path, states, protocol=4, name="tfutil.Network"):
+    """Pickle G, D and Gs from their dicts; the path."""
+    with class_at(Network, name):
+        networks = tuple(Network(state) for state in states)
+        path.write_bytes(pickle.dumps(networks, protocol))
+    return path
+
+
+def gan_zoo_content(name):
+    """The content of a golden of pytorch_GAN_zoo, by full unpickling."""
+    torch = _torch()
+    with class_at(BaseConfig, "models.utils.config.BaseConfig"):
+        return torch.load(GOLDENS / f"{name}.pth", weights_only=False)
+
+
+def save_gan_zoo(path, content, legacy=False):
+    """Write a content with torch.save, in the older form or not; the path."""
+    torch = _torch()
+    with class_at(BaseConfig, "models.utils.config.BaseConfig"):
+        torch.save(content, path, _use_new_zipfile_serialization=not legacy)
+    return path
+
+
+def golden_arrays(name):
+    """dict of the arrays of a golden; images [N, R, R, C]."""
+    with np.load(GOLDENS / f"{name}.npz") as file:
+        arrays = dict(file)
+    for key in arrays:
+        if key.startswith("images"):
+            arrays[key] = arrays[key].transpose(0, 2, 3, 1)
+    return arrays
+
+
+def _torch():
+    # Here, because only some tests need PyTorch.
+    import torch
+
+    return torch
+
+
+def random_states(resolution, **options):
+    """States of G, D and Gs with random weights.
+
+    Names and shapes are written down from the official code's, not from ours.
+    """
+    rng = np.random.default_rng(0)
+    kwargs = {"num_channels": 3, "resolution": resolution, **options}
+
+    def state(function, variables):
+        arrays = [("lod", np.float32(0.0))] + [
+            (name, rng.standard_normal(shape, "float32"))
+            for name, shape in variables
+        ]
+        return {
+            "version": 2,
+            "name": "a network",
+            "static_kwargs": dict(kwargs),
+            "build_module_src": "# the source would be here\n",
+            "build_func_name": function,
+            "variables": arrays,
+        }
+
+    generator = list(_generator_shapes(**kwargs))
+    discriminator = list(_discriminator_shapes(**kwargs))
+    return [
+        state("G_paper", generator),
+        state("D_paper", discriminator),
+        state("G_paper", generator),
+    ]
+
+
+def _maps(stage, fmap_base=8192, fmap_decay=1.0, fmap_max=512, **_):
+    return min(int(fmap_base / 2.0 ** (stage * fmap_decay)), fmap_max)
+
+
+def _generator_shapes(resolution, num_channels, **options):
+    top = int(math.log2(resolution))
+    labels, latents = options.get("label_size", 0), options.get("latent_size")
+    first = _maps(1, **options)
+    latents = latents or _maps(0, **options)
+    yield "4x4/Dense/weight", (latents + labels, 16 * first)
+    yield "4x4/Dense/bias", (first,)
+    yield from _conv("4x4/Conv", 3, first, first)
+    yield from _conv(f"ToRGB_lod{top - 2}", 1, first, num_channels)
+    for r in range(3, top + 1):
+        size, below, maps = (
+            2**r,
+            _maps(r - 2, **options),
+            _maps(r - 1, **options),
+        )
+        if options.get("fused_scale", True):
+            yield f"{size}x{size}/Conv0_up/weight", (3, 3, maps, below)
+            yield f"{size}x{size}/Conv0_up/bias", (maps,)
+        else:
+            yield from _conv(f"{size}x{size}/Conv0", 3, below, maps)
+        yield from _conv(f"{size}x{size}/Conv1", 3, maps, maps)
+        yield from _conv(f"ToRGB_lod{top - r}", 1, maps, num_channels)
+
+
+def _discriminator_shapes(resolution, num_channels, **options):
+    top = int(math.log2(resolution))
+    yield from _conv("FromRGB_lod0", 1, num_channels, _maps(top - 1, **options))
+    down = "Conv1_down" if options.get("fused_scale", True) else "Conv1"
+    for r in range(top, 2, -1):
+        size, below, maps = (
+            2**r,
+            _maps(r - 2, **options),
+            _maps(r - 1, **options),
+        )
+        yield from _conv(f"{size}x{size}/Conv0", 3, maps, maps)
+        yield from _conv(f"{size}x{size}/{down}", 3, maps, below)
+        yield from _conv(f"FromRGB_lod{top - r + 1}", 1, num_channels, below)
+    first, units = _maps(1, **options), _maps(0, **options)
+    stddev = options.get("mbstd_group_size", 4) > 1
+    yield from _conv("4x4/Conv", 3, first + stddev, first)
+    yield "4x4/Dense0/weight", (16 * first, units)
+    yield "4x4/Dense0/bias", (units,)
+    yield "4x4/Dense1/weight", (units, 1 + options.get("label_size", 0))
+    yield "4x4/Dense1/bias", (1 + options.get("label_size", 0),)
+
+
+def _conv(name, size, maps_in, maps):
+    yield f"{name}/weight", (size, size, maps_in, maps)
+    yield f"{name}/bias", (maps,)

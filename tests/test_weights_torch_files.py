@@ -1,0 +1,86 @@
+"""Files of PyTorch that mean harm, or are something else: one line."""
+
+import contextlib
+import os
+import sys
+import zipfile
+
+import pytest
+from published_files import GOLDENS
+from published_files import gan_zoo_content
+from published_files import save_gan_zoo
+
+from progan_tf.errors import UserError
+from progan_tf.weights import read_gan_zoo
+from progan_tf.weights import read_official
+from progan_tf.weights import read_published
+
+pytest.importorskip("torch", reason="these are files of PyTorch")
+
+NAMES = ["gan_zoo_16", "gan_zoo_16_legacy"]
+
+
+def assert_refused(path, message, read=read_gan_zoo):
+    with pytest.raises(UserError, match=message) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+class Hostile:
+    """Runs a shell command when it is unpickled."""
+
+    def __init__(self, canary):
+        self._command = f"touch {canary}"
+
+    def __reduce__(self):
+        return os.system, (self._command,)
+
+
+@pytest.mark.parametrize("legacy", [False, True])
+def test_nothing_is_executed(tmp_path, legacy):
+    canary, content = tmp_path / "canary", gan_zoo_content("gan_zoo_16")
+    content["config"].alpha = Hostile(canary)
+    path = save_gan_zoo(tmp_path / "x.pth", content, legacy)
+    assert_refused(path, "asks for '(posix|nt).system'.*Nothing")
+    assert not canary.exists()
+    content["config"] = contextlib.ExitStack()
+    path = save_gan_zoo(tmp_path / "x.pth", content, legacy)
+    assert_refused(path, "asks for 'contextlib.ExitStack'")
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("share", [0.001, 0.1, 0.6, 0.99])
+def test_a_truncated_file(tmp_path, name, share):
+    data = (GOLDENS / f"{name}.pth").read_bytes()
+    path = tmp_path / "x.pth"
+    path.write_bytes(data[: int(share * len(data))])
+    assert_refused(path, "no whole file of PyTorch")
+
+
+def test_other_files(tmp_path):
+    assert_refused(tmp_path / "none.pth", "No such file")
+    path = tmp_path / "x.pth"
+    path.write_bytes(b"")
+    assert_refused(path, "no file of PyTorch")
+    golden = GOLDENS / "official_16_fused.pkl"
+    assert_refused(golden, "no file of PyTorch")
+    assert_refused(save_gan_zoo(path, [1, 2]), "holds no netG and netD")
+    # The official reader tells the other way round.
+    golden = GOLDENS / "gan_zoo_16_legacy.pth"
+    assert_refused(golden, "something else", read_official)
+    assert read_published(golden).info.program == "gan_zoo"
+
+
+def test_an_archive_that_would_grow(tmp_path):
+    path = tmp_path / "x.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x/data.pkl", bytes(10_000_000))
+    assert_refused(path, "would unpack to 10,000,000 bytes")
+
+
+def test_without_pytorch(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    golden = GOLDENS / "gan_zoo_16.pth"
+    assert_refused(golden, r'pip install "progan-tf\[torch\]"')
