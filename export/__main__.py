@@ -20,6 +20,7 @@ from absl import flags
 
 from progan_tf import command
 from progan_tf.errors import UserError
+from progan_tf.evaluation_files import newest_metrics
 from progan_tf.export.formats import FORMATS
 from progan_tf.export.formats import check_request
 from progan_tf.precision import PRECISIONS
@@ -54,14 +55,21 @@ def main():
     from progan_tf.export.any_format import export_generator
 
     source = FLAGS.run_dir or FLAGS.generator
+    generator = checkpoint.load_generator(source, FLAGS.resolution)
+    origin = metrics = None
+    if os.path.isdir(source):
+        origin = checkpoint.run_origin(source)
+        resolution = generator.output_shape[1]
+        metrics = newest_metrics(source, origin[1], resolution)
     difference = export_generator(
-        checkpoint.load_generator(source, FLAGS.resolution),
+        generator,
         out,
         form,
         FLAGS.trainable,
         FLAGS.overwrite,
         precision,
-        origin=checkpoint.run_origin(source) if os.path.isdir(source) else None,
+        origin=origin,
+        metrics=metrics,
     )
     print(
         f"Wrote {out}: on 8 seeds its images differ from the generator's by "

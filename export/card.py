@@ -9,6 +9,7 @@ from PIL import Image
 
 from progan_tf import __version__
 from progan_tf.export.usage import usage
+from progan_tf.fine_tuning import inherited_licence
 from progan_tf.images import make_grid
 from progan_tf.images import nearest_up
 from progan_tf.sampling import generate_images
@@ -90,7 +91,7 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 {usage(form, *input_sizes(generator))}
 ## Licence
 
-{_CATS if config and config.data == "cats" else _OTHERS}
+{_licence(config)}
 """
 
 
@@ -105,6 +106,15 @@ def append_card(path, card):
     if card is not None:
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr(CARD_FILE, card)
+
+
+def _licence(config):
+    """What the data and the weights that training began with ask for."""
+    text = _CATS if config and config.data == "cats" else _OTHERS
+    inherited = inherited_licence(config.run_dir) if config else ""
+    if inherited:
+        text += f"\n\nOf the weights that training began with: {inherited}."
+    return text
 
 
 def _interface(generator, form):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.util
+import os
 import pathlib
 
 from progan_tf.errors import UserError
@@ -27,6 +28,14 @@ class Format:
 # ONNX's convolution takes bfloat16 from opset 22 on only, which is too new for
 # many runtimes, and LiteRT's operations do not take it.
 _NO_BFLOAT16 = ("float32", "float16")
+# A folder of such a name would be taken for an archive.
+_ARCHIVES = (".zip", ".tgz", ".tar", ".gz")
+_MODEL_FILE = "saved_model.pb"
+# What lies in a module that this program wrote.
+_MODULE_FILES = frozenset(
+    (_MODEL_FILE, "fingerprint.pb", "variables", "assets")
+    + ("README.md", "sample.png")
+)
 FORMATS = {
     "hub": Format(),
     "keras": Format(".keras"),
@@ -50,7 +59,8 @@ def check_request(name, path, precision="float32", overwrite=False):
     Raises:
         UserError: for a precision that the format does not have, another
             ending than the format's, something that is there and may not be
-            overwritten, or packages that are not installed.
+            overwritten or is not of the format's kind, or packages that are
+            not installed.
     """
     path, form = pathlib.Path(path), FORMATS[name]
     if precision not in form.precisions:
@@ -68,10 +78,15 @@ def check_request(name, path, precision="float32", overwrite=False):
             f"{path} has the ending of the format {others[path.suffix]}, not "
             f"of {name}"
         )
+    if not (form.ending or is_archive(path)) and path.suffix in _ARCHIVES:
+        raise UserError(
+            f"expected a folder, or a file that ends with .tar.gz, not {path}"
+        )
     if path.exists() and not overwrite:
         raise UserError(
             f"{path} exists; choose another place, or give --overwrite"
         )
+    _check_replaced(name, path)
     missing = [p for p in form.packages if not importlib.util.find_spec(p)]
     if missing:
         raise UserError(
@@ -79,3 +94,25 @@ def check_request(name, path, precision="float32", overwrite=False):
             f'pip install "progan-tf[{name}]"'
         )
     return path
+
+
+def is_archive(path):
+    """Whether a module at that `pathlib.Path` is packed: FILE.tar.gz."""
+    return path.name.endswith(".tar.gz")
+
+
+def _check_replaced(name, path):
+    """Raise UserError where more would be lost than an older export.
+
+    A run or a folder of pictures is given away by one wrong --out.
+    """
+    is_file = bool(FORMATS[name].ending) or is_archive(path)
+    if not path.exists() or (is_file and path.is_file()):
+        return
+    there = set(os.listdir(path)) if path.is_dir() else {path.name}
+    is_module = _MODEL_FILE in there and there <= _MODULE_FILES
+    if is_file or (there and not is_module):
+        kind = "file" if is_file else "module, or more than that"
+        raise UserError(
+            f"{path} is no {kind}, so it is not replaced; choose another --out"
+        )

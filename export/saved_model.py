@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from progan_tf.export.checks import largest_difference
 from progan_tf.export.formats import check_request
+from progan_tf.export.formats import is_archive
 from progan_tf.export.module import IMAGES
 from progan_tf.export.module import GeneratorModule
 from progan_tf.export.precision import in_precision
@@ -48,9 +49,10 @@ def export_saved_model(
         and of the generator, of 8 seeds in [0, 1].
 
     Raises:
-        UserError: if something is there and may not be overwritten, if it
-            cannot be written, or if the written module's images differ.
-            Then nothing is left of it, and what was there is as it was.
+        UserError: if something is there and may not be overwritten or is no
+            module, if it cannot be written, or if the written module's images
+            differ. Then nothing is left of it, and what was there is as it
+            was.
     """
     path = check_request("hub", path, precision, overwrite)
     module = GeneratorModule(in_precision(generator, precision), trainable)
@@ -67,7 +69,7 @@ def export_saved_model(
                 (folder / name).write_bytes(data)
         difference = largest_difference(generator, _loaded(folder), precision)
         with writing(path):
-            if path.name.endswith(".tar.gz"):
+            if is_archive(path):
                 folder = _packed(folder, temporary / "module.tar.gz")
             # For all to read, as one made by hand would be.
             mode = 0o777 if folder.is_dir() else 0o666

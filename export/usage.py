@@ -37,7 +37,10 @@ images = module({inputs})
 """
 
 
-_HUB_NOTE = """`hub.KerasLayer(path)`, `keras.layers.TFSMLayer(path,
+# tensorflow-hub 0.16 imports pkg_resources, which setuptools 82 does not have.
+_HUB_NOTE = """It needs `pip install tensorflow-hub tf_keras "setuptools<82"`.
+
+`hub.KerasLayer(path)`, `keras.layers.TFSMLayer(path,
 call_endpoint="serving_default")` and TensorFlow Serving take it too; the
 signatures are `default` and `serving_default`.
 """

@@ -128,25 +128,51 @@ class Checkpoints:
                         path.unlink()
 
 
-def latest_checkpoint(run_dir):
-    """The newest checkpoint's path prefix.
+def checkpoints_of(run_dir):
+    """The path prefixes of a run's checkpoints, the oldest first.
 
     Raises:
         UserError: if the run directory has none.
     """
-    path = tf.train.latest_checkpoint(str(pathlib.Path(run_dir) / _FOLDER))
-    if path is None:
+    state = tf.train.get_checkpoint_state(str(pathlib.Path(run_dir) / _FOLDER))
+    paths = state.all_model_checkpoint_paths if state else []
+    found = [path for path in paths if os.path.exists(f"{path}.index")]
+    if not found:
         raise UserError(
             f"{run_dir} holds no checkpoint yet; train first, or wait for "
             "the run's first one"
         )
-    return path
+    return found
+
+
+def latest_checkpoint(run_dir):
+    """The path prefix of the newest of `checkpoints_of`."""
+    return checkpoints_of(run_dir)[-1]
 
 
 def images_seen_in(checkpoint):
     """How many images a checkpoint's networks have seen, an int."""
     key = "images_seen/.ATTRIBUTES/VARIABLE_VALUE"
-    return int(tf.train.load_variable(checkpoint, key))
+    with _reading(checkpoint):
+        return int(tf.train.load_variable(checkpoint, key))
+
+
+def restore_generator(family, checkpoint, average=True):
+    """Give a family the weights that a checkpoint's generator has.
+
+    Args:
+        family: `Generator`, as the run's config describes it.
+        checkpoint: str, its path prefix.
+        average: bool, the moving average of the weights, or the weights of
+            the last step.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    name = "average" if average else "generator"
+    with _reading(checkpoint):
+        restored = tf.train.Checkpoint(**{name: family}).restore(checkpoint)
+        restored.assert_existing_objects_matched().expect_partial()
 
 
 def load_generator(path, resolution=None, average=True):
@@ -175,9 +201,7 @@ def load_generator(path, resolution=None, average=True):
     config = load_config(path)
     checkpoint = latest_checkpoint(path)
     family = generator_of(config)
-    name = "average" if average else "generator"
-    restored = tf.train.Checkpoint(**{name: family}).restore(checkpoint)
-    restored.assert_existing_objects_matched().expect_partial()
+    restore_generator(family, checkpoint, average)
     finished = finished_resolutions(
         config.schedule(), images_seen_in(checkpoint)
     )
@@ -251,6 +275,17 @@ def _load_file(path, resolution):
             f"{path} makes images of {found}x{found}, not of {resolution}"
         )
     return generator
+
+
+@contextlib.contextmanager
+def _reading(checkpoint):
+    """Turns the errors of a checkpoint that is damaged into a UserError."""
+    try:
+        yield
+    except _UNREADABLE as error:
+        raise UserError(
+            f"cannot read checkpoint {checkpoint}: {_reason(error)}"
+        ) from error
 
 
 def _reason(error):

@@ -253,6 +253,9 @@ def load_config(run_dir):
     path = pathlib.Path(run_dir) / CONFIG_FILE
     try:
         stored = TrainConfig.from_json(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        message = f"expected a run directory; there is no {path}"
+        raise UserError(message) from error
     except (OSError, ValueError) as error:
         raise UserError(f"cannot read {path}: {error}") from error
     return dataclasses.replace(stored, run_dir=str(run_dir))

@@ -45,10 +45,11 @@ def main():
     form, out, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
     given = settings.given_flags(FLAGS, TrainConfig)
     precision = given.get("precision", "float32")
-    unsuited = {"latest", "overwrite", "trainable"}
+    unsuited = {"latest", "overwrite"}
     if form != "run":
         check_request(form, out, precision, overwrite)
         unsuited = {*given, "images_seen"} - {"resolution", "precision"}
+    unsuited |= set() if form == "hub" else {"trainable"}
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")

@@ -101,6 +101,13 @@ def has_gpu(strategy):
     return "GPU" in strategy.extended.worker_devices[0].upper()
 
 
+def describe(strategy):
+    """What the replicas are, such as "2 GPU devices"."""
+    count = strategy.num_replicas_in_sync
+    kind = "GPU" if has_gpu(strategy) else "CPU"
+    return f"{count} {kind} device{'s' if count > 1 else ''}"
+
+
 def _cluster_config():
     """The dict in TF_CONFIG; empty where it is not set."""
     text = os.environ.get("TF_CONFIG", "").strip() or "{}"

@@ -1,5 +1,6 @@
 """What each call of the training step gets: pictures, labels and alphas."""
 
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +29,22 @@ class Call(NamedTuple):
     def images(self):
         """How many images the call shows."""
         return self.steps * self.batch_size
+
+
+def cadences(config):
+    """Images between two ticks, sample grids, evaluations and checkpoints.
+
+    What is never done has more than there will be.
+    """
+    return [
+        max(1, round(1000 * thousands)) if thousands else sys.maxsize
+        for thousands in (
+            config.tick_kimg,
+            config.sample_kimg,
+            config.eval_kimg,
+            config.checkpoint_kimg,
+        )
+    ]
 
 
 class Feed:

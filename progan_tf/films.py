@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 
 import numpy as np
-import tqdm
 from PIL import Image
 
 from progan_tf.config import load_config
@@ -21,6 +20,7 @@ from progan_tf.errors import UserError
 from progan_tf.files import replacing
 from progan_tf.images import make_grid
 from progan_tf.images import save_png
+from progan_tf.progress import progress
 
 # Beyond it few players show a film.
 _LONGEST_SIDE = 8192
@@ -81,8 +81,8 @@ def write(frames, path, fps, total):
 def write_film(frames, path, fps, total):
     """Write an endless GIF or an MP4 (H.264, yuv420p), whole or not at all.
 
-    A bar shows the progress where stderr is a terminal. A GIF counts equal
-    frames in a row as one that is shown for longer. An MP4 has even sides: a
+    It shows how far it is, see `progress`. A GIF counts equal frames in a row
+    as one that is shown for longer. An MP4 has even sides: a
     black row or column is added where need be.
 
     Args:
@@ -198,8 +198,7 @@ def _with_bar(picture, fraction):
 def _checked(frames, total):
     """The frames as RGB, with a progress bar; see `write_film`."""
     shape, count = None, 0
-    # Only where stderr is a terminal.
-    for frame in tqdm.tqdm(frames, total=total, unit="frame", disable=None):
+    for frame in progress(frames, total, "frame", "written"):
         count += 1
         shape = shape or frame.shape
         if frame.shape != shape or frame.dtype != np.uint8 or count > total:

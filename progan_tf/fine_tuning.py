@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import re
 import shutil
 
 import tensorflow as tf
@@ -69,7 +70,8 @@ def write_run(published, run_dir, given, images_seen=None):
     if config.labels and source.num_classes != config.num_classes:
         raise UserError(
             f"{config.data} has {source.num_classes} classes; the networks of "
-            f"the file have {config.num_classes}"
+            f"the file have {config.num_classes}, which cannot change; choose "
+            "--data with as many"
         )
     config = dataclasses.replace(config, num_images=len(source))
     path = pathlib.Path(run_dir)
@@ -91,19 +93,19 @@ def write_run(published, run_dir, given, images_seen=None):
 
 
 def inherited_licence(run_dir):
-    """The licence of the weights that a run began with, as a line.
+    """The licence of the published weights that a run began with.
 
     Args:
         run_dir: path of a run directory.
 
     Returns:
-        str, empty for a run that began with weights of its own.
+        str, of one line; empty for a run that began with weights of its own.
     """
     path = pathlib.Path(run_dir, _ORIGIN_FILE)
     if not path.is_file():
         return ""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return next(line for line in lines if line.startswith("licence"))
+    found = re.search(r"^licence +(.+)$", path.read_text("utf-8"), re.M)
+    return found[1] if found else ""
 
 
 def _config(published, run_dir, given):

@@ -220,15 +220,22 @@ def _check_space(
         )
 
 
-def check_place(out: str | os.PathLike, overwrite: bool) -> None:
+def check_place(
+    out: str | os.PathLike, overwrite: bool, source: str = "cats"
+) -> None:
     """Raises UserError unless a data set can be written to a folder.
 
     Args:
         out: the folder.
         overwrite: a data set that is there may be replaced.
+        source: what `open_pictures` takes. In a folder of pictures a data set
+            would be a class, and the file of a compact one a picture.
     """
     if not out:
         raise UserError("expected --out=FOLDER for the data set")
+    folder = pathlib.Path(re.sub("^(celeba|lsun):", "", source)).resolve()
+    if source != "cats" and folder in pathlib.Path(out).resolve().parents:
+        raise UserError(f"{out} lies within {source}; choose another --out")
     if _is_free(out):
         return
     if not overwrite:

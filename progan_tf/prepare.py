@@ -58,7 +58,7 @@ def main():
         return
     out, overwrite = FLAGS.out, FLAGS.overwrite
     if FLAGS.source:
-        preparation.check_place(out, overwrite)
+        preparation.check_place(out, overwrite, FLAGS.source)
     # Only now, because it takes seconds; it writes and checks records.
     command.import_tensorflow()
     if FLAGS.verify:

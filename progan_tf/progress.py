@@ -15,7 +15,11 @@ _SECONDS = 10.0  # Between two lines, where no bar can be drawn.
 
 
 def progress(
-    items: Iterable[Item], total: int, unit: str, action: str
+    items: Iterable[Item],
+    total: int,
+    unit: str,
+    action: str,
+    leave: bool = True,
 ) -> Iterator[Item]:
     """Yields items while it shows how many, how fast and the time left.
 
@@ -27,10 +31,17 @@ def progress(
         total: how many there are.
         unit: what one is called, such as "picture".
         action: what is done with them, such as "prepared".
+        leave: whether the bar stays on the terminal when all is done.
     """
     if sys.stderr.isatty():
         yield from tqdm.tqdm(
-            items, action, total, unit=unit, dynamic_ncols=True, smoothing=0.05
+            items,
+            action,
+            total,
+            leave,
+            unit=unit,
+            dynamic_ncols=True,
+            smoothing=0.05,
         )
         return
     start = said = time.monotonic()

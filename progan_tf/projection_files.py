@@ -22,6 +22,7 @@ from progan_tf.sampling import generate_images
 from progan_tf.sampling import parse_seeds
 
 _OWN = "seed:"
+_TARGET, _RESULT, _FILM = "target.png", "result.png", "search.gif"
 # Pixels that one sees without a lens.
 _SMALLEST_SIDE = 256
 _FPS = 15
@@ -32,6 +33,8 @@ _LAST = 30
 
 def check_places(target, out):
     """Raise UserError unless there is a target and a folder can be written.
+
+    What an earlier search wrote may be replaced, but not the target.
 
     Args:
         target: str, a picture's path or such as "seed:17".
@@ -45,6 +48,13 @@ def check_places(target, out):
         )
     else:
         _decoded(target, read_size)
+        for name in (_TARGET, _RESULT, _FILM):
+            place = pathlib.Path(out, name)
+            if place.exists() and place.samefile(target):
+                raise UserError(
+                    f"{target} would be replaced by what is written to {out}; "
+                    "choose another --out"
+                )
     above = pathlib.Path(out).absolute()
     while not above.exists():
         above = above.parent
@@ -126,9 +136,9 @@ def save(out, target, found, film):
     out = pathlib.Path(out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    film.write(out / "search.gif", found.image)
-    save_png(out / "target.png", enlarged(target))
-    save_png(out / "result.png", enlarged(found.image))
+    film.write(out / _FILM, found.image)
+    save_png(out / _TARGET, enlarged(target))
+    save_png(out / _RESULT, enlarged(found.image))
     buffer = io.BytesIO()
     np.save(buffer, found.latent)
     write_atomically(out / "latent.npy", buffer.getvalue())

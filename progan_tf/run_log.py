@@ -203,6 +203,23 @@ class Progress:
             self._bar.close()
 
 
+def first_words(config, images_seen, where, resumed):
+    """What a run says when it begins or goes on.
+
+    Args:
+        config: `TrainConfig`.
+        images_seen: int.
+        where: str, the devices.
+        resumed: bool.
+    """
+    verb, size = "Resuming" if resumed else "Training", config.resolution
+    total = config.schedule().total_images
+    return (
+        f"{verb} {config.run_dir} at {kimg(images_seen)} of {kimg(total)} "
+        f"kimg: {config.data}, up to {size}x{size}, {config.precision}, {where}"
+    )
+
+
 def kimg(images):
     """Thousands of images as text: 12,000.0, and 0.128 for few."""
     return f"{images / 1000:,.{1 if images >= 1000 else 3}f}"

@@ -43,6 +43,11 @@ class StopRequest:
         self._told = True
         self._tell("Stopping: saving everything first.")
 
+    @property
+    def told(self):
+        """bool, whether this process was; others may get another answer."""
+        return self._told
+
     def made(self):
         """bool; every worker gets the same answer, so all must ask."""
         if devices.worker_count(self._strategy) > 1:

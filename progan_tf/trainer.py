@@ -18,15 +18,17 @@ from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.estimate import TimeEstimate
 from progan_tf.feed import Feed
+from progan_tf.feed import cadences
 from progan_tf.resume import check_resumable
 from progan_tf.run_log import Averages
 from progan_tf.run_log import Progress
 from progan_tf.run_log import RunLog
 from progan_tf.run_log import duration
-from progan_tf.run_log import kimg
+from progan_tf.run_log import first_words
 from progan_tf.samples import SampleGrids
 from progan_tf.step import TrainingStep
 from progan_tf.stopping import StopRequest
+from progan_tf.training_evaluation import TrainingEvaluation
 
 _MOST_SKIPPED_IN_A_ROW = 50
 
@@ -86,12 +88,13 @@ class Trainer:
                 StopRequest(self.strategy, self._progress.say)
             )
             self._feed = Feed(
-                self.config, self._source, self.strategy, self._cadences()
+                self.config, self._source, self.strategy, cadences(self.config)
             )
             stack.callback(self._feed.close)
             stack.callback(self._progress.close)
             if self._log:
                 stack.callback(self._log.close)
+                stack.callback(self._evaluation.close)
             self._loop()
             self._finish()
         return self.images_seen >= self.schedule.total_images
@@ -127,6 +130,13 @@ class Trainer:
                 config.run_dir, config.resolution, self.images_seen
             )
             self._grids = SampleGrids(config, self._source, self._log)
+            self._evaluation = TrainingEvaluation(
+                config,
+                self._source,
+                self.state.average,
+                self._progress.say,
+                lambda: self._stop.told,
+            )
         self._estimate = TimeEstimate(
             self.schedule,
             self.state.generator,
@@ -135,19 +145,9 @@ class Trainer:
         )
         self._compiled_stage = self._estimated = None
         self._averages = Averages()
-        self._progress.say(self._first_words(resumed))
-
-    def _first_words(self, resumed):
-        count = self.strategy.num_replicas_in_sync
-        kind = "GPU" if devices.has_gpu(self.strategy) else "CPU"
-        where = f"{count} {kind} device{'s' if count > 1 else ''}"
-        verb = "Resuming" if resumed else "Training"
-        return (
-            f"{verb} {self.config.run_dir} at {kimg(self.images_seen)} of "
-            f"{kimg(self.schedule.total_images)} kimg: "
-            f"{self.config.data}, up to {self.config.resolution}x"
-            f"{self.config.resolution}, {self.config.precision}, {where}"
-        )
+        where = devices.describe(self.strategy)
+        words = first_words(config, self.images_seen, where, resumed)
+        self._progress.say(words)
 
     # ---- the loop ----
 
@@ -182,12 +182,6 @@ class Trainer:
         self.images_seen += call.images
         self._record(call, means, time.perf_counter() - began)
         self._check_skipped()
-
-    def _cadences(self):
-        """Images between two ticks, sample grids and checkpoints."""
-        config = self.config
-        every = config.tick_kimg, config.sample_kimg, config.checkpoint_kimg
-        return [max(1, round(1000 * thousands)) for thousands in every]
 
     def _record(self, call, means, seconds):
         # The first call of a stage also traces and compiles.
@@ -226,14 +220,17 @@ class Trainer:
 
     def _maintain(self, previous):
         """Do what fell due since `previous` images were seen."""
-        tick, sample, save = (
+        tick, sample, evaluate, save = (
             self.images_seen // every > previous // every
-            for every in self._cadences()
+            for every in cadences(self.config)
         )
         if tick:
             self._tick()
         if sample:
             self._sample()
+        if evaluate:
+            self._evaluate()
+        # The last, so that a run that is killed before does the others again.
         if save and self.images_seen:
             self._save()
 
@@ -270,6 +267,11 @@ class Trainer:
             self._grids.write_reals()
         self._grids.write_fakes(self.state.average.at(resolution), seen)
 
+    def _evaluate(self):
+        # On the first worker alone; the others wait in their next step.
+        if self._log and self.config.eval_kimg:
+            self._evaluation.run(self.images_seen)
+
     def _save(self):
         if self._chief and self._saved_at != self.images_seen:
             self._checkpoints.save()
@@ -282,6 +284,7 @@ class Trainer:
         done = self.images_seen >= self.schedule.total_images
         if done:
             self._sample()
+            self._evaluate()
         if not self._chief:
             return
         if done:

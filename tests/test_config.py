@@ -195,13 +195,17 @@ def test_load_config_follows_a_moved_run(tmp_path):
     assert load_config(moved) == expected
 
 
-@pytest.mark.parametrize(
-    "text", [None, "{", "[]", '{"sead": 1}', '{"seed":""}']
-)
+def test_folder_that_is_no_run(tmp_path):
+    with pytest.raises(UserError, match="expected a run dir") as caught:
+        load_config(tmp_path)
+    # Not the system's words for it, which are no help.
+    assert str(caught.value).endswith(f"there is no {tmp_path}/config.json")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"sead": 1}', '{"seed":""}'])
 def test_unreadable_config_names_its_path(tmp_path, text):
     path = tmp_path / "config.json"
-    if text is not None:
-        path.write_text(text)
+    path.write_text(text)
     with pytest.raises(UserError) as caught:
         load_config(tmp_path)
     assert str(path) in str(caught.value)

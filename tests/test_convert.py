@@ -120,7 +120,8 @@ def test_a_run_begins_with_the_original_and_trains_on(tmp_path):
     run, published = tmp_path / "run", read_published(FUSED)
     config = load_config(run)
     assert (config.seed, config.data, config.fmap_max[8]) == (3, str(data), 8)
-    assert "CC BY-NC 4.0" in (run / "weights.txt").read_text()
+    licence = fine_tuning.inherited_licence(run)
+    assert licence == published.info.licence and "CC BY-NC 4.0" in licence
     grid = np.asarray(Image.open(run / "samples" / "fakes-000000.png"))
     assert_same_grid(grid, expected_grid(published, config))
     assert (run / "samples" / "reals.png").exists()
@@ -180,7 +181,7 @@ def fused():
 def test_a_run_with_classes(tmp_path, labelled):
     data = make_folder(tmp_path / "pictures")
     given = {**SHORT, "data": str(data)}
-    with pytest.raises(UserError, match="has 2 classes; .* have 3"):
+    with pytest.raises(UserError, match="2 classes; .* have 3, .* as many"):
         fine_tuning.write_run(labelled, str(tmp_path / "run"), given)
     with pytest.raises(UserError, match="learnt classes, which cannot change"):
         fine_tuning.write_run(labelled, "run", {**given, "labels": False})
@@ -277,6 +278,7 @@ def test_nothing_is_replaced_by_a_run(tmp_path, fused):
         (["--out=x.h5"], "ends with .keras"),
         (["--out=x.keras", "--total_kimg=3"], "--total_kimg does not go with"),
         (["--out=r", "--format=run", "--latest"], "--latest does not go with"),
+        (["--out=x.keras", "--trainable"], "--trainable does not go with"),
         (["--out=x.keras", "--fmap_max=8"], "Unknown command line flag"),
     ],
 )

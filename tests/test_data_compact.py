@@ -1,6 +1,7 @@
 """Compact data sets: every level as in official records, and damage."""
 
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -80,6 +81,10 @@ def test_each_picture_is_stored_once_and_encoded(compact):
         "resolution": 128,
         "channels": 3,
         "class_names": ["a", "b", "c"],
+        # Of the labels 0, 1, 2, 0, 1, 2.
+        "labels_check": zlib.crc32(
+            b"".join(bytes([n % 3]) + bytes(7) for n in range(6))
+        ),
     }
     sizes = {path.name: path.stat().st_size for path in compact.iterdir()}
     raw = {f"r{n:02d}.raw": COUNT * 4**n * 3 for n in range(2, 7)}
@@ -157,8 +162,20 @@ def spoil(folder, what):
         (folder / "checks.npy").write_bytes(b"")
     elif what == "short labels":
         np.save(folder / "labels.npy", np.arange(5))
+    elif what == "a label":
+        np.save(folder / "labels.npy", np.array([0, 1, 2, 0, 1, 1]))
     elif what == "labels":
         np.save(folder / "labels.npy", np.arange(COUNT))
+        check = zlib.crc32(np.arange(COUNT))
+        replace(folder / "compact.json", labels_check=check)
+    elif what == "index":
+        index = np.load(folder / "index.npy")
+        index[3] += 1 << 60
+        np.save(folder / "index.npy", index)
+    elif what == "header":
+        data = bytearray((folder / "index.npy").read_bytes())
+        data[10] ^= 1  # The bracket that opens it.
+        (folder / "index.npy").write_bytes(data)
     elif what == "no classes":
         replace(folder / "compact.json", class_names=[])
 
@@ -174,6 +191,9 @@ def spoil(folder, what):
         ("level", "cannot read .*r03.raw: No such file"),
         ("checks", "cannot read .*checks.npy: "),
         ("short labels", r"int64 \[6\] in .*labels.npy, found int64 \[5\]"),
+        ("a label", "labels.npy is damaged; copy"),
+        ("index", "from 0 that do not fall in .*index.npy; copy"),
+        ("header", "cannot read .*index.npy: "),
         ("labels", "labels from 0 to 2 in .*, found 0 to 5; prepare"),
         ("no classes", "was prepared without; train without labels"),
     ],

@@ -88,6 +88,10 @@ def bad_files(folder, what):
         write_labels(labels, 2 * np.eye(24, dtype=np.float32))
     elif what == "text labels":
         labels.write_text("0 1 2")
+    elif what == "header of labels":
+        content = bytearray(labels.read_bytes())
+        content[10] ^= 1  # The bracket that opens it.
+        labels.write_bytes(content)
     elif what == "no labels":
         labels.unlink()
 
@@ -110,6 +114,7 @@ def bad_files(folder, what):
         ("two ones", "a single 1 in every row of .*row 0 has something"),
         ("a two", "a single 1 in every row of .*row 0 has something"),
         ("text labels", "rxx.labels, but it is no .npy file of numbers"),
+        ("header of labels", "rxx.labels, but it is no .npy file of numbers"),
         ("no labels", "rxx.labels, but there is no such file; train"),
     ],
 )

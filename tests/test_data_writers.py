@@ -113,6 +113,9 @@ def test_wrong_arguments(tmp_path, form):
     for resolution, channels in ((24, 3), (2048, 3), (2, 3), (16, 4)):
         with pytest.raises(UserError):
             open_writer(form, tmp_path / "set", "cats", resolution, channels)
+    for name in ("", "../cats", "a/b"):
+        with pytest.raises(UserError, match="without slashes, got"):
+            open_writer(form, tmp_path / "set", name, 8, 3)
     with open_writer(form, tmp_path / "set", "cats", 8, 3) as writer:
         with pytest.raises(UserError, match="no picture to write"):
             writer.finish()

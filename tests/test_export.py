@@ -17,18 +17,11 @@ import tf_keras
 
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
-from progan_tf.networks import Generator
 from progan_tf.sampling import seeded_latents
+from tests.generators import make_generator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LATENTS = seeded_latents(range(5), 12)
-
-
-def make_generator(num_classes=0, channels=3):
-    family = Generator(16, 12, num_classes, channels, fmap_max=8, seed=1)
-    # Whatever alpha is, what is exported is fully faded in.
-    family.set_alpha(16, 0.25)
-    return family.at(16, fade=False)
 
 
 def images_of(generator, *inputs):
@@ -81,8 +74,16 @@ def test_layer_of_keras_3(module_path, generator):
     )
 
 
+def gradient(function, latents):
+    """The gradient of the sum of squared images to the latents."""
+    z = tf.Variable(latents)
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(tf.square(function(z)))
+    return tape.gradient(total, z).numpy()
+
+
 @pytest.mark.parametrize("through", ["call", "signature", "layer"])
-def test_gradients_reach_the_latent(module_path, through):
+def test_gradients_reach_the_latent(module_path, generator, through):
     loaded = hub.load(module_path)
     functions = {
         "call": loaded,
@@ -91,16 +92,13 @@ def test_gradients_reach_the_latent(module_path, through):
         ],
         "layer": hub.KerasLayer(module_path),
     }
-    z = tf.Variable(LATENTS[:1])
-    target = loaded(LATENTS[1:2])
-    losses = []
-    for _ in range(30):
-        with tf.GradientTape() as tape:
-            difference = functions[through](z) - target
-            loss = tf.reduce_mean(tf.square(difference))
-        z.assign_sub(5.0 * tape.gradient(loss, z))
-        losses.append(float(loss))
-    assert losses[-1] < 0.7 * losses[0]
+    expected = gradient(
+        lambda z: tf.clip_by_value((generator(z) + 1) / 2, 0, 1), LATENTS
+    )
+    assert np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(
+        gradient(functions[through], LATENTS), expected, rtol=1e-3, atol=1e-4
+    )
 
 
 def test_frozen_module_holds_no_variables(module_path):
@@ -200,21 +198,37 @@ def test_archive_from_a_web_server(tmp_path, generator, monkeypatch):
 
 def test_nothing_is_overwritten_unasked(tmp_path, generator):
     path = tmp_path / "module"
-    path.mkdir()
-    (path / "precious").write_text("mine")
+    export_saved_model(make_generator(8), path)
     with pytest.raises(UserError, match="exists; .*--overwrite"):
         export_saved_model(generator, path)
-    assert (path / "precious").read_text() == "mine"
+    assert tf.saved_model.load(str(path))(LATENTS).shape[1] == 8
+    files = {"README.md": b"A card."}
+    export_saved_model(generator, path, overwrite=True, files=files)
+    # A module with its card is one, too.
     export_saved_model(generator, path, overwrite=True)
-    assert not (path / "precious").exists()
-    assert (path / "saved_model.pb").exists()
+    assert tf.saved_model.load(str(path))(LATENTS).shape[1] == 16
     assert [p.name for p in tmp_path.iterdir()] == ["module"]
+
+
+@pytest.mark.parametrize("beside", [(), ("saved_model.pb",), ("README.md",)])
+def test_only_modules_are_overwritten(tmp_path, generator, beside):
+    path = tmp_path / "runs"
+    path.mkdir()
+    names = {"config.json", *beside}
+    for name in names:
+        (path / name).write_text("mine")
+    for place, kind in ((path, "module, or more"), (path / "config.json", "")):
+        with pytest.raises(UserError, match=f"is no {kind}.* not replaced"):
+            export_saved_model(generator, place, overwrite=True)
+    assert {p.name for p in path.iterdir()} == names
+    assert (path / "config.json").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["runs"]
 
 
 def test_failure_leaves_what_was_there(tmp_path, generator, monkeypatch):
     path = tmp_path / "module"
     path.mkdir()
-    (path / "precious").write_text("mine")
+    (path / "saved_model.pb").write_text("mine")
 
     def fail(*args, **kwargs):
         raise tf.errors.ResourceExhaustedError(None, None, "disk is full")
@@ -222,8 +236,15 @@ def test_failure_leaves_what_was_there(tmp_path, generator, monkeypatch):
     monkeypatch.setattr(tf.saved_model, "save", fail)
     with pytest.raises(UserError, match="cannot write .*disk is full"):
         export_saved_model(generator, path, overwrite=True)
-    assert (path / "precious").read_text() == "mine"
+    assert (path / "saved_model.pb").read_text() == "mine"
     assert [p.name for p in tmp_path.iterdir()] == ["module"]
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tgz", "x.gz", "x.tar"])
+def test_archives_are_tar_gz(tmp_path, generator, name):
+    with pytest.raises(UserError, match="expected a folder, or .* .tar.gz"):
+        export_saved_model(generator, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_module_that_differs_is_removed(tmp_path, generator, monkeypatch):

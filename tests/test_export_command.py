@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
 from progan_tf.checkpoint import load_generator
+from progan_tf.checkpoint import run_origin
 from progan_tf.export.card import model_card
 from progan_tf.networks import Generator
 from progan_tf.sampling import seeded_latents
@@ -156,6 +158,22 @@ def test_mistakes(run_dir, tmp_path, flags, message):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_card_tells_the_licence_that_a_run_inherited(run_dir, tmp_path):
+    copy = tmp_path / "moved"
+    shutil.copytree(run_dir, copy)
+    generator = load_generator(copy)
+    assert "CC BY-NC" not in model_card(generator, run_origin(copy))
+    (copy / "weights.txt").write_text(
+        "labels      none\nlicence     CC BY-NC 4.0: no commercial use\n"
+    )
+    card = model_card(generator, run_origin(copy))
+    assert card.endswith(
+        "\n\nOf the weights that training began with: CC BY-NC 4.0: no "
+        "commercial use.\n"
+    )
+    assert "David Revoy" in card
+
+
 def test_snippet_of_the_card_runs(tmp_path):
     from progan_tf.export import export_saved_model
 
@@ -167,4 +185,4 @@ def test_snippet_of_the_card_runs(tmp_path):
     names = {}
     exec(snippet, names)
     assert names["images"].shape == (4, 8, 8, 3)
-    assert "cannot know" in card or "does not know" in card
+    assert "this model does not know" in card

@@ -191,6 +191,10 @@ def test_places(tmp_path, generator, form):
     write, path = WRITERS[form], tmp_path / f"generator.{ENDINGS[form]}"
     with pytest.raises(UserError, match=f"ends with .{ENDINGS[form]}, not"):
         write(generator, tmp_path / "generator")
+    path.mkdir()
+    with pytest.raises(UserError, match="is no file, so it is not replaced"):
+        write(generator, path, overwrite=True)
+    path.rmdir()
     path.write_text("mine")
     with pytest.raises(UserError, match="exists; .*--overwrite"):
         write(generator, path)

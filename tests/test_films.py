@@ -59,6 +59,13 @@ def read_gif(path):
 # ---- films ----
 
 
+def test_progress_where_there_is_no_terminal(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("progan_tf.progress._SECONDS", 0.0)
+    films.write_film(flat_frames(4), tmp_path / "film.gif", fps=10, total=4)
+    first, *_ = capsys.readouterr().err.splitlines()
+    assert first.startswith("written 1 of 4 frames")
+
+
 def test_gif(tmp_path):
     path = tmp_path / "film.gif"
     films.write_film(flat_frames(10), path, fps=30, total=10)

@@ -28,6 +28,7 @@ def read(folder, content):
     ("content", "names", "labels"),
     [
         ("2\n0\n10\n", tuple(map(str, range(11))), [2, 0, 10]),
+        ("0\n00\n" + 20 * "0" + "1", ("0", "1"), [0, 0, 1]),
         ("dog\n\ncat\r\ndog", ("cat", "dog"), [1, 0, 1]),
         ("\ufeffb.png,x\nc/d.png, y\na,1.png,x", ("x", "y"), [0, 0, 1]),
         ("b.png,1\nc/d.png,0\na,1.png,1", ("0", "1"), [1, 1, 0]),
@@ -58,6 +59,9 @@ def test_what_is_understood(tmp_path, content, names, labels):
         (np.array([0, -1, 1]), "from -1"),
         (np.array([0.5, 0, 1]), "got float64"),
         (np.ones([3, 2]), "got float64"),
+        ("0\n1\n65536", "from 0 to at most 65535 in .*, got 65536; number"),
+        (np.array([0, 1, 2**62]), "at most 65535"),
+        ("0\n1\n" + 5000 * "9", "at most 65535"),
         (np.array(["a", "b", None]), "cannot read the labels"),
     ],
 )

@@ -7,7 +7,7 @@ import sys
 import nbclient
 import nbformat
 import pytest
-from tests.tiny import make_run
+from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.export import export_saved_model

@@ -239,6 +239,17 @@ def test_what_is_no_data_set_is_never_replaced(tmp_path):
     assert len(inspection.open_prepared(tmp_path / "empty")) == 5
 
 
+def test_a_set_does_not_lie_within_its_source(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "link").symlink_to("photos")
+    monkeypatch.chdir(tmp_path)
+    for source in ("photos", "link", "celeba:photos", str(tmp_path)):
+        with pytest.raises(UserError, match="photos/set lies within"):
+            preparation.check_place("photos/set", False, source)
+    for source in ("photos/set/more", "phot", "cats", "tfds:mnist"):
+        preparation.check_place("photos/set", False, source)
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_full_disk_leaves_nothing(tmp_path, form):
     order = np.arange(2000)

@@ -101,6 +101,7 @@ def test_mistakes(tmp_path):
     assert_mistake(run(source, f"--out={RECORDS}"), "--overwrite")
     assert_mistake(run(f"--inspect={tmp_path}"), "compact.json")
     assert_mistake(run(source, out, "--channels=4"), "--channels")
+    assert_mistake(run(f"--source={tmp_path}", out), "lies within")
     assert names(tmp_path) == []
 
 

@@ -20,6 +20,7 @@ from progan_tf.networks import Generator
 from progan_tf.projection import multi_scale_errors
 from progan_tf.projection import peak_ratio
 from progan_tf.projection import project
+from progan_tf.projection_files import check_places
 from progan_tf.projection_files import read_target
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import images_of
@@ -236,6 +237,15 @@ def test_a_seed_as_target(generator, own):
     np.testing.assert_array_equal(read_target("seed:1000", generator), own)
     with pytest.raises(UserError, match="expected one seed"):
         read_target("seed:1-2", generator)
+
+
+@pytest.mark.parametrize("name", ["target.png", "result.png", "search.gif"])
+def test_the_target_is_not_replaced(tmp_path, name):
+    target = tmp_path / name
+    Image.fromarray(np.zeros((8, 8, 3), "uint8")).save(target)
+    with pytest.raises(UserError, match="would be replaced"):
+        check_places(str(target), f"{tmp_path}/")
+    check_places(str(target), str(tmp_path / "other"))
 
 
 def test_mistakes_in_the_command(tmp_path):

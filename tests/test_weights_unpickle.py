@@ -62,6 +62,11 @@ def test_nothing_is_executed(tmp_path, protocol):
     assert not canary.exists()
 
 
+def test_web_page_that_was_saved_in_the_place_of_the_file(tmp_path):
+    page = b"\n<!DOCTYPE html><title>Virus scan warning</title>"
+    assert_refused(written(tmp_path / "x.pkl", page), "is a web page, not")
+
+
 def test_names_that_are_allowed_call_nothing(tmp_path):
     # numpy.dtype(...) with a state, and a network that is called.
     call = b"cnumpy\ndtype\n(X\x02\x00\x00\x00f4tRctfutil\nNetwork\n)R\x86."

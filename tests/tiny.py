@@ -75,3 +75,24 @@ def make_run(run_dir, images_seen=None, **overrides):
     state.images_seen.assign(images_seen)
     Checkpoints(state, run_dir).save()
     return run_dir
+
+
+def make_growing_run(run_dir):
+    """A run to 16x16 with checkpoints from the start, middle and end of it.
+
+    At the start 16x16 is about to fade in; in the middle it has half way.
+    """
+    settings = {"resolution": 16, "fmap_max": 8, "latent_size": 16}
+    settings |= {"run_dir": str(run_dir), "precision": "float32"}
+    config = resolve("laptop", settings)
+    config.save_config()
+    state = TrainingStep(config, make_strategy("CPU:0"))
+    checkpoints = Checkpoints(state, run_dir)
+    phase = config.schedule().phases[-1]
+    middle = (phase.start + phase.fade_end) // 2
+    for images_seen in (phase.start, middle, phase.end):
+        for weight in state.average.trainable_weights:
+            weight.assign(weight * 0.8)
+        state.images_seen.assign(images_seen)
+        checkpoints.save()
+    return run_dir

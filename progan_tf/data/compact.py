@@ -143,6 +143,11 @@ def _open(folder: pathlib.Path, about: About) -> tuple[np.ndarray, np.ndarray]:
     checks = compact_files.load_array(
         folder, compact_files.CHECKS, np.uint32, about.count
     )
+    if index[0] != 0 or (index[1:] < index[:-1]).any():
+        raise UserError(
+            f"expected numbers from 0 that do not fall in "
+            f"{folder / compact_files.INDEX}; copy or prepare the data again"
+        )
     compact_files.check_size(folder / compact_files.PICTURES, int(index[-1]))
     for size in compact_files.raw_resolutions(about.resolution):
         compact_files.check_size(
@@ -162,6 +167,11 @@ def _open_labels(folder: pathlib.Path, about: About) -> np.ndarray:
     labels = compact_files.load_array(
         folder, compact_files.LABELS, np.int64, about.count
     )
+    if zlib.crc32(labels) != about.labels_check:
+        raise UserError(
+            f"{folder / compact_files.LABELS} is damaged; copy or prepare the "
+            "data again"
+        )
     classes = len(about.class_names)
     if labels.min() < 0 or labels.max() >= classes:
         raise UserError(

@@ -4,7 +4,8 @@
     pictures.webp  every picture as lossless WebP, one after the other
     index.npy      uint64 [N + 1], where in that file each begins and ends
     checks.npy     uint32 [N], the CRC-32 of each one's bytes
-    labels.npy     int64 [N], the classes, where there are some
+    labels.npy     int64 [N], the classes, where there are some; their CRC-32
+                   is in compact.json
     rNN.raw        uint8 [N, r, r, C], the pictures at r = 2**NN, for 4x4 up
                    to 64x64, below the pictures' own resolution
 
@@ -51,6 +52,7 @@ class About(NamedTuple):
         resolution: theirs, a power of two from 4 to 1024.
         channels: 1 or 3.
         class_names: one a class, empty without labels.
+        labels_check: the CRC-32 of the labels' bytes, 0 without labels.
     """
 
     version: int
@@ -58,6 +60,7 @@ class About(NamedTuple):
     resolution: int
     channels: int
     class_names: tuple[str, ...]
+    labels_check: int
 
     @classmethod
     def of(
@@ -66,9 +69,13 @@ class About(NamedTuple):
         resolution: int,
         channels: int,
         class_names: tuple[str, ...],
+        labels_check: int,
     ) -> "About":
         """Returns what a data set of the present form says of itself."""
-        return cls(_VERSION, count, resolution, channels, tuple(class_names))
+        class_names = tuple(class_names)
+        return cls(
+            _VERSION, count, resolution, channels, class_names, labels_check
+        )
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes compact.json."""
@@ -125,7 +132,7 @@ def load_array(
     path = folder / name
     try:
         array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # Of any kind, where the header is damaged.
         raise UserError(
             f"cannot read {path}: {error}; copy or prepare the data again"
         ) from error

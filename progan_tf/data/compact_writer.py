@@ -55,8 +55,12 @@ class CompactWriter(SetWriter):
         np.save(folder / compact_files.INDEX, index)
         checks = np.array(self._checks, np.uint32)
         np.save(folder / compact_files.CHECKS, checks)
+        labels_check = 0
         if labels is not None:
             labels = labels.astype(np.int64)
             np.save(folder / compact_files.LABELS, labels)
+            labels_check = zlib.crc32(labels)
         _, resolution, channels = self._shape
-        About.of(self.count, resolution, channels, class_names).save(folder)
+        About.of(
+            self.count, resolution, channels, class_names, labels_check
+        ).save(folder)

@@ -7,6 +7,9 @@ import numpy as np
 
 from progan_tf.errors import UserError
 
+# More than any data set of pictures has. Networks of more could not be held.
+_MOST_CLASSES = 1 << 16
+
 
 def read_labels_file(
     path: str | os.PathLike, pictures: list[pathlib.Path]
@@ -35,9 +38,9 @@ def read_labels_file(
         if path.suffix.lower() == ".npy":
             return classes_of(np.load(path), len(pictures), str(path))
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        if isinstance(error, UserError):
-            raise
+    except UserError:
+        raise
+    except Exception as error:  # Of any kind, where an array is damaged.
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read the labels {path}: {reason}") from error
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -45,7 +48,9 @@ def read_labels_file(
         lines = _in_order(lines, pictures, path)
     _check_count(len(lines), len(pictures), str(path))
     if all(line.isascii() and line.isdecimal() for line in lines):
-        return classes_of(np.array(lines, np.int64), len(lines), str(path))
+        # Longer numbers, which int64 cannot hold, are too large all the same.
+        values = np.array([line.lstrip("0")[:18] or "0" for line in lines])
+        return classes_of(values.astype(np.int64), len(lines), str(path))
     names = sorted(set(lines))
     numbers = {name: number for number, name in enumerate(names)}
     _check_classes(len(names), str(path))
@@ -84,6 +89,11 @@ def classes_of(
         )
     classes = classes or int(values.max()) + 1
     _check_classes(classes, place)
+    if classes > _MOST_CLASSES:
+        raise UserError(
+            f"expected classes from 0 to at most {_MOST_CLASSES - 1} in "
+            f"{place}, got {classes - 1}; number them from 0 without gaps"
+        )
     return tuple(map(str, range(classes))), values.astype(np.int64)
 
 

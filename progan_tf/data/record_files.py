@@ -142,7 +142,7 @@ def read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
         )
     try:
         one_hot = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:  # Of any kind, where the header is damaged.
         raise UserError(
             f"expected labels in {path}, but it is no .npy file of numbers; "
             "copy or prepare it again"

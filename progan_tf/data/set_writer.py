@@ -34,7 +34,7 @@ class SetWriter(abc.ABC):
 
     Raises:
         UserError: the folder is not empty or cannot be written, another
-            writer is at work on it, or `resolution` or `channels` is
+            writer is at work on it, or `name`, `resolution` or `channels` is
             something else.
     """
 
@@ -48,6 +48,11 @@ class SetWriter(abc.ABC):
         if channels not in (1, 3):
             raise UserError(
                 f"expected 1 (grey) or 3 (RGB) channels, got {channels}"
+            )
+        if not name or os.path.basename(name) != name:
+            raise UserError(
+                f"expected a name for the data set's files, without slashes, "
+                f"got {name!r}"
             )
         self.count = 0
         self._name = name

@@ -20,6 +20,8 @@ from progan_tf.errors import UserError
 _LARGEST_FILE = 4 << 30
 # Three networks of 1024x1024 take about 10,000.
 _MOST_OPCODES = 1_000_000
+# Bytes to tell a web page by: no pickle begins with "<".
+_START = 64
 
 _ARRAY = ("_core.multiarray._reconstruct", "core.multiarray._reconstruct")
 _SCALAR = ("_core.multiarray.scalar", "core.multiarray.scalar")
@@ -106,6 +108,11 @@ def read_pickle(path, allowed, foreign):
             open(path, "rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
+            if data[:_START].lstrip().startswith(b"<"):
+                raise UserError(
+                    f"{path} is a web page, not the file that it leads to; "
+                    "open the address in a browser and download it there"
+                )
             return _Machine(path, allowed, foreign).run(data)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,255 @@
+"""Measuring sets of pictures against the training data.
+
+What the data leave is kept in a `StatisticsCache`. One pass over the pictures
+that are evaluated then does for all metrics.
+"""
+
+import contextlib
+import itertools
+import json
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from progan_tf import metrics
+from progan_tf.reals import batch_size
+from progan_tf.reals import cut
+
+
+class Result(NamedTuple):
+    """What a metric says of a set.
+
+    Attributes:
+        metric: str.
+        in_features: bool, whether its values are those of one network.
+        images: int, how many of the set's pictures it looked at.
+        values: dict from name to float.
+        reals: dict of the same names: other reals in the set's place. That is
+            the noise floor of a distance.
+        reals_images: int, how many those are.
+    """
+
+    metric: str
+    in_features: bool
+    images: int
+    values: dict
+    reals: dict
+    reals_images: int
+
+
+class _Part(NamedTuple):
+    """Pictures `first` to `first + count` of a pass, for one measure."""
+
+    measure: object
+    first: int
+    count: int
+    stream: int  # 0 for reals, 1 for what is compared with them.
+
+
+class Comparison:
+    """Measures sets of pictures against the training data.
+
+    Args:
+        measures: list of `measures.Measure`.
+        reals: `Reals`.
+        num_images: int, pictures of either set; by default as published.
+        available: int, how many there are at most to be evaluated.
+        cache: `StatisticsCache`.
+        show: function of (items, total, unit, action) that gives back the
+            items and shows how far they are, such as `progress.progress`.
+    """
+
+    def __init__(self, measures, reals, num_images, available, cache, show):
+        self.reals = reals
+        self._cache = cache
+        self._show = show
+        self._counts = {
+            measure: min(num_images or measure.images, available or math.inf)
+            for measure in measures
+        }
+        self._statistics, self._floors = {}, {}
+
+    @property
+    def images(self):
+        """int, how many pictures of a set are looked at."""
+        return max(self._counts.values(), default=0)
+
+    def notices(self):
+        """What the numbers suffer from, as list of str."""
+        there, told = len(self.reals), []
+        for measure, count in self._counts.items():
+            name = ", ".join(measure.metrics)
+            if measure.repeats and count > there:
+                told.append(
+                    f"{name}: the data have {there:,} pictures, which come "
+                    f"again to make {count:,}"
+                )
+            elif measure.compares and count > there:
+                told.append(
+                    f"{name}: compared with all {there:,} pictures of the data"
+                )
+            if measure.compares and 2 * count > there:
+                told.append(
+                    f"{name}: the noise floor is that of two sets of "
+                    f"{there // 2:,} reals, so it is too high"
+                )
+        return told
+
+    def prepare(self):
+        """Make sure of the statistics of the data, which may take a pass.
+
+        Raises:
+            UserError: if the data cannot be read or have too few pictures.
+        """
+        parts = {
+            measure: _Part(measure, 0, self._reals_count(measure), 0)
+            for measure in self._counts
+            if measure.compares
+        }
+        fingerprint = self.reals.fingerprint()
+        for measure, part in parts.items():
+            place = self._place(part)
+            self._statistics[measure] = self._cache.load(place, fingerprint)
+        missing = [p for m, p in parts.items() if self._statistics[m] is None]
+        for part, found in zip(
+            missing, self._passed(missing, "data"), strict=True
+        ):
+            self._statistics[part.measure] = found
+            self._store(self._place(part), fingerprint, found)
+        self._prepare_floors(fingerprint)
+
+    def results(self, batches, action):
+        """Measure a set.
+
+        Args:
+            batches: iterable of uint8 `[n, R, R, C]`, as many as `images`.
+            action: str, what they are called while they are made.
+
+        Returns:
+            list of `Result`, a metric each.
+
+        Raises:
+            UserError: if they are no pictures of the reals' resolution.
+        """
+        parts = [_Part(m, 0, n, 1) for m, n in self._counts.items()]
+        results = []
+        for part, found in zip(
+            parts, self._collected(parts, batches, action), strict=True
+        ):
+            measure = part.measure
+            reals = self._statistics.get(measure)
+            values = measure.values(reals, found, self._steps(measure))
+            floors, count = self._floors[measure]
+            results += [
+                Result(
+                    name,
+                    measure.in_features,
+                    part.count,
+                    values[name],
+                    floors[name],
+                    count,
+                )
+                for name in measure.metrics
+            ]
+        return results
+
+    def _reals_count(self, measure):
+        count = self._counts[measure]
+        return count if measure.repeats else min(count, len(self.reals))
+
+    def _prepare_floors(self, fingerprint):
+        """Values of reals in the place of what is evaluated."""
+        missing = []
+        for measure, count in self._counts.items():
+            parts = self._floor_parts(measure, count)
+            place = self._place(parts[-1], of=measure.metrics)
+            found = self._cache.load(place, fingerprint)
+            if found is None:
+                missing.append((measure, parts, place))
+            else:
+                values = json.loads(found["values"].item())
+                self._floors[measure] = values, parts[-1].count
+        needed = [part for _, parts, _ in missing for part in parts]
+        statistics = iter(self._passed(needed, "data once more"))
+        for measure, parts, place in missing:
+            sets = [next(statistics) for _ in parts]
+            # A set that the cache had before does for the first.
+            reals = sets[0] if len(sets) > 1 else self._statistics.get(measure)
+            values = measure.values(reals, sets[-1], self._steps(measure))
+            self._floors[measure] = values, parts[-1].count
+            text = np.array(json.dumps(values))
+            self._store(place, fingerprint, {"values": text})
+
+    def _floor_parts(self, measure, count):
+        """The set of reals that is evaluated, after that it is compared with.
+
+        The latter is left out where it is the one that all are compared with.
+        """
+        there = len(self.reals)
+        if not measure.compares:
+            return [_Part(measure, 0, min(count, there), 1)]
+        half = min(count, there // 2)
+        parts = [_Part(measure, half, half, 1)]
+        if half != self._reals_count(measure):
+            parts.insert(0, _Part(measure, 0, half, 0))
+        return parts
+
+    def _passed(self, parts, action):
+        """Statistics of parts of the reals, in one pass over them."""
+        if not parts:
+            return []
+        first = min(part.first for part in parts)
+        end = max(part.first + part.count for part in parts)
+        shifted = [part._replace(first=part.first - first) for part in parts]
+        batches = self.reals.batches(first, end - first)
+        return self._collected(shifted, batches, action)
+
+    def _collected(self, parts, batches, action):
+        """Statistics of parts of what the batches give, in one pass."""
+        total = max(part.first + part.count for part in parts)
+        size = batch_size(self.reals.resolution)
+        with contextlib.ExitStack() as stack:
+            collectors = [
+                stack.enter_context(
+                    part.measure.collector(self.reals.resolution, part.stream)
+                )
+                for part in parts
+            ]
+            batches = stack.enter_context(
+                contextlib.closing(metrics.prefetched(batches))
+            )
+            images = itertools.chain.from_iterable(batches)
+            images = self._show(images, total, "picture", action)
+            for start, count in cut(0, total, size):
+                batch = np.stack([*itertools.islice(images, count)])
+                for part, collector in zip(parts, collectors, strict=True):
+                    begin = max(0, part.first - start)
+                    end = max(0, part.first + part.count - start)
+                    some = batch[begin:end]
+                    if len(some):
+                        collector.add(some)
+            return [
+                part.measure.statistics(collector, self._steps(part.measure))
+                for part, collector in zip(parts, collectors, strict=True)
+            ]
+
+    def _steps(self, measure):
+        """Shows the steps of what a measure computes in the end."""
+        action = ", ".join(measure.metrics)
+        return lambda items: self._show(items, len(items), "step", action)
+
+    def _place(self, part, **more):
+        return {
+            **self.reals.place(),
+            **part.measure.parameters,
+            "first": part.first,
+            "count": part.count,
+            "stream": part.stream,
+            **more,
+        }
+
+    def _store(self, place, fingerprint, arrays):
+        # The data may have changed while they were read.
+        if self.reals.fingerprint() == fingerprint:
+            self._cache.store(place, fingerprint, arrays)

@@ -1,0 +1,80 @@
+"""Measure generated pictures against the training data.
+
+  python -m progan_tf.evaluate --run_dir=runs/cats-laptop-32
+      the newest snapshot by the metrics that need no network: swd, ms_ssim
+  python -m progan_tf.evaluate --run_dir=runs/x --all --num_images=4096
+      every checkpoint that is kept, with a plot over images seen
+  python -m progan_tf.evaluate --run_dir=runs/x --metrics=frechet --features=X
+      in the features of X, an image module or classify_image_graph_def.pb;
+      likewise inception_score, kid, precision_recall; and neighbours, a
+      picture of samples over the training pictures nearest to them
+  python -m progan_tf.evaluate --module=folder --data=cats
+      a TF-Hub module; or --images=folder, pictures of any generator
+
+The row "reals" is what a metric says of other reals: the noise floor. Pictures
+of a run that still grows are enlarged to its final resolution and compared
+there, as in the official code. What is found of a run also goes to
+RUN/evaluation, metrics.jsonl and a plot, and to TensorBoard.
+"""
+
+from absl import flags
+
+from progan_tf import command
+from progan_tf import evaluation
+from progan_tf import measures
+from progan_tf import subjects
+from progan_tf.errors import UserError
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Define the command's flags."""
+    text, number = flags.DEFINE_string, flags.DEFINE_integer
+    text("run_dir", None, "a run directory or a .keras file")
+    text("module", None, "a TF-Hub module instead: its folder or .tar.gz")
+    text("images", None, "pictures instead: a folder, or FILE.npz")
+    flags.DEFINE_boolean("all", False, "every snapshot of the run")
+    text("data", None, "to compare with, as for training; by default the run's")
+    flags.DEFINE_boolean("mirror", None, "mirror half of the data; or as run")
+    known = ",".join(measures.METRICS)
+    flags.DEFINE_list("metrics", "swd,ms_ssim", f"some of {known}")
+    text("features", None, "a network: an image module, or Inception's .pb")
+    number("num_images", None, "of either set; by default as published", 1)
+    number("seed", 0, "of the first image", 0, 2**31)
+    number("resolution", None, "to compare at; by default the final one", 4)
+    text("out", None, "folder for the results; by default RUN/evaluation")
+    text("cache_dir", None, "for statistics of data; by default the user's")
+
+
+def main():
+    """Open what is evaluated and the data, and measure."""
+    sources = FLAGS.run_dir, FLAGS.module, FLAGS.images
+    if sum(source is not None for source in sources) != 1:
+        raise UserError("expected one of --run_dir, --module and --images")
+    if FLAGS.all and FLAGS.run_dir is None:
+        raise UserError("--all needs --run_dir")
+    if FLAGS.run_dir is None and FLAGS.data is None:
+        raise UserError("--module and --images need --data")
+    measures.check_names(FLAGS.metrics, FLAGS.features is not None)
+    # Only now, because TensorFlow takes seconds to import.
+    if FLAGS.images is None or FLAGS.features:
+        command.import_tensorflow()
+    what = subjects.open_subjects(*sources, FLAGS.all)
+    reals = evaluation.reals_for(
+        what, FLAGS.data, FLAGS.resolution, FLAGS.mirror
+    )
+    evaluation.Evaluation(
+        what,
+        reals,
+        FLAGS.metrics,
+        FLAGS.features,
+        FLAGS.num_images,
+        FLAGS.seed,
+        FLAGS.out,
+        FLAGS.cache_dir,
+    ).run()
+
+
+if __name__ == "__main__":
+    command.run(main, define_flags)

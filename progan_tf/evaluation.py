@@ -1,0 +1,245 @@
+"""Evaluating a run, a generator or a folder of pictures, with a report."""
+
+import contextlib
+import functools
+import itertools
+import pathlib
+
+import numpy as np
+
+from progan_tf import measures
+from progan_tf import metrics
+from progan_tf.comparison import Comparison
+from progan_tf.data import open_source
+from progan_tf.errors import UserError
+from progan_tf.evaluation_files import FOLDER
+from progan_tf.evaluation_files import lines_of
+from progan_tf.evaluation_log import EvaluationLog
+from progan_tf.files import writing
+from progan_tf.images import nearest_up
+from progan_tf.images import save_png
+from progan_tf.progress import progress
+from progan_tf.reals import Reals
+from progan_tf.reals import at_resolution
+from progan_tf.statistics_cache import StatisticsCache
+from progan_tf.statistics_cache import files_fingerprint
+
+# Bars between its rows would tear the table apart.
+_progress = functools.partial(progress, leave=False)
+# Of the picture of nearest neighbours: samples in a row, and rows below it.
+_SAMPLES, _NEIGHBOURS = 8, 3
+# Its pictures are enlarged to this many pixels, to be seen without a lens.
+_CELL = 64
+
+
+def reals_for(subjects, data=None, resolution=None, mirror=None):
+    """The training data that pictures are compared with.
+
+    Args:
+        subjects: `subjects.RunSubjects` or `subjects.OneSubject`.
+        data: str, as of `data.open_source`; by default the run's.
+        resolution: int, at which pictures are compared; by default that of
+            the finished run, or of the generator or folder.
+        mirror: bool, mirror half of the data; by default like the run.
+
+    Returns:
+        `Reals`.
+
+    Raises:
+        UserError: if the data do not go with the pictures.
+    """
+    config, classes = subjects.config, subjects.num_classes
+    data = data or (config.data if config else None)
+    if data is None:
+        raise UserError("expected --data=, what the pictures are compared with")
+    source = open_source(data, subjects.channels, classes > 0)
+    if classes not in (0, source.num_classes):
+        raise UserError(
+            f"the generator has {classes} classes; {data} has "
+            f"{source.num_classes}"
+        )
+    if mirror is None:
+        mirror = bool(config and config.mirror)
+    return Reals(source, data, resolution or subjects.resolution, mirror)
+
+
+class Evaluation:
+    """Measures pictures, and shows and keeps what it finds.
+
+    Args:
+        subjects: `subjects.RunSubjects` or `subjects.OneSubject`.
+        reals: `Reals`.
+        names: list of str, metrics out of `measures.METRICS`.
+        features: str, what `metrics.load_features` takes; None for none.
+            Neighbours are then the nearest in that space, not in pixels.
+        num_images: int, pictures of either set; by default as published, and
+            for neighbours all of the data.
+        seed: int, of the first image.
+        out: folder for the files; by default `evaluation` in the run
+            directory, and without a run none.
+        cache_dir: folder for the data's statistics; by default the user's.
+
+    Raises:
+        UserError: if these do not go together.
+    """
+
+    def __init__(
+        self,
+        subjects,
+        reals,
+        names,
+        features=None,
+        num_images=None,
+        seed=0,
+        out=None,
+        cache_dir=None,
+    ):
+        measures.check_names(names, features is not None)
+        there = subjects.available
+        if there and (num_images or 0) > there:
+            raise UserError(
+                f"expected {num_images:,} pictures to evaluate; there are "
+                f"{there:,}"
+            )
+        if out is None and subjects.config:
+            out = pathlib.Path(subjects.config.run_dir, FOLDER)
+        self._neighbours = measures.NEIGHBOURS in names
+        if self._neighbours and out is None:
+            raise UserError("neighbours is a picture; give --out=, its folder")
+        self._subjects, self._reals = subjects, reals
+        self._num_images, self._seed, self._out = num_images, seed, out
+        self._features_name = features
+        self._features = metrics.load_features(features) if features else None
+        self._comparison = Comparison(
+            measures.make_measures(
+                names,
+                self._features,
+                files_fingerprint(features) if features else "",
+            ),
+            reals,
+            num_images,
+            there,
+            StatisticsCache(cache_dir),
+            _progress,
+        )
+
+    def run(self):
+        """Evaluate all subjects.
+
+        Returns:
+            list of pairs of a `subjects.Subject` and its list of
+            `comparison.Result`.
+
+        Raises:
+            UserError: if pictures cannot be made, read or measured. What was
+                found before is written.
+        """
+        for notice in self._comparison.notices():
+            print(notice, flush=True)
+        self._comparison.prepare()
+        found, table = [], _Table()
+        with self._open_log() as log:
+            for number, subject in enumerate(self._subjects, 1):
+                of = f" ({number} of {len(self._subjects)})"
+                action = subject.name + (of if len(self._subjects) > 1 else "")
+                results = self._results(subject, action)
+                found.append((subject, results))
+                table.show(subject.name, results)
+                if log and results:
+                    log.write(self._lines(subject, results))
+                if self._neighbours:
+                    self._write_neighbours(subject)
+        return found
+
+    def _results(self, subject, action):
+        if not self._comparison.images:
+            return []
+        batches = self._batches(subject, self._comparison.images)
+        return self._comparison.results(batches, action)
+
+    def _batches(self, subject, count):
+        """The first pictures of a subject at the resolution of the reals."""
+        labels = None
+        if self._subjects.num_classes:
+            labels = self._reals.fake_labels(self._seed, count)
+        for images in subject.batches(self._seed, count, labels):
+            yield at_resolution(images, self._reals.resolution)
+
+    def _open_log(self):
+        if self._out is None:
+            return contextlib.nullcontext()
+        config = self._subjects.config
+        if not config:
+            return EvaluationLog(self._out)
+        board = pathlib.Path(config.run_dir, "tensorboard")
+        return EvaluationLog(self._out, config.schedule(), board)
+
+    def _lines(self, subject, results):
+        return lines_of(
+            results, subject, self._reals, self._seed, self._features_name
+        )
+
+    def _write_neighbours(self, subject):
+        """A PNG of samples over the pictures of the data nearest to them."""
+        count = min(self._num_images or len(self._reals), len(self._reals))
+        samples = np.concatenate([*self._batches(subject, _SAMPLES)])
+        resolution = self._reals.resolution
+        with contextlib.closing(
+            metrics.prefetched(self._reals.batches(0, count))
+        ) as batches:
+            reals = itertools.chain.from_iterable(batches)
+            reals = _progress(reals, count, "picture", "compared")
+            found = metrics.nearest_neighbours(
+                samples,
+                (image[np.newaxis] for image in reals),
+                _NEIGHBOURS,
+                self._features,
+            )
+        name = "neighbours.png"
+        if subject.images_seen is not None:
+            name = f"neighbours-{subject.images_seen // 1000:06d}.png"
+        path = pathlib.Path(self._out, name)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        grid = metrics.neighbours_grid(samples, found)
+        enlarged = nearest_up(grid[np.newaxis], max(1, _CELL // resolution))
+        save_png(path, enlarged[0])
+        print(f"Samples over their {_NEIGHBOURS} nearest: {path}", flush=True)
+
+
+class _Table:
+    """Prints a row for each subject, below one of other reals."""
+
+    _FIRST, _OTHERS = 30, 9  # Widths of columns.
+
+    def __init__(self):
+        self._widths = None
+
+    def show(self, name, results):
+        """Print a row; before the first one the head.
+
+        Args:
+            name: str, of the subject.
+            results: list of `comparison.Result`.
+        """
+        if not results:
+            return
+        if not self._widths:
+            for result in results:
+                print(
+                    f"{result.metric}: {result.images:,} images, "
+                    f"{result.reals_images:,} other reals"
+                )
+            names = [n for result in results for n in result.values]
+            self._widths = [max(self._OTHERS, len(n)) for n in names]
+            self._print("", names)
+            self._print("reals", [x for r in results for x in r.reals.values()])
+        self._print(name, [x for r in results for x in r.values.values()])
+
+    def _print(self, name, cells):
+        texts = [c if isinstance(c, str) else f"{c:.4g}" for c in cells]
+        columns = [
+            f"{text:>{width}}"
+            for text, width in zip(texts, self._widths, strict=True)
+        ]
+        print(f"{name:<{self._FIRST}} {' '.join(columns)}", flush=True)

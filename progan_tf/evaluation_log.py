@@ -1,0 +1,84 @@
+"""What evaluations leave behind: metrics.jsonl, TensorBoard and a plot."""
+
+import json
+import pathlib
+
+from progan_tf.evaluation_files import METRICS_FILE
+from progan_tf.evaluation_files import PLOT_FILE
+from progan_tf.evaluation_files import about
+from progan_tf.evaluation_files import read_lines
+from progan_tf.files import write_text_atomically
+from progan_tf.files import writing
+
+
+class EvaluationLog:
+    """Writes the files of evaluations; use it as a context manager.
+
+    Args:
+        folder: for metrics.jsonl and the plot; it is made where need be.
+        schedule: `GrowthSchedule` of the run, for the plot; None for none.
+        tensorboard: path of the folder for TensorBoard; None for none.
+    """
+
+    def __init__(self, folder, schedule=None, tensorboard=None):
+        self._folder = pathlib.Path(folder)
+        self._schedule = schedule
+        self._tensorboard = tensorboard
+        self._writer = None
+
+    def write(self, lines):
+        """Take in lines, in place of older ones about the same.
+
+        Args:
+            lines: list of dicts, from `lines_of`.
+
+        Raises:
+            UserError: if they cannot be written; the older ones then stay.
+        """
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+        new = {about(line): line for line in lines}
+        old = read_lines(self._folder)
+        kept = [line for line in old if about(line) not in new]
+        together = sorted([*kept, *lines], key=_order)
+        text = "".join(json.dumps(line) + "\n" for line in together)
+        write_text_atomically(self._folder / METRICS_FILE, text)
+        if self._tensorboard:
+            self._write_scalars(lines)
+        if self._schedule:
+            # Here, because matplotlib takes a second to import.
+            from progan_tf.metric_plot import save_plot
+
+            path = self._folder / PLOT_FILE
+            save_plot(path, together, self._schedule)
+
+    def close(self):
+        """Flush what TensorBoard buffers."""
+        if self._writer:
+            self._writer.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def _write_scalars(self, lines):
+        import tensorflow as tf
+
+        if not self._writer:
+            self._writer = tf.summary.create_file_writer(
+                str(self._tensorboard), filename_suffix=".evaluation"
+            )
+        for line in lines:
+            size, images = line["resolution"], line["images"]
+            with self._writer.as_default(step=line["images_seen"]):
+                for name, value in line["values"].items():
+                    # Numbers that do not compare have graphs of their own.
+                    tag = f"evaluation/{name}_{size}x{size}_{images}"
+                    tf.summary.scalar(tag, value)
+        self._writer.flush()
+
+
+def _order(line):
+    return line.get("images_seen", -1), about(line)

@@ -1,0 +1,158 @@
+"""A plot of metrics over a run, with its phases in the background."""
+
+import io
+
+import matplotlib.figure
+import matplotlib.lines
+import matplotlib.ticker
+
+from progan_tf.evaluation_files import about
+from progan_tf.files import write_atomically
+
+_TITLES = {
+    "swd": "sliced Wasserstein distance, x 1000 (lower is better)",
+    "ms_ssim": "MS-SSIM between pictures (like that of reals is best)",
+    "frechet": "Fréchet distance (lower is better)",
+    "inception_score": "inception score (higher is better)",
+    "kid": "kernel distance (lower is better)",
+    "precision_recall": "precision and recall (higher is better)",
+}
+# Distances fall by orders of magnitude while a run grows.
+_LOGARITHMIC = ("swd", "frechet")
+_WIDTH, _HEIGHT, _DOTS = 8.0, 3.2, 120  # Inches, of one metric; dots an inch.
+_GREYS = "#f4f4f4", "#e4e4e4"
+_MARKERS = "o", "s", "^", "D"
+_MARGIN = 0.015
+
+
+def save_plot(path, lines, schedule):
+    """Write a PNG of each metric over images seen, whole or not at all.
+
+    The phases of the run are shaded, their fades hatched. Numbers of other
+    pictures or at another resolution have curves of their own. A dashed line
+    is what the metric says of other reals: the noise floor of a distance.
+
+    Args:
+        path: the file; its folder must exist.
+        lines: list of dicts, as in metrics.jsonl; those without `images_seen`
+            are left out.
+        schedule: `GrowthSchedule` of the run.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    lines = [line for line in lines if "images_seen" in line]
+    names = [name for name in _TITLES if name in {x["metric"] for x in lines}]
+    figure = matplotlib.figure.Figure(
+        figsize=(_WIDTH, _HEIGHT * len(names)), layout="constrained"
+    )
+    axes = figure.subplots(len(names), squeeze=False)[:, 0]
+    end = schedule.total_images / 1000
+    for plot, name in zip(axes, names, strict=True):
+        _shade(plot, schedule)
+        # A little wider, so that points at the ends are whole.
+        plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
+        _draw(plot, name, [x for x in lines if x["metric"] == name])
+    axes[-1].set_xlabel("thousands of images seen")
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DOTS)
+    write_atomically(path, buffer.getvalue())
+
+
+def _draw(plot, metric, lines):
+    """The curves of one metric."""
+    groups = {}
+    for line in lines:
+        groups.setdefault(about(line, ["images_seen"]), []).append(line)
+    colours, entries = {}, []
+    for number, group in enumerate(groups.values()):
+        group.sort(key=lambda line: line["images_seen"])
+        marker = _MARKERS[number % len(_MARKERS)]
+        names = _curves(group[-1])
+        for name in names:
+            colour = colours.setdefault(name, f"C{len(colours)}")
+            # The SWD's levels stand behind their average.
+            level = metric == "swd" and name != names[-1]
+            _draw_curve(plot, group, name, colour, marker, 1 if level else 2)
+            if not level:
+                _draw_floor(plot, group, name, colour)
+        last = group[-1]
+        size, images = last["resolution"], last["images"]
+        text = f"{images:,} images at {size}x{size}"
+        entries.append(_entry(text, color="black", marker=marker))
+    if len(colours) > 1:
+        entries[:0] = [_entry(n, color=c) for n, c in colours.items()]
+    entries.append(_entry("reals", color="black", linestyle="--"))
+    if metric in _LOGARITHMIC:
+        plot.set_yscale("log")
+        ticks = matplotlib.ticker.LogLocator(subs=(1, 2, 5))
+        plot.yaxis.set_major_locator(ticks)
+        plot.yaxis.set_major_formatter("{x:g}")
+        plot.yaxis.set_minor_formatter("")
+    plot.set_title(_TITLES[metric], fontsize="medium", pad=16)
+    plot.legend(handles=entries, fontsize="x-small", framealpha=0.9)
+
+
+def _draw_curve(plot, group, name, colour, marker, width):
+    points = [line for line in group if name in line["values"]]
+    kimg = [line["images_seen"] / 1000 for line in points]
+    values = [line["values"][name] for line in points]
+    look = {"color": colour, "linewidth": width}
+    plot.plot(kimg, values, marker=marker, markersize=3 + width, **look)
+    deviations = [line["values"].get(f"{name}_deviation") for line in points]
+    if None not in deviations:
+        low = [x - d for x, d in zip(values, deviations, strict=True)]
+        high = [x + d for x, d in zip(values, deviations, strict=True)]
+        plot.fill_between(kimg, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
+def _draw_floor(plot, group, name, colour):
+    """What the newest line says of reals, as far as the curve goes."""
+    first, last = (group[i]["images_seen"] / 1000 for i in (0, -1))
+    low, high = plot.get_xlim()
+    margin = _MARGIN * (high - low)
+    plot.hlines(
+        group[-1]["reals"][name],
+        first - margin,
+        last + margin,
+        colors=colour,
+        linestyles="--",
+        linewidth=1,
+    )
+
+
+def _curves(line):
+    """Names of the values that have curves; the SWD's average is the last."""
+    return [n for n in line["values"] if not n.endswith("_deviation")]
+
+
+def _shade(plot, schedule):
+    """The phases of a run behind a metric's curves."""
+    for number, phase in enumerate(schedule.phases):
+        start, end = phase.start / 1000, phase.end / 1000
+        grey = _GREYS[number % 2]
+        plot.axvspan(start, end, color=grey, linewidth=0, zorder=-2)
+        fade_end = min(phase.fade_end, phase.end) / 1000
+        if fade_end > start:
+            plot.axvspan(
+                start,
+                fade_end,
+                facecolor="none",
+                edgecolor="#c8c8c8",
+                hatch="///",
+                linewidth=0,
+                zorder=-1,
+            )
+        plot.text(
+            (start + end) / 2,
+            1.02,
+            f"{phase.resolution}x{phase.resolution}",
+            transform=plot.get_xaxis_transform(),
+            horizontalalignment="center",
+            fontsize="x-small",
+        )
+
+
+def _entry(label, **look):
+    """A line of the legend."""
+    return matplotlib.lines.Line2D([], [], label=label, markersize=3, **look)

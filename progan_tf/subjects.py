@@ -1,0 +1,212 @@
+"""Whose pictures are evaluated: snapshots of a run, a generator, a folder."""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+from progan_tf import sampling
+from progan_tf.data import ShuffledOrder
+from progan_tf.data import open_source
+from progan_tf.data.arrays import Arrays
+from progan_tf.errors import UserError
+from progan_tf.reals import batch_size
+from progan_tf.reals import cut
+
+_NOT_FINITE = "an image of the generator is not finite"
+_log = logging.getLogger("progan_tf")
+
+
+class Subject(NamedTuple):
+    """Something whose pictures are evaluated.
+
+    Attributes:
+        name: str.
+        images_seen: int, where a run was; None where that is not known.
+        batches: function of (first, count, labels) that gives an iterator of
+            uint8 `[n, r, r, C]`. A generator's picture number n is that of
+            seed n; a folder's come in another order for another `first`.
+            Labels are int64 `[count]`, or None without classes.
+    """
+
+    name: str
+    images_seen: int | None
+    batches: Callable
+
+
+class Generated:
+    """The pictures of a generator, which must be finite.
+
+    Has the interface that `sampling` asks of a generator.
+
+    Args:
+        generator: `keras.Model` or `hub_module.ModuleGenerator`.
+    """
+
+    def __init__(self, generator):
+        self._generator = generator
+        self.input_shape = generator.input_shape
+        self.output_shape = generator.output_shape
+
+    def __call__(self, inputs, training=False):
+        # Here, because a folder of pictures can do without it.
+        import tensorflow as tf
+
+        images = self._generator(inputs, training=training)
+        # Conversion to uint8 would make grey of NaN.
+        return tf.debugging.assert_all_finite(images, _NOT_FINITE)
+
+    def batches(self, first, count, labels):
+        """See `Subject.batches`.
+
+        Raises:
+            UserError: if an image is not finite.
+        """
+        import tensorflow as tf
+
+        seeds, size = range(first, first + count), batch_size(self.resolution)
+        try:
+            yield from sampling.iterate_images(self, seeds, labels, size)
+        except tf.errors.InvalidArgumentError as error:
+            if _NOT_FINITE not in str(error):
+                raise
+            raise UserError(
+                "the generator makes images of NaN or infinity: it has "
+                "diverged; evaluate an earlier one"
+            ) from error
+
+    @property
+    def resolution(self):
+        """int, height of the images."""
+        return self.output_shape[1]
+
+
+class RunSubjects:
+    """The snapshots of a run, the newest first.
+
+    They share the weights of one network: a subject can be used until the next
+    one is asked for.
+
+    Args:
+        run_dir: path of the run directory.
+        every: bool, all of them or the newest alone.
+
+    Attributes:
+        config: `TrainConfig` of the run.
+        resolution, channels, num_classes: ints, of the run.
+        available: None, for there is no end to its pictures.
+    """
+
+    available = None
+
+    def __init__(self, run_dir, every=False):
+        # Here, because it loads TensorFlow.
+        from progan_tf import snapshots
+
+        self._run = snapshots.Snapshots(run_dir)
+        self._chosen = self._run.snapshots[::-1][: None if every else 1]
+        self._generated = {}
+        self.config = self._run.config
+        self.resolution = self.config.resolution
+        self.channels = self.config.channels
+        self.num_classes = self.config.num_classes
+
+    def __len__(self):
+        return len(self._chosen)
+
+    def __iter__(self):
+        for snapshot in self._chosen:
+            try:
+                model = self._run.generator(snapshot)
+            except UserError:
+                if os.path.exists(f"{snapshot.checkpoint}.index"):
+                    raise
+                # By the run itself, which is still going.
+                _log.warning("%s was removed meanwhile", snapshot.checkpoint)
+                continue
+            # Several snapshots share a model, which is compiled once.
+            generated = self._generated.setdefault(model, Generated(model))
+            size, alpha = snapshot.resolution, snapshot.alpha
+            fade = f" alpha {alpha:.2f}" if alpha < 1 else ""
+            kimg = snapshot.images_seen / 1000
+            name = f"{kimg:,.1f} kimg, {size}x{size}{fade}"
+            yield Subject(name, snapshot.images_seen, generated.batches)
+
+
+class OneSubject:
+    """One generator or folder; attributes like those of `RunSubjects`."""
+
+    config = None
+
+    def __init__(
+        self, name, batches, resolution, channels, num_classes, available
+    ):
+        self._subject = Subject(name, None, batches)
+        self.resolution = resolution
+        self.channels = channels
+        self.num_classes = num_classes
+        self.available = available
+
+    def __len__(self):
+        return 1
+
+    def __iter__(self):
+        yield self._subject
+
+
+def open_subjects(run_dir=None, module=None, images=None, every=False):
+    """Open what is to be evaluated; one of the first three.
+
+    Args:
+        run_dir: path of a run directory, or of a `.keras` file.
+        module: path of a TF-Hub module: its folder or `.tar.gz`.
+        images: path of a folder of pictures, or of an `.npz` file.
+        every: bool, all snapshots of the run, not only the newest.
+
+    Returns:
+        `RunSubjects` or `OneSubject`.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    if images is not None:
+        return _folder(images)
+    if module is not None:
+        from progan_tf.hub_module import load_module
+
+        return _generator(module, load_module(module))
+    if os.path.isdir(run_dir):
+        return RunSubjects(run_dir, every)
+    from progan_tf.checkpoint import load_generator
+
+    return _generator(run_dir, load_generator(run_dir))
+
+
+def _generator(name, generator):
+    generated = Generated(generator)
+    *_, channels = generator.output_shape
+    _, classes = sampling.input_sizes(generator)
+    return OneSubject(
+        name, generated.batches, generated.resolution, channels, classes, None
+    )
+
+
+def _folder(path):
+    if os.path.isdir(path):
+        source = open_source(path)
+    elif os.path.isfile(path):
+        source = Arrays(path)
+    else:
+        raise UserError(
+            "expected --images=, a folder of pictures or FILE.npz; "
+            f"{path!r} does not exist"
+        )
+
+    def batches(first, count, labels):
+        # Sorted ones may be alike, and MS-SSIM compares each with the next.
+        order = ShuffledOrder(len(source), first)
+        for start, size in cut(0, count, batch_size(source.resolution)):
+            indices = order.indices(start, size)
+            yield source.images(indices, source.resolution)
+
+    return OneSubject(path, batches, source.resolution, 3, 0, len(source))

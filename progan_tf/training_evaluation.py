@@ -1,0 +1,198 @@
+"""Evaluating a run while it trains, and keeping its best generator."""
+
+import contextlib
+import json
+import pathlib
+
+from progan_tf import measures
+from progan_tf.checkpoint import save_keras
+from progan_tf.comparison import Comparison
+from progan_tf.errors import UserError
+from progan_tf.evaluation_files import FOLDER
+from progan_tf.evaluation_files import lines_of
+from progan_tf.evaluation_log import EvaluationLog
+from progan_tf.files import write_text_atomically
+from progan_tf.files import writing
+from progan_tf.reals import Reals
+from progan_tf.run_log import kimg
+from progan_tf.statistics_cache import StatisticsCache
+from progan_tf.subjects import Generated
+from progan_tf.subjects import Subject
+
+BEST_FOLDER, BEST_FILE = "best", "best.json"
+_METRICS = ("swd", "ms_ssim")
+# Below it neither metric is defined.
+_LOWEST_RESOLUTION = 16
+
+
+class TrainingEvaluation:
+    """Measures the average by the metrics that need no network.
+
+    Pictures are compared at the resolution that is being trained, which takes
+    as long as they take to train; numbers of two resolutions do not compare.
+    Nothing of the training state is changed.
+
+    The average with the lowest sliced Wasserstein distance is kept as
+    `best/generator.keras`, with its numbers in `best/best.json`. A higher
+    resolution is always better, and one that still fades in never is.
+
+    Args:
+        config: `TrainConfig`.
+        source: `data.Source` of the reals.
+        average: `Generator`, the family.
+        say: function of a str, to tell of results.
+        stopped: function without arguments, whether to stop in the middle.
+    """
+
+    def __init__(self, config, source, average, say, stopped):
+        self._config = config
+        self._schedule = config.schedule()
+        self._source = source
+        self._average = average
+        self._say = say
+        self._stopped = stopped
+        self._folder = pathlib.Path(config.run_dir)
+        self._log = EvaluationLog(
+            self._folder / FOLDER, self._schedule, self._folder / "tensorboard"
+        )
+        self._comparison = self._generated = None
+        self._evaluated = -1
+
+    def run(self, images_seen):
+        """Evaluate, unless the resolution is too low or this was just done.
+
+        An error is told, and training can go on.
+
+        Args:
+            images_seen: int.
+        """
+        phase = self._schedule.at(images_seen)
+        too_low = phase.resolution < _LOWEST_RESOLUTION
+        if too_low or images_seen == self._evaluated:
+            return
+        self._evaluated = images_seen
+        place = f"{kimg(images_seen)} kimg"
+        try:
+            self._prepare(phase.resolution)
+            with self._faded(phase.resolution, images_seen):
+                results = self._results()
+            self._write(results, images_seen)
+            best = self._keep_best(results, phase, images_seen)
+        except _Stopped:
+            self._say(f"Left the evaluation at {place}.")
+        except UserError as error:
+            self._say(f"Not evaluated at {place}: {error}")
+        else:
+            numbers = [_in_words(result) for result in results]
+            self._say(f"At {place}: {'; '.join(numbers)}{best}.")
+
+    def close(self):
+        """Flush what TensorBoard buffers."""
+        self._log.close()
+
+    def _prepare(self, resolution):
+        """Statistics of the data at a resolution, once for all evaluations."""
+        comparison = self._comparison
+        if comparison and comparison.reals.resolution == resolution:
+            return
+        config = self._config
+        reals = Reals(self._source, config.data, resolution, config.mirror)
+        comparison = Comparison(
+            measures.make_measures(_METRICS),
+            reals,
+            config.eval_images,
+            None,
+            StatisticsCache(),
+            self._unless_stopped,
+        )
+        for notice in comparison.notices():
+            self._say(notice)
+        comparison.prepare()
+        self._comparison = comparison
+        self._generated = Generated(self._average.at(resolution))
+
+    def _results(self):
+        count, labels = self._comparison.images, None
+        if self._config.num_classes:
+            labels = self._comparison.reals.fake_labels(0, count)
+        batches = self._generated.batches(0, count, labels)
+        return self._comparison.results(batches, "")
+
+    @contextlib.contextmanager
+    def _faded(self, resolution, images_seen):
+        """Fades the average in as it is now; then as it was before.
+
+        The alpha of the average is in the checkpoint, which must not depend on
+        evaluations.
+        """
+        alpha = self._average.block(resolution).fade.alpha
+        before = alpha.numpy()
+        alpha.assign(self._schedule.alpha(images_seen))
+        try:
+            yield
+        finally:
+            alpha.assign(before)
+
+    def _write(self, results, images_seen):
+        subject = Subject("", images_seen, self._generated.batches)
+        self._log.write(lines_of(results, subject, self._comparison.reals))
+
+    def _keep_best(self, results, phase, images_seen):
+        """Keep the average if it is the best; what to say of it."""
+        if images_seen < phase.fade_end:
+            return ""
+        (swd,) = (x for x in results if x.metric == "swd")
+        new = {
+            "images_seen": images_seen,
+            "resolution": phase.resolution,
+            "images": swd.images,
+            "swd_avg": swd.values["swd_avg"],
+        }
+        folder = self._folder / BEST_FOLDER
+        if not _is_better(new, _read(folder / BEST_FILE)):
+            return ""
+        with writing(folder):
+            folder.mkdir(exist_ok=True)
+        model = self._average.at(phase.resolution, fade=False)
+        # In this order: should the second fail, the run goes on from before
+        # here, finds the same numbers and writes both again.
+        save_keras(model, folder / "generator.keras")
+        text = json.dumps(new, indent=2) + "\n"
+        write_text_atomically(folder / BEST_FILE, text)
+        return ", the best so far"
+
+    def _unless_stopped(self, items, total, unit, action):
+        """Gives back the items until training is to stop."""
+        for item in items:
+            if self._stopped():
+                raise _Stopped
+            yield item
+
+
+class _Stopped(Exception):
+    """Training is to stop, so that the evaluation is not finished."""
+
+
+def _read(path):
+    """The numbers of the best so far, or None."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def _is_better(new, old):
+    """Whether a generator is better than the best so far."""
+    if old is None or new["images"] != old["images"]:
+        # Distances of other numbers of images do not compare.
+        return True
+    if new["resolution"] != old["resolution"]:
+        return new["resolution"] > old["resolution"]
+    return new["swd_avg"] < old["swd_avg"]
+
+
+def _in_words(result):
+    """Such as "swd_avg 12.4 (reals 6.94)", of the last value."""
+    name = list(result.values)[-1]
+    value, floor = result.values[name], result.reals[name]
+    return f"{name} {value:.4g} (reals {floor:.4g})"

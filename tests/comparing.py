@@ -1,0 +1,64 @@
+"""What tests of comparisons with the data share."""
+
+import numpy as np
+
+from progan_tf import measures
+from progan_tf import metrics
+from progan_tf.comparison import Comparison
+from progan_tf.data import open_source
+from progan_tf.reals import Reals
+from progan_tf.statistics_cache import StatisticsCache
+from tests.pictures import random_pixels
+
+SIZE = 16
+FAKES = random_pixels(64, SIZE, SIZE, 3, seed=1)
+WITHOUT_FEATURES = ("swd", "ms_ssim")
+ALL = tuple(name for name in measures.METRICS if name != "neighbours")
+
+
+class Projections(metrics.Features):
+    """Features of the simplest kind: random projections of the pixels."""
+
+    def __init__(self):
+        self._matrix = np.random.RandomState(0).randn(SIZE * SIZE * 3, 5)
+        self.seen = 0
+        self.name = "projections"
+
+    def _vectors(self, images):
+        self.seen += len(images)
+        pixels = images.reshape(len(images), -1) / 255.0
+        return (pixels @ self._matrix).astype("float32")
+
+
+def no_bar(items, total, unit, action):
+    return items
+
+
+def in_batches(images, *sizes):
+    """The images in batches of these sizes; the last one repeats."""
+    start = 0
+    while start < len(images):
+        size, sizes = sizes[0], sizes[1:] or sizes
+        yield images[start : start + size]
+        start += size
+
+
+def comparison(reals, cache, names=WITHOUT_FEATURES, count=None, features=None):
+    made = Comparison(
+        measures.make_measures(names, features, "network"),
+        reals,
+        count,
+        None,
+        StatisticsCache(cache),
+        no_bar,
+    )
+    made.prepare()
+    return made
+
+
+def values_of(results):
+    return {result.metric: result.values for result in results}
+
+
+def reals_in(folder, **options):
+    return Reals(open_source(str(folder)), str(folder), SIZE, **options)

@@ -1,0 +1,123 @@
+"""The lines that evaluations leave behind."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from progan_tf.comparison import Result
+from progan_tf.config import resolve
+from progan_tf.data import Cats
+from progan_tf.errors import UserError
+from progan_tf.evaluation_files import lines_of
+from progan_tf.evaluation_files import newest_metrics
+from progan_tf.evaluation_files import read_lines
+from progan_tf.evaluation_log import EvaluationLog
+from progan_tf.metric_plot import save_plot
+from progan_tf.reals import Reals
+from progan_tf.subjects import Subject
+
+
+def lines_at(images_seen, swd=1.0, images=32, resolution=16, seed=0):
+    """The lines of two metrics, one of them in features."""
+    values = {"swd_16": 3.0, "swd_avg": swd}
+    results = [
+        Result("swd", False, images, values, {"swd_16": 0, "swd_avg": 0}, 32),
+        Result("kid", True, images, {"kid": -swd}, {"kid": 0.0}, 32),
+    ]
+    reals = Reals(Cats(), "cats", resolution)
+    subject = Subject("name", images_seen, None)
+    return lines_of(results, subject, reals, seed, "network.pb")
+
+
+def test_a_line():
+    first, second = lines_at(5000)
+    assert first == {
+        "images_seen": 5000,
+        "metric": "swd",
+        "resolution": 16,
+        "images": 32,
+        "data": "cats",
+        "mirror": False,
+        "seed": 0,
+        "values": {"swd_16": 3.0, "swd_avg": 1.0},
+        "reals": {"swd_16": 0, "swd_avg": 0},
+        "reals_images": 32,
+    }
+    assert second["features"] == "network.pb"
+    first, _ = lines_at(None)
+    assert first["pictures"] == "name"
+    assert "images_seen" not in first
+
+
+def test_newer_lines_replace_older_ones_about_the_same(tmp_path):
+    with EvaluationLog(tmp_path / "new") as log:
+        log.write(lines_at(2000, swd=1.0))
+        log.write(lines_at(1000, swd=2.0))
+        log.write(lines_at(2000, swd=3.0)[:1])
+        log.write(lines_at(1000, swd=4.0, images=64))
+        log.write(lines_at(1000, swd=5.0, seed=9))
+        log.write(lines_at(1000, swd=6.0, resolution=32))
+    found = [
+        (x["images_seen"], x["images"], x["resolution"], x["seed"], value)
+        for x in read_lines(tmp_path / "new")
+        for name, value in x["values"].items()
+        if name in ("swd_avg", "kid")
+    ]
+    assert sorted(found) == [
+        (1000, 32, 16, 0, -2.0),
+        (1000, 32, 16, 0, 2.0),
+        (1000, 32, 16, 9, -5.0),
+        (1000, 32, 16, 9, 5.0),
+        (1000, 32, 32, 0, -6.0),
+        (1000, 32, 32, 0, 6.0),
+        (1000, 64, 16, 0, -4.0),
+        (1000, 64, 16, 0, 4.0),
+        (2000, 32, 16, 0, -1.0),
+        (2000, 32, 16, 0, 3.0),
+    ]
+    seen = [line["images_seen"] for line in read_lines(tmp_path / "new")]
+    assert seen == sorted(seen)
+
+
+def test_what_is_known_of_a_snapshot(tmp_path):
+    assert newest_metrics(tmp_path, 1000, 16) == {}
+    with EvaluationLog(tmp_path / "evaluation") as log:
+        log.write(lines_at(1000, swd=2.0, images=64))
+        log.write(lines_at(1000, swd=4.0, images=32))
+        log.write(lines_at(2000, swd=6.0))
+    assert newest_metrics(tmp_path, 1000, 16) == {
+        "swd_16, 64 images": 3.0,
+        "swd_avg, 64 images": 2.0,
+        "kid, 64 images": -2.0,
+    }
+    assert newest_metrics(tmp_path, 1000, 32) == {}
+    assert newest_metrics(tmp_path, 1500, 16) == {}
+
+
+def test_a_file_that_cannot_be_read_is_kept(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("{half a line")
+    with (
+        EvaluationLog(tmp_path) as log,
+        pytest.raises(UserError, match="cannot read .*metrics.jsonl"),
+    ):
+        log.write(lines_at(1000))
+    assert path.read_text() == "{half a line"
+
+
+def test_a_plot_of_several_metrics(tmp_path):
+    lines = [
+        line
+        for seen in (48_000, 60_000, 92_000)
+        for line in lines_at(seen, swd=100_000 / seen)
+    ]
+    lines += lines_at(92_000, images=64) + lines_at(None)
+    schedule = resolve("laptop", {"resolution": 16, "precision": "float32"})
+    save_plot(tmp_path / "plot.png", lines, schedule.schedule())
+    with Image.open(tmp_path / "plot.png") as image:
+        # Two metrics of 8 x 3.2 inches with 120 dots each.
+        assert image.size == (960, 768)
+        pixels = np.asarray(image.convert("RGB"))
+    # Curves, which are coloured, lie in both halves.
+    for half in np.split(pixels.astype(int), 2):
+        assert np.count_nonzero(np.ptp(half, axis=-1) > 100) > 500
