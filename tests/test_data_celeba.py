@@ -5,12 +5,12 @@ import sys
 import lmdb
 import numpy as np
 import pytest
+from pictures import random_pixels
 from PIL import Image
 
 from progan_tf.data.celeba import CelebA
 from progan_tf.data.lsun import Lsun
 from progan_tf.errors import UserError
-from tests.pictures import random_pixels
 
 
 def celeba(folder, sizes):

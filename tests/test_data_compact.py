@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
+from pictures import random_pixels
 from PIL import Image
 
 from progan_tf.data import Compact
@@ -14,7 +15,6 @@ from progan_tf.data.compact_files import decode_picture
 from progan_tf.data.compact_files import encode_picture
 from progan_tf.data.writers import open_writer
 from progan_tf.errors import UserError
-from tests.pictures import random_pixels
 
 COUNT = 6
 ALL = np.arange(COUNT)

@@ -68,20 +68,42 @@ def test_pictures_are_decoded_once_where_they_fit(tmp_path, monkeypatch):
         return np.zeros((resolution, resolution, channels), np.uint8)
 
     monkeypatch.setattr("progan_tf.data.folder.read_picture", counted)
-    size = 20 * 8 * 8 * 3
-    source = Folder(_fill(tmp_path, 20), cache_bytes=size)
+    _fill(tmp_path, 20, size=(256, 256))
     everything = np.arange(20)
+    source = Folder(tmp_path, cache_bytes=20 * 64 * 64 * 3)
+    for size in (4, 8, 16, 32, 64, 4):
+        source.images(everything, size)
+    assert reads == [64] * 20
+    # A resolution that cannot fit is decoded each time.
+    for size in (128, 256, 256):
+        source.images(everything, size)
+    assert reads[20:] == [128] * 20 + [256] * 40
+    # Where 64x64 does not fit, lower ones are kept on their own.
+    reads.clear()
+    source = Folder(tmp_path, cache_bytes=20 * 8 * 8 * 3)
     for _ in range(3):
         source.images(everything, 8)
-    assert reads == [8] * 20
+    assert reads == [64] * 20
     source.images(everything, 4)  # This drops what was kept of 8.
     source.images(everything, 8)
-    assert reads[20:] == [4] * 20 + [8] * 20
-    # A resolution that cannot fit is decoded each time.
-    reads.clear()
-    source.images(everything, 16)
-    source.images(everything, 16)
-    assert len(reads) == 40
+    assert reads[20:] == [64] * 40
+
+
+@pytest.mark.parametrize("cache_bytes", [0, 4 << 20])
+def test_low_resolutions_are_the_means_of_64x64(tmp_path, cache_bytes):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(256, size=(300, 64, 64, 3), dtype=np.uint8)
+    for number, image in enumerate(pixels):
+        Image.fromarray(image).save(tmp_path / f"{number:03d}.png")
+    source = Folder(tmp_path, cache_bytes=cache_bytes)
+    indices = np.concatenate([rng.permutation(300), [7, 7]])
+    for size in (4, 16, 64):
+        factor = 64 // size
+        blocks = pixels.reshape(300, size, factor, size, factor, 3)
+        means = np.rint(blocks.mean(axis=(2, 4))).astype(np.uint8)
+        images = source.images(indices, size)
+        np.testing.assert_array_equal(images, means[indices])
+    assert source.images(indices[:0], 4).shape == (0, 4, 4, 3)
 
 
 def test_what_is_returned_does_not_share_memory_with_the_cache(tmp_path):

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from pictures import random_pixels
+from test_data_tfrecords import NAME
+from test_data_tfrecords import write_records
 
 from progan_tf.data import TFRecords
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
-from tests.pictures import random_pixels
-from tests.test_data_tfrecords import NAME
-from tests.test_data_tfrecords import write_records
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OFFICIAL = ROOT / "tests" / "goldens" / NAME

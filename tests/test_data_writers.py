@@ -9,12 +9,12 @@ import sys
 
 import numpy as np
 import pytest
+from pictures import random_pixels
 
 from progan_tf.data import open_source
 from progan_tf.data.writers import FORMS
 from progan_tf.data.writers import open_writer
 from progan_tf.errors import UserError
-from tests.pictures import random_pixels
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -87,7 +87,7 @@ class Arrays(Source):
         for image, index in zip(images, indices, strict=True):
             picture = Image.fromarray(self._pictures[index])
             square = fit_square(picture, self.resolution, self.channels)
-            image[...] = shrink(square, resolution)
+            (image[...],) = shrink(square[np.newaxis], resolution)
         return images
 
     def labels(self, indices: np.ndarray) -> np.ndarray:

@@ -114,7 +114,7 @@ class Compact(DecodingSource):
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
         """See `DecodingSource`."""
-        return shrink(self._picture(index), resolution)
+        return shrink(self._picture(index)[np.newaxis], resolution)[0]
 
     def _picture_name(self, index: int) -> str:
         return f"picture {index}"

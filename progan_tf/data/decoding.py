@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import Source
 from progan_tf.data.source import check_resolution
 from progan_tf.data.unreadable import Unreadable
@@ -17,6 +18,11 @@ from progan_tf.errors import UserError
 
 # Memory for decoded pictures, unless a source is told otherwise.
 CACHE_BYTES = 1 << 30
+# Lower resolutions are made of this one, so that growing up to it decodes each
+# picture once. Decoding takes about as long for any of them.
+_SHARED = 64
+# Pictures that are shrunk together, which bounds the memory that this takes.
+_TOGETHER = 256
 
 
 class _Cache(NamedTuple):
@@ -30,7 +36,9 @@ class DecodingSource(Source):
     """Pictures that are decoded in threads when first asked for.
 
     They are then kept in memory at that resolution where all of them fit;
-    otherwise they are decoded each time.
+    otherwise they are decoded each time. Resolutions below 64x64 are shrunk
+    from that by the rule of `pyramid`, and where all pictures fit at 64x64
+    that is what is kept for all of these.
 
     A picture that cannot be decoded is named in the log and skipped: the
     next readable one of the same class takes its place, a pure function of
@@ -78,6 +86,20 @@ class DecodingSource(Source):
         # A caller that went on after there were too many is told again.
         self._log.check()
         indices = np.asarray(indices)
+        shared = min(_SHARED, self.resolution)
+        if resolution >= shared or not self._fits(shared):
+            return self._kept(indices, resolution)
+        parts = [
+            shrink(
+                self._kept(indices[first : first + _TOGETHER], shared),
+                resolution,
+            )
+            for first in range(0, max(1, len(indices)), _TOGETHER)
+        ]
+        return np.concatenate(parts)
+
+    def _kept(self, indices: np.ndarray, resolution: int) -> np.ndarray:
+        """Returns pictures as they are kept, or decodes them."""
         cache = self._cache(resolution)
         shape = (len(indices), resolution, resolution, self.channels)
         images = np.empty(shape, np.uint8)  # [NRRC]
@@ -119,8 +141,7 @@ class DecodingSource(Source):
         At most two are kept, within `cache_bytes` together: the one that
         training uses and, while there is room, another that is measured.
         """
-        size = len(self) * resolution**2 * self.channels
-        if size > self._cache_bytes:
+        if not self._fits(resolution):
             return None
         with self._lock:
             if resolution not in self._caches:
@@ -133,17 +154,24 @@ class DecodingSource(Source):
                 self._caches.popitem(last=False)
             return self._caches[resolution]
 
+    def _fits(self, resolution: int) -> bool:
+        """Whether all pictures fit in memory at a resolution."""
+        size = len(self) * resolution**2 * self.channels
+        return size <= self._cache_bytes
+
     def _cached(self) -> int:
         """Returns the bytes that all caches take."""
         return sum(cache.pixels.nbytes for cache in self._caches.values())
 
     def _decode(self, index: int, resolution: int) -> np.ndarray:
         """Reads a picture or, where it is broken, the one that stands in."""
+        decoded = max(resolution, min(_SHARED, self.resolution))
         for candidate in self._stand_ins(index):
             if candidate in self._broken:
                 continue
             try:
-                return self._read_picture(candidate, resolution)
+                picture = self._read_picture(candidate, decoded)
+                return shrink(picture[np.newaxis], resolution)[0]
             except (MemoryError, UserError):
                 raise  # Not this picture's fault.
             except Exception as error:  # Of any kind, on a broken picture.

@@ -29,17 +29,17 @@ def pyramid(image: np.ndarray) -> list[np.ndarray]:
     return levels
 
 
-def shrink(image: np.ndarray, resolution: int) -> np.ndarray:
-    """Returns one level of a picture's pyramid.
+def shrink(images: np.ndarray, resolution: int) -> np.ndarray:
+    """Returns one level of the pyramids of some pictures.
 
     Args:
-        image: uint8 [R, R, C], R a power of two from 4 to 1024.
+        images: uint8 [N, R, R, C], R a power of two from 4 to 1024.
         resolution: r, a power of two from 4 to R.
 
     Returns:
-        uint8 [r, r, C], the same as in `pyramid(image)`.
+        uint8 [N, r, r, C], the same as in `pyramid(image)` of each.
     """
-    factor = image.shape[0] // resolution
+    factor = images.shape[1] // resolution
     if factor == 1:
-        return image
-    return np.rint(box_down(image[None], factor)[0]).astype(np.uint8)
+        return images
+    return np.rint(box_down(images, factor)).astype(np.uint8)
