@@ -205,11 +205,13 @@ def load_generator(path, resolution=None, average=True):
     finished = finished_resolutions(
         config.schedule(), images_seen_in(checkpoint)
     )
-    resolution = resolution or finished[-1]
+    if resolution is None and finished:
+        resolution = finished[-1]
     if resolution not in finished:
+        has = ", ".join(map(str, finished)) or "none yet: train it further"
+        wanted = f" {resolution}" if resolution else ""
         raise UserError(
-            f"{path} has no finished resolution {resolution}; it has "
-            f"{', '.join(map(str, finished))}"
+            f"{path} has no finished resolution{wanted}; it has {has}"
         )
     return family.at(resolution, fade=False)
 

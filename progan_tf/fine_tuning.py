@@ -218,7 +218,8 @@ def _write_samples(state, source, folder):
     """The sample grids that a run has at its beginning."""
     config, images_seen = state.config, int(state.images_seen.numpy())
     resolution = config.schedule().at(images_seen).resolution
-    log = RunLog(folder, config.resolution, images_seen)
+    size, classes = config.resolution, config.num_classes
+    log = RunLog(folder, size, images_seen, classes)
     grids = SampleGrids(config, source, log)
     grids.write_reals()
     grids.write_fakes(state.average.at(resolution), images_seen)

@@ -68,15 +68,16 @@ def nearest_up(images: np.ndarray, factor: int) -> np.ndarray:
     return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 
-def grid_shape(resolution: int) -> tuple[int, int]:
+def grid_shape(resolution: int, classes: int = 0) -> tuple[int, int]:
     """Returns (columns, rows) of a sample grid that fits a 1080p screen.
 
     At least 3 x 2, so that a grid of large pictures still compares some, and
-    at most 16 x 9, beyond which small pictures are too many to look at.
+    at most 16 x 9, beyond which small pictures are too many to look at. Where
+    there are more classes than that, as many rows as fit twice the height.
     """
     columns = min(max(1920 // resolution, 3), 16)
     rows = min(max(1080 // resolution, 2), 9)
-    return columns, rows
+    return columns, max(rows, min(classes, 2160 // resolution))
 
 
 def make_grid(images: np.ndarray, columns: int) -> np.ndarray:

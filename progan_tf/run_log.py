@@ -30,14 +30,16 @@ class RunLog:
         resolution: int, of the whole run: all grids have its cell size.
         images_seen: int, where the run goes on. Lines of `metrics.jsonl`
             beyond it are dropped: they will be written again.
+        classes: int, that grids have a row each of.
     """
 
-    def __init__(self, run_dir, resolution, images_seen=0):
+    def __init__(self, run_dir, resolution, images_seen=0, classes=0):
         self._folder = pathlib.Path(run_dir)
         self._samples = self._folder / "samples"
         with writing(self._samples):
             self._samples.mkdir(parents=True, exist_ok=True)
         self._cell = max(resolution, _CELL)
+        self._shape = grid_shape(self._cell, classes)
         self._metrics = self._folder / "metrics.jsonl"
         self._drop_lines_after(images_seen)
         self._writer = tf.summary.create_file_writer(
@@ -93,12 +95,12 @@ class RunLog:
     @property
     def columns(self):
         """Pictures in a row of a grid."""
-        return grid_shape(self._cell)[0]
+        return self._shape[0]
 
     @property
     def cells(self):
         """Pictures in a grid."""
-        columns, rows = grid_shape(self._cell)
+        columns, rows = self._shape
         return columns * rows
 
     def close(self):

@@ -76,7 +76,8 @@ class GrowthSchedule:
     Raises:
         UserError: for a resolution that is not such a power of two or is
             missing in a mapping, a negative number of images, a batch size
-            or learning rate that is not positive, or no images at all.
+            or learning rate that is not positive, no images at all, or so few
+            that not one resolution is faded in.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class GrowthSchedule:
             start = end
         if not phases:
             raise UserError("the schedule must have images, but has none")
+        _check_finishes(phases)
         self._phases = tuple(phases)
 
     @property
@@ -174,6 +176,18 @@ class GrowthSchedule:
             steps += more
             images_seen += more * phase.batch_size
         return steps
+
+
+def _check_finishes(phases):
+    """Makes sure that at least one resolution is finished in the end."""
+    first, end = phases[0], phases[-1].end
+    if end < first.fade_end:
+        size = f"{first.resolution}x{first.resolution}"
+        raise UserError(
+            f"the schedule must fade in its first resolution, {size}, which "
+            f"takes {first.fade_end / 1000:g} kimg, but ends at "
+            f"{end / 1000:g}; raise --total_kimg or lower --fade_kimg"
+        )
 
 
 def _check_tables(sizes, fade_images, stable_images, batch_sizes, rates):

@@ -10,13 +10,13 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import make_run
 
 from progan_tf import sampling
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import resolve
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
-from tests.tiny import make_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -82,6 +82,18 @@ def test_the_highest_finished_resolution_is_taken(run_dir, classes_dir):
     assert load_generator(classes_dir).output_shape == (None, 8, 8, 3)
     with pytest.raises(UserError, match="no finished resolution 16; .* 4, 8$"):
         load_generator(classes_dir, 16)
+
+
+def test_a_run_in_its_first_fade_has_no_generator(tmp_path):
+    run = make_run(tmp_path / "run", images_seen=100, stable_kimg=0)
+    for resolution in (None, 8):
+        with pytest.raises(UserError) as error:
+            load_generator(run, resolution)
+        wanted = f" {resolution}" if resolution else ""
+        assert str(error.value) == (
+            f"{run} has no finished resolution{wanted}; it has none yet: "
+            "train it further"
+        )
 
 
 def test_the_average_and_the_latest_weights_differ(run_dir):

@@ -80,6 +80,14 @@ def test_grid_shape(resolution, shape):
     assert images.grid_shape(resolution) == shape
 
 
+@pytest.mark.parametrize(
+    ("resolution", "classes", "rows"),
+    [(64, 3, 9), (64, 10, 10), (64, 1000, 33), (128, 10, 10), (1024, 10, 2)],
+)
+def test_classes_have_rows_of_a_grid(resolution, classes, rows):
+    assert images.grid_shape(resolution, classes)[1] == rows
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_make_grid_reads_like_a_page(channels):
     pictures = np.empty((5, 2, 3, channels), np.uint8)

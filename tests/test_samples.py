@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 from PIL import Image
+from tiny import tiny_config
 
 from progan_tf.data import Folder
 from progan_tf.data import ShuffledOrder
 from progan_tf.run_log import RunLog
 from progan_tf.samples import SampleGrids
-from tests.tiny import tiny_config
 
 COLOURS = np.uint8([[255, 0, 0], [0, 255, 0], [0, 0, 255]])
 
@@ -22,11 +22,11 @@ def write_class(folder, colour, count):
         Image.fromarray(pixels).save(folder / f"{number:03d}.png")
 
 
-def class_painter():
-    """A generator whose images show their one-hot label as a colour."""
+def class_painter(classes):
+    """A generator whose images show one of three classes as a colour."""
     latents = keras.Input([8])
-    labels = keras.Input([3])
-    pixels = keras.layers.RepeatVector(64)(labels)
+    labels = keras.Input([classes])
+    pixels = keras.layers.RepeatVector(64)(labels[:, :3])
     images = keras.layers.Reshape([8, 8, 3])(pixels)
     return keras.Model([latents, labels], images * 2 - 1)
 
@@ -35,11 +35,11 @@ def written_grids(run_dir, source, labels):
     """The colours in the cells of reals and of fakes, and all reals."""
     classes = source.num_classes if labels else 0
     config = tiny_config(run_dir, labels=labels, num_classes=classes)
-    log = RunLog(run_dir, 8)
+    log = RunLog(run_dir, 8, classes=classes)
     grids = SampleGrids(config, source, log)
     grids.write_reals()
     if labels:
-        grids.write_fakes(class_painter(), 0)
+        grids.write_fakes(class_painter(classes), 0)
     log.close()
     pictures = {}
     for path in (run_dir / "samples").iterdir():
@@ -65,6 +65,20 @@ def test_a_class_a_row(tmp_path):
     shown = numbers[1::3].ravel()
     assert len(np.unique(shown[:20])) == 20
     np.testing.assert_array_equal(shown[20:40], shown[:20])
+
+
+def test_many_classes_have_a_row_each(tmp_path):
+    colours = np.arange(12)[:, None] * [20, 0, 5] + [0, 9, 0]
+    for number, colour in enumerate(colours):
+        folder = tmp_path / "data" / f"{number:02d}"
+        folder.mkdir(parents=True)
+        pixels = np.tile(colour.astype(np.uint8), (8, 8, 1))
+        for copy in range(2):
+            Image.fromarray(pixels).save(folder / f"{copy}.png")
+    source = Folder(tmp_path / "data", labels=True)
+    grid = written_grids(tmp_path / "run", source, labels=True)["reals"]
+    cells = grid[32::64, 32::64]  # [12, 16, 3]
+    np.testing.assert_array_equal(cells, colours[:, None].repeat(16, 1))
 
 
 def test_a_class_without_pictures_stays_black(tmp_path):

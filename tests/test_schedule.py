@@ -166,6 +166,19 @@ def test_steps_until_counts_what_a_loop_would():
     assert schedule.steps_until(350, 350) == 0
 
 
+def test_something_is_finished_in_the_end():
+    # 4x4 is left out, and 8x8 fades in over 100 images.
+    small_schedule(100, stable=0)
+    message = (
+        "the schedule must fade in its first resolution, 8x8, which takes "
+        "0.1 kimg, but ends at 0.099; raise --total_kimg or lower --fade_kimg"
+    )
+    with pytest.raises(UserError, match=f"^{message}$"):
+        small_schedule(99, stable=0)
+    # Here 4x4 is finished when training ends.
+    small_schedule(60)
+
+
 def test_no_growth_at_all_with_zero_lengths():
     schedule = small_schedule(500, fade=0, stable=0)
     assert schedule.phases == (Phase(16, 0, 0, 500, 500, 3, 0.3),)
