@@ -20,10 +20,10 @@ RUN/evaluation, metrics.jsonl and a plot, and to TensorBoard.
 from absl import flags
 
 from progan_tf import command
-from progan_tf import evaluation
-from progan_tf import measures
-from progan_tf import subjects
 from progan_tf.errors import UserError
+from progan_tf.evaluation import evaluation
+from progan_tf.evaluation import measures
+from progan_tf.evaluation import subjects
 
 FLAGS = flags.FLAGS
 

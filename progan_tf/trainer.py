@@ -17,6 +17,7 @@ from progan_tf.data import check_resolution
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.estimate import TimeEstimate
+from progan_tf.evaluation.training import TrainingEvaluation
 from progan_tf.feed import Feed
 from progan_tf.feed import cadences
 from progan_tf.resume import check_resumable
@@ -28,7 +29,6 @@ from progan_tf.run_log import first_words
 from progan_tf.samples import SampleGrids
 from progan_tf.step import TrainingStep
 from progan_tf.stopping import StopRequest
-from progan_tf.training_evaluation import TrainingEvaluation
 
 _MOST_SKIPPED_IN_A_ROW = 50
 
@@ -126,9 +126,8 @@ class Trainer:
         self._progress = Progress(self.images_seen, total, not self._chief)
         self._log = None
         if self._chief:
-            self._log = RunLog(
-                config.run_dir, config.resolution, self.images_seen
-            )
+            size, classes = config.resolution, config.num_classes
+            self._log = RunLog(config.run_dir, size, self.images_seen, classes)
             self._grids = SampleGrids(config, self._source, self._log)
             self._evaluation = TrainingEvaluation(
                 config,
@@ -193,7 +192,7 @@ class Trainer:
             self._estimate.add(call.resolution, seconds, call.steps)
         if not self._chief:
             return
-        left = self._estimate.seconds_left(self.images_seen)
+        left = self._seconds_left()
         alpha = self.schedule.alpha(call.start)
         rate = call.images / seconds
         size = call.resolution
@@ -252,8 +251,11 @@ class Trainer:
             "steps_skipped": int(self.state.steps_skipped.numpy()),
         }
         self._log.write_metrics(values)
-        left = self._estimate.seconds_left(self.images_seen)
-        self._progress.tick(values, left)
+        self._progress.tick(values, self._seconds_left())
+
+    def _seconds_left(self):
+        evaluations = self._evaluation.seconds_left(self.images_seen)
+        return self._estimate.seconds_left(self.images_seen) + evaluations
 
     def _sample(self):
         """The run's latents' images by the average, faded as it is now."""

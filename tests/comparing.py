@@ -1,14 +1,14 @@
 """What tests of comparisons with the data share."""
 
 import numpy as np
+from pictures import random_pixels
 
-from progan_tf import measures
 from progan_tf import metrics
-from progan_tf.comparison import Comparison
 from progan_tf.data import open_source
-from progan_tf.reals import Reals
-from progan_tf.statistics_cache import StatisticsCache
-from tests.pictures import random_pixels
+from progan_tf.evaluation import measures
+from progan_tf.evaluation.comparison import Comparison
+from progan_tf.evaluation.reals import Reals
+from progan_tf.evaluation.statistics_cache import StatisticsCache
 
 SIZE = 16
 FAKES = random_pixels(64, SIZE, SIZE, 3, seed=1)

@@ -5,11 +5,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from seeded import Source
 
 from progan_tf import array_files
 from progan_tf.array_files import save_array
 from progan_tf.errors import UserError
-from tests.seeded import Source
 
 SEEDS = [3, 1, 4, 15, 9, 2, 6]
 

@@ -2,29 +2,29 @@
 
 import numpy as np
 import pytest
+from comparing import ALL
+from comparing import FAKES
+from comparing import SIZE
+from comparing import WITHOUT_FEATURES
+from comparing import Projections
+from comparing import comparison
+from comparing import in_batches
+from comparing import no_bar
+from comparing import reals_in
+from comparing import values_of
+from pictures import random_pixels
+from pictures import write_pictures
+from tiny import make_folder
 
-from progan_tf import measures
 from progan_tf import metrics
-from progan_tf.comparison import Comparison
 from progan_tf.data import Cats
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
-from progan_tf.reals import Reals
-from progan_tf.reals import at_resolution
-from progan_tf.statistics_cache import StatisticsCache
-from tests.comparing import ALL
-from tests.comparing import FAKES
-from tests.comparing import SIZE
-from tests.comparing import WITHOUT_FEATURES
-from tests.comparing import Projections
-from tests.comparing import comparison
-from tests.comparing import in_batches
-from tests.comparing import no_bar
-from tests.comparing import reals_in
-from tests.comparing import values_of
-from tests.pictures import random_pixels
-from tests.pictures import write_pictures
-from tests.tiny import make_folder
+from progan_tf.evaluation import measures
+from progan_tf.evaluation.comparison import Comparison
+from progan_tf.evaluation.reals import Reals
+from progan_tf.evaluation.reals import at_resolution
+from progan_tf.evaluation.statistics_cache import StatisticsCache
 
 
 @pytest.fixture

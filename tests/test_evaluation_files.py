@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from progan_tf.comparison import Result
 from progan_tf.config import resolve
 from progan_tf.data import Cats
 from progan_tf.errors import UserError
-from progan_tf.evaluation_files import lines_of
-from progan_tf.evaluation_files import newest_metrics
-from progan_tf.evaluation_files import read_lines
-from progan_tf.evaluation_log import EvaluationLog
-from progan_tf.metric_plot import save_plot
-from progan_tf.reals import Reals
-from progan_tf.subjects import Subject
+from progan_tf.evaluation.comparison import Result
+from progan_tf.evaluation.files import lines_of
+from progan_tf.evaluation.files import newest_metrics
+from progan_tf.evaluation.files import read_lines
+from progan_tf.evaluation.log import EvaluationLog
+from progan_tf.evaluation.plot import save_plot
+from progan_tf.evaluation.reals import Reals
+from progan_tf.evaluation.subjects import Subject
 
 
 def lines_at(images_seen, swd=1.0, images=32, resolution=16, seed=0):

@@ -14,11 +14,11 @@ import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras
+from generators import make_generator
 
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
 from progan_tf.sampling import seeded_latents
-from tests.generators import make_generator
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LATENTS = seeded_latents(range(5), 12)

@@ -15,13 +15,13 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
+from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.checkpoint import run_origin
 from progan_tf.export.card import model_card
 from progan_tf.networks import Generator
 from progan_tf.sampling import seeded_latents
-from tests.tiny import make_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

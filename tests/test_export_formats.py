@@ -10,6 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from generators import make_generator
 
 from progan_tf.errors import UserError
 from progan_tf.export import export_keras_file
@@ -18,7 +19,6 @@ from progan_tf.export import export_onnx_file
 from progan_tf.export.card import model_card
 from progan_tf.export.formats import FORMATS
 from progan_tf.sampling import seeded_latents
-from tests.generators import make_generator
 
 LATENTS = seeded_latents(range(16), 12)
 LABELS = np.eye(3, dtype="float32")[np.arange(16) % 3]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
+from generators import make_generator
 
 from progan_tf.errors import UserError
 from progan_tf.export import export_keras_file
@@ -13,7 +14,6 @@ from progan_tf.export.checks import largest_difference
 from progan_tf.export.precision import in_precision
 from progan_tf.layers import PixelNormalization
 from progan_tf.sampling import seeded_latents
-from tests.generators import make_generator
 
 LATENTS = seeded_latents(range(5), 12)
 REDUCED = ("bfloat16", "float16")

@@ -5,12 +5,12 @@ import types
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_config
 
 from progan_tf.data import open_source
 from progan_tf.devices import make_strategy
 from progan_tf.estimate import TimeEstimate
 from progan_tf.feed import Feed
-from tests.tiny import tiny_config
 
 
 @pytest.fixture

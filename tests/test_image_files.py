@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
+from seeded import Source
 
 from progan_tf import files
 from progan_tf import image_files
@@ -16,7 +17,6 @@ from progan_tf.errors import UserError
 from progan_tf.image_files import place_of
 from progan_tf.image_files import save_folder
 from progan_tf.image_files import save_grid
-from tests.seeded import Source
 
 
 def read(path):

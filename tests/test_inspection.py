@@ -5,14 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+from pictures import random_pixels
+from pictures import write_pictures
 from PIL import Image
 
 from progan_tf import inspection
 from progan_tf import preparation
 from progan_tf.data import Cats
 from progan_tf.errors import UserError
-from tests.pictures import random_pixels
-from tests.pictures import write_pictures
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 RECORDS = GOLDENS / "official_tfrecords"

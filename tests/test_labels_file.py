@@ -4,11 +4,11 @@ import pathlib
 
 import numpy as np
 import pytest
+from pictures import write_pictures
 
 from progan_tf.data.folder import Folder
 from progan_tf.data.labels_file import read_labels_file
 from progan_tf.errors import UserError
-from tests.pictures import write_pictures
 
 PICTURES = [pathlib.Path(name) for name in ("a,1.png", "b.png", "c/d.png")]
 

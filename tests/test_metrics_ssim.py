@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from scipy import signal
+from test_metrics_swd import blocks
 
 from progan_tf.errors import UserError
 from progan_tf.metrics import Similarity
 from progan_tf.metrics import ms_ssim
 from progan_tf.metrics import ssim
-from tests.test_metrics_swd import blocks
 
 
 def pairs(seed, n, resolution):

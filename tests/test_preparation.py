@@ -9,6 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from pictures import random_pixels
+from pictures import write_pictures
 
 from progan_tf import inspection
 from progan_tf import preparation
@@ -19,8 +21,6 @@ from progan_tf.data import Loader
 from progan_tf.data import Source
 from progan_tf.data import TFRecords
 from progan_tf.errors import UserError
-from tests.pictures import random_pixels
-from tests.pictures import write_pictures
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 RECORDS = GOLDENS / "official_tfrecords"

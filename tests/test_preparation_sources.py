@@ -4,12 +4,12 @@ import pathlib
 
 import numpy as np
 import pytest
+from pictures import random_pixels
 from PIL import Image
 
 from progan_tf import preparation
 from progan_tf.data.tfrecords import TFRecords
 from progan_tf.errors import UserError
-from tests.pictures import random_pixels
 
 PICTURES = pathlib.Path(__file__).parent / "goldens" / "official_tfrecords_png"
 

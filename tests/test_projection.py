@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tiny import make_run
 
 from progan_tf import projection
 from progan_tf.checkpoint import load_generator
@@ -24,7 +25,6 @@ from progan_tf.projection_files import check_places
 from progan_tf.projection_files import read_target
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import images_of
-from tests.tiny import make_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -10,10 +10,10 @@ import sys
 
 import numpy as np
 import tensorflow as tf
+from tiny import tiny_config
 
 from progan_tf.devices import make_strategy
 from progan_tf.step import TrainingStep
-from tests.tiny import tiny_config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -91,7 +91,7 @@ def test_two_workers_train_equally(tmp_path):
         }
         workers.append(
             subprocess.Popen(
-                [sys.executable, "-m", "tests.worker", str(tmp_path / "run")],
+                [sys.executable, "tests/worker.py", str(tmp_path / "run")],
                 cwd=ROOT,
                 env={
                     **os.environ,

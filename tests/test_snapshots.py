@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from tiny import make_growing_run
+from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
-from progan_tf.snapshots import Snapshots
-from tests.tiny import make_growing_run
-from tests.tiny import make_run
+from progan_tf.evaluation.snapshots import Snapshots
 
 
 def test_snapshots_are_what_the_average_drew_then(tmp_path):

@@ -4,20 +4,20 @@ import logging
 import os
 
 import pytest
+from comparing import FAKES
+from comparing import SIZE
+from comparing import Projections
+from comparing import comparison
+from comparing import in_batches
+from comparing import no_bar
+from comparing import reals_in
+from pictures import write_pictures
 
-from progan_tf import measures
-from progan_tf.comparison import Comparison
 from progan_tf.data import Cats
-from progan_tf.reals import Reals
-from progan_tf.statistics_cache import StatisticsCache
-from tests.comparing import FAKES
-from tests.comparing import SIZE
-from tests.comparing import Projections
-from tests.comparing import comparison
-from tests.comparing import in_batches
-from tests.comparing import no_bar
-from tests.comparing import reals_in
-from tests.pictures import write_pictures
+from progan_tf.evaluation import measures
+from progan_tf.evaluation.comparison import Comparison
+from progan_tf.evaluation.reals import Reals
+from progan_tf.evaluation.statistics_cache import StatisticsCache
 
 
 class Counting(Cats):

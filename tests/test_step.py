@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import checkpoint_values
+from tiny import tiny_config
 
 from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.gradients import fade_reals
 from progan_tf.step import TrainingStep
 from progan_tf.trainer import Trainer
-from tests.tiny import checkpoint_values
-from tests.tiny import tiny_config
 
 
 @pytest.fixture

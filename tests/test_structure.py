@@ -45,14 +45,11 @@ TIERS = (
     },
     {"networks"},
     {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
-    | {"evaluation_files", "statistics_cache", "weights"},
+    | {"weights"},
     {"films", "hub_module", "image_files", "projection", "samples", "step"}
-    | {"inspection", "preparation", "stopping", "walks"}
-    | {"measures", "metric_plot", "reals", "snapshots"},
-    {"comparison", "evaluation_log", "subjects"},
-    {"training_evaluation"},
-    {"array_files", "fine_tuning", "projection_files", "trainer"}
-    | {"evaluation"},
+    | {"inspection", "preparation", "stopping", "walks"},
+    {"array_files", "evaluation", "fine_tuning", "projection_files"},
+    {"trainer"},
     {"command"},
     {"generator_flags"},
     COMMANDS,
@@ -66,7 +63,7 @@ PURE = (
     "command",
     "config",
     "evaluate",
-    "evaluation",
+    "evaluation.evaluation",
     "film",
     "films",
     "generate",

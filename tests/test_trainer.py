@@ -11,6 +11,9 @@ import keras
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import checkpoint_values
+from tiny import make_folder
+from tiny import tiny_config
 
 from progan_tf import devices
 from progan_tf.checkpoint import load_generator
@@ -18,9 +21,6 @@ from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.sampling import seeded_latents
 from progan_tf.trainer import Trainer
-from tests.tiny import checkpoint_values
-from tests.tiny import make_folder
-from tests.tiny import tiny_config
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

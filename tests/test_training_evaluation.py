@@ -1,25 +1,26 @@
 """Evaluations while a run trains: its numbers, its best, and nothing else."""
 
 import json
+import time
 
 import numpy as np
 import pytest
+from tiny import checkpoint_values
+from tiny import tiny_config
 
 from progan_tf import metrics
 from progan_tf.checkpoint import load_generator
 from progan_tf.data import Cats
 from progan_tf.devices import make_strategy
-from progan_tf.evaluation_files import read_lines
+from progan_tf.evaluation.files import read_lines
+from progan_tf.evaluation.reals import Reals
+from progan_tf.evaluation.snapshots import Snapshots
+from progan_tf.evaluation.training import TrainingEvaluation
 from progan_tf.networks import generator_of
-from progan_tf.reals import Reals
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import seeded_latents
-from progan_tf.snapshots import Snapshots
 from progan_tf.stopping import StopRequest
 from progan_tf.trainer import Trainer
-from progan_tf.training_evaluation import TrainingEvaluation
-from tests.tiny import checkpoint_values
-from tests.tiny import tiny_config
 
 
 @pytest.fixture(autouse=True)
@@ -170,6 +171,19 @@ def test_what_is_better(untrained, tmp_path):
         assert (best_of(tmp_path / "run") != old) == replaced
         assert said[-1].startswith(f"At 0.0{seen} kimg: swd_avg ")
         assert said[-1].endswith(", the best so far.") == replaced
+    run.close()
+
+
+def test_evaluations_to_come_take_time(untrained):
+    run, _ = untrained
+    assert run.seconds_left(24) == 0  # Not known yet.
+    began = time.perf_counter()
+    run.run(24)
+    # Of 64 images, one every 16.
+    most = (time.perf_counter() - began) * (64 - 24) / 16
+    assert 0 < run.seconds_left(24) <= most
+    assert run.seconds_left(44) == pytest.approx(run.seconds_left(24) / 2)
+    assert run.seconds_left(64) == 0
     run.close()
 
 

@@ -8,12 +8,12 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from test_films import read_gif
+from test_films import read_mp4
+from tiny import make_run
 
 from progan_tf import sampling
 from progan_tf.checkpoint import load_generator
-from tests.test_films import read_gif
-from tests.test_films import read_mp4
-from tests.tiny import make_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

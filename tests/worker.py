@@ -4,8 +4,9 @@ import hashlib
 import pathlib
 import sys
 
+from tiny import tiny_config
+
 from progan_tf.trainer import Trainer
-from tests.tiny import tiny_config
 
 if __name__ == "__main__":
     run_dir = pathlib.Path(sys.argv[1])

@@ -10,8 +10,8 @@ from progan_tf.data import ShuffledOrder
 from progan_tf.data import open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.errors import UserError
-from progan_tf.reals import batch_size
-from progan_tf.reals import cut
+from progan_tf.evaluation.reals import batch_size
+from progan_tf.evaluation.reals import cut
 
 _NOT_FINITE = "an image of the generator is not finite"
 _log = logging.getLogger("progan_tf")
@@ -101,7 +101,7 @@ class RunSubjects:
 
     def __init__(self, run_dir, every=False):
         # Here, because it loads TensorFlow.
-        from progan_tf import snapshots
+        from progan_tf.evaluation import snapshots
 
         self._run = snapshots.Snapshots(run_dir)
         self._chosen = self._run.snapshots[::-1][: None if every else 1]

@@ -137,7 +137,9 @@ def files_fingerprint(path: str | os.PathLike) -> str:
 def code_fingerprint() -> str:
     """A digest of the code of the metrics, which their statistics depend on."""
     digest = hashlib.sha256()
-    for path in sorted(pathlib.Path(__file__).parent.glob("metrics/*.py")):
+    for path in sorted(
+        pathlib.Path(__file__).parent.parent.glob("metrics/*.py")
+    ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

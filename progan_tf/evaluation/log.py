@@ -3,10 +3,10 @@
 import json
 import pathlib
 
-from progan_tf.evaluation_files import METRICS_FILE
-from progan_tf.evaluation_files import PLOT_FILE
-from progan_tf.evaluation_files import about
-from progan_tf.evaluation_files import read_lines
+from progan_tf.evaluation.files import METRICS_FILE
+from progan_tf.evaluation.files import PLOT_FILE
+from progan_tf.evaluation.files import about
+from progan_tf.evaluation.files import read_lines
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
 
@@ -47,7 +47,7 @@ class EvaluationLog:
             self._write_scalars(lines)
         if self._schedule:
             # Here, because matplotlib takes a second to import.
-            from progan_tf.metric_plot import save_plot
+            from progan_tf.evaluation.plot import save_plot
 
             path = self._folder / PLOT_FILE
             save_plot(path, together, self._schedule)

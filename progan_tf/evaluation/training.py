@@ -3,21 +3,22 @@
 import contextlib
 import json
 import pathlib
+import time
 
-from progan_tf import measures
 from progan_tf.checkpoint import save_keras
-from progan_tf.comparison import Comparison
 from progan_tf.errors import UserError
-from progan_tf.evaluation_files import FOLDER
-from progan_tf.evaluation_files import lines_of
-from progan_tf.evaluation_log import EvaluationLog
+from progan_tf.evaluation import measures
+from progan_tf.evaluation.comparison import Comparison
+from progan_tf.evaluation.files import FOLDER
+from progan_tf.evaluation.files import lines_of
+from progan_tf.evaluation.log import EvaluationLog
+from progan_tf.evaluation.reals import Reals
+from progan_tf.evaluation.statistics_cache import StatisticsCache
+from progan_tf.evaluation.subjects import Generated
+from progan_tf.evaluation.subjects import Subject
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
-from progan_tf.reals import Reals
 from progan_tf.run_log import kimg
-from progan_tf.statistics_cache import StatisticsCache
-from progan_tf.subjects import Generated
-from progan_tf.subjects import Subject
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"
 _METRICS = ("swd", "ms_ssim")
@@ -57,6 +58,7 @@ class TrainingEvaluation:
         )
         self._comparison = self._generated = None
         self._evaluated = -1
+        self._seconds = 0.0  # That the last one took.
 
     def run(self, images_seen):
         """Evaluate, unless the resolution is too low or this was just done.
@@ -74,6 +76,7 @@ class TrainingEvaluation:
         place = f"{kimg(images_seen)} kimg"
         try:
             self._prepare(phase.resolution)
+            began = time.perf_counter()
             with self._faded(phase.resolution, images_seen):
                 results = self._results()
             self._write(results, images_seen)
@@ -83,8 +86,19 @@ class TrainingEvaluation:
         except UserError as error:
             self._say(f"Not evaluated at {place}: {error}")
         else:
+            self._seconds = time.perf_counter() - began
             numbers = [_in_words(result) for result in results]
             self._say(f"At {place}: {'; '.join(numbers)}{best}.")
+
+    def seconds_left(self, images_seen):
+        """Seconds that the evaluations to come take, each like the last one.
+
+        Args:
+            images_seen: int.
+        """
+        every = 1000 * self._config.eval_kimg
+        left = self._schedule.total_images - images_seen
+        return self._seconds * left / every if every else 0.0
 
     def close(self):
         """Flush what TensorBoard buffers."""

@@ -6,7 +6,7 @@ import matplotlib.figure
 import matplotlib.lines
 import matplotlib.ticker
 
-from progan_tf.evaluation_files import about
+from progan_tf.evaluation.files import about
 from progan_tf.files import write_atomically
 
 _TITLES = {

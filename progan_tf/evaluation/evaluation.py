@@ -7,22 +7,22 @@ import pathlib
 
 import numpy as np
 
-from progan_tf import measures
 from progan_tf import metrics
-from progan_tf.comparison import Comparison
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
-from progan_tf.evaluation_files import FOLDER
-from progan_tf.evaluation_files import lines_of
-from progan_tf.evaluation_log import EvaluationLog
+from progan_tf.evaluation import measures
+from progan_tf.evaluation.comparison import Comparison
+from progan_tf.evaluation.files import FOLDER
+from progan_tf.evaluation.files import lines_of
+from progan_tf.evaluation.log import EvaluationLog
+from progan_tf.evaluation.reals import Reals
+from progan_tf.evaluation.reals import at_resolution
+from progan_tf.evaluation.statistics_cache import StatisticsCache
+from progan_tf.evaluation.statistics_cache import files_fingerprint
 from progan_tf.files import writing
 from progan_tf.images import nearest_up
 from progan_tf.images import save_png
 from progan_tf.progress import progress
-from progan_tf.reals import Reals
-from progan_tf.reals import at_resolution
-from progan_tf.statistics_cache import StatisticsCache
-from progan_tf.statistics_cache import files_fingerprint
 
 # Bars between its rows would tear the table apart.
 _progress = functools.partial(progress, leave=False)
