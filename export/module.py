@@ -44,12 +44,17 @@ class GeneratorModule(tf.train.Checkpoint):
         self.regularization_losses = []
         if trainable:
             self.variables = [
-                tf.Variable(weight.numpy(), name=weight.path.replace("/", "_"))
+                tf.Variable(
+                    weight.numpy(),
+                    trainable=weight.trainable,
+                    name=weight.path.replace("/", "_"),
+                )
                 for weight in generator.weights
             ]
-            # In the order of the weights, of which all are trained: alpha is
-            # no part of a generator without a fade.
-            self.trainable_variables = list(self.variables)
+            # All but the alpha of a fade.
+            self.trainable_variables = [
+                variable for variable in self.variables if variable.trainable
+            ]
         weights = _weights_of(generator, self.variables)
 
         def images(inputs):
@@ -64,6 +69,14 @@ class GeneratorModule(tf.train.Checkpoint):
             input_signature=[self._input_spec()],
             autograph=False,
         )
+        if self._classes:
+            # A signature takes its inputs by name, and TFSMLayer gives it but
+            # one; of an attribute of the same name it gives the dict.
+            self.serving_default = tf.function(
+                lambda inputs: {IMAGES: self.__call__(inputs)},
+                input_signature=[self._input_spec()],
+                autograph=False,
+            )
 
     def _input_spec(self):
         latents = tf.TensorSpec([None, self._latent_size], name=LATENTS)

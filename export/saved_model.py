@@ -117,7 +117,7 @@ def _move(source, target, aside):
         target.rename(aside)
     try:
         source.rename(target)
-    except OSError:
+    except BaseException:  # Ctrl-C, too: what is aside is removed in the end.
         if aside.exists():
             with contextlib.suppress(OSError):
                 aside.rename(target)

@@ -5,6 +5,8 @@ is whole. A manifest beside it, `.NAME.generate.json`, tells how far it is, so
 that an interrupted one goes on there.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import io
 import math
@@ -14,11 +16,12 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
-from typing import BinaryIO
 
 import numpy as np
 
+from progan_tf.errors import UserError
 from progan_tf.files import writing
 from progan_tf.image_files import MANIFEST
 from progan_tf.image_files import SeededImages
@@ -55,16 +58,16 @@ def save_array(
         How many images were made: 0 where the file is there already.
 
     Raises:
-        UserError: there is a file of another request, or the place cannot
-            be written.
+        UserError: there is a file of another request, another process is
+            writing it, or the place cannot be written.
     """
     file = _ArrayFile(source, seeds, pathlib.Path(path))
     if file.is_whole():
         return 0
-    done = file.claim(overwrite)
-    left = seeds[done:]
-    images = source.images(left)
-    file.write(progress(images, len(left), "image", "generated"))
+    with file.claimed(overwrite) as done:
+        left = seeds[done:]
+        images = source.images(left)
+        file.write(progress(images, len(left), "image", "generated"))
     return len(left)
 
 
@@ -103,49 +106,65 @@ class _ArrayFile:
             and not self._partial.exists()
         )
 
-    def claim(self, overwrite: bool) -> int:
-        """Take the place; returns how many images are written already.
+    @contextlib.contextmanager
+    def claimed(self, overwrite: bool) -> Iterator[int]:
+        """Hold the place; yields how many images are written already.
 
         Raises:
-            UserError: something of another request is there.
+            UserError: something of another request is there, another process
+                is writing it, or the place cannot be written.
         """
         there = self._path.exists()
         if self._found != self._request:
             there = there or self._partial.exists()
         if there and not overwrite:
             raise occupied(self._path, self._found, self._request)
-        size = self._partial.stat().st_size if self._partial.exists() else 0
-        if size < self._end(self._done):
-            self._done, self._crc = 0, zlib.crc32(self._header)
-        return self._done
+        with writing(self._path):
+            # Not emptied: another process may be writing it.
+            descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT, 0o666)
+            with open(descriptor, "r+b") as self._file:
+                self._lock()
+                if os.fstat(descriptor).st_size < self._end(self._done):
+                    self._done, self._crc = 0, zlib.crc32(self._header)
+                yield self._done
 
     def write(self, images: Iterable[np.ndarray]) -> None:
         """Write the images that are missing, and give the file its name."""
-        with writing(self._path):
-            with open(self._partial, "r+b" if self._done else "w+b") as file:
-                self._save(file)
+        self._save()
+        noted = time.monotonic()
+        self._file.seek(self._end(self._done))
+        for image in images:
+            data = np.ascontiguousarray(image)
+            self._file.write(data)
+            self._done += 1
+            self._crc = zlib.crc32(data, self._crc)
+            if time.monotonic() - noted >= _SECONDS:
+                self._save()
                 noted = time.monotonic()
-                file.seek(self._end(self._done))
-                for image in images:
-                    data = np.ascontiguousarray(image)
-                    file.write(data)
-                    self._done += 1
-                    self._crc = zlib.crc32(data, self._crc)
-                    if time.monotonic() - noted >= _SECONDS:
-                        self._save(file)
-                        noted = time.monotonic()
-                self._complete(file)
-            os.replace(self._partial, self._path)
+        self._complete()
+        os.replace(self._partial, self._path)
 
-    def _save(self, file: BinaryIO) -> None:
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another command is writing {self._path}; wait for it or "
+                "choose another file"
+            ) from error
+        except OSError:
+            pass  # Some network file systems have no locks.
+
+    def _save(self) -> None:
         """Note what is written once it has reached the disk."""
-        file.flush()
-        os.fsync(file.fileno())
+        self._file.flush()
+        os.fsync(self._file.fileno())
         fields = {"done": self._done, "crc": self._crc}
         write_manifest(self._manifest, {"request": self._request, **fields})
 
-    def _complete(self, file: BinaryIO) -> None:
+    def _complete(self) -> None:
         """Write what stands before and after the images."""
+        file = self._file
         if self._done != self._count:
             raise ValueError(f"expected {self._count} images; got {self._done}")
         entry = self._zip_entry()
@@ -164,7 +183,7 @@ class _ArrayFile:
                     np.save(buffer, array)
                     entry = _entry(f"{name}.npy")
                     archive.writestr(entry, buffer.getvalue())
-        self._save(file)
+        self._save()
 
     def _zip_entry(self) -> zipfile.ZipInfo:
         """The images as a file in an archive, at its very beginning."""

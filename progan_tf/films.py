@@ -24,6 +24,8 @@ from progan_tf.progress import progress
 
 # Beyond it few players show a film.
 _LONGEST_SIDE = 8192
+# As of a grid of images: `image_files`.
+_LONGEST_STRIP = 65_500
 # Browsers slow GIFs down that show a frame for 0.01 s.
 _HIGHEST_GIF_FPS = 50
 # Pillow holds all frames of a GIF in memory, a byte a pixel.
@@ -69,11 +71,24 @@ def check_place(path, suffixes, fps):
         )
 
 
+def check_size(height, width, most=_LONGEST_SIDE):
+    """Raise UserError for more pixels a side than a film may have."""
+    if max(height, width) > most:
+        raise UserError(
+            f"expected at most {most} pixels a side; received "
+            f"{width}x{height}; show fewer or smaller cells"
+        )
+
+
 def write(frames, path, fps, total):
     """Write a film, see `write_film`, or as FILE.png its frames in a row."""
     if pathlib.Path(path).suffix.lower() == ".png":
-        row = list(_checked(frames, total))
-        save_png(path, make_grid(np.stack(row), total))
+        frames = _checked(frames, total)
+        first = next(frames)
+        height, width, _ = first.shape
+        # Before the others are made, all of which a strip holds in memory.
+        check_size(height, width * total, _LONGEST_STRIP)
+        save_png(path, make_grid(np.stack([first, *frames]), total))
     else:
         write_film(frames, path, fps, total)
 
@@ -172,7 +187,8 @@ def _read(path):
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGB"))
-    except OSError as error:
+    except Exception as error:
+        # Of any kind: Pillow's readers meet whatever a broken file holds.
         raise UserError(
             f"cannot read {path}: {error}; delete it to leave it out"
         ) from error
@@ -206,11 +222,7 @@ def _checked(frames, total):
                 f"expected {total} frames uint8 {shape}; frame {count} is "
                 f"{frame.dtype} {frame.shape}"
             )
-        if max(shape[:2]) > _LONGEST_SIDE:
-            raise UserError(
-                f"expected a film of at most {_LONGEST_SIDE} pixels a side; "
-                f"received {shape[1]}x{shape[0]}; show fewer or smaller cells"
-            )
+        check_size(*shape[:2])
         yield np.ascontiguousarray(np.broadcast_to(frame, (*shape[:2], 3)))
     if count != total:
         raise ValueError(f"expected {total} frames; received {count}")

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from progan_tf import films
 from progan_tf import sampling
 from progan_tf.errors import UserError
 from progan_tf.images import make_grid
@@ -104,8 +105,14 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
 
     Returns:
         Iterator of uint8 `[height, width, channels]`.
+
+    Raises:
+        UserError: at once, for frames that are too large for a film.
     """
     frames, count, latent_size = latents.shape
+    _, height, width, _ = generator.output_shape
+    grid_rows = -(-count // columns)
+    films.check_size(grid_rows * height * scale, columns * width * scale)
     rows = latents.reshape(frames * count, latent_size)  # [FZ] F = frame, cell
     row_labels = None if labels is None else np.tile(labels, frames)
 
@@ -115,9 +122,12 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
             part_labels = None if labels is None else row_labels[part]
             yield from sampling.images_of(generator, rows[part], part_labels)
 
-    cells = pictures()
-    while frame := list(itertools.islice(cells, count)):
-        yield make_grid(nearest_up(np.stack(frame), scale), columns)
+    def grids():
+        cells = pictures()
+        while frame := list(itertools.islice(cells, count)):
+            yield make_grid(nearest_up(np.stack(frame), scale), columns)
+
+    return grids()
 
 
 def cell_labels(generator, seeds, chosen=None):

@@ -153,6 +153,22 @@ def test_a_file_of_an_unknown_request(tmp_path):
     np.testing.assert_array_equal(np.load(path), images_of(SEEDS))
 
 
+def test_two_at_once(tmp_path):
+    path = tmp_path / "x.npz"
+    save_array(Source(), SEEDS, tmp_path / "whole.npz")
+
+    class Second(Source):
+        def images(self, seeds):
+            for number, image in enumerate(super().images(seeds)):
+                if number == 2:
+                    with pytest.raises(UserError, match="is writing .*x.npz"):
+                        save_array(Source(), SEEDS, path)
+                yield image
+
+    assert save_array(Second(), SEEDS, path) == len(SEEDS)
+    assert path.read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
 def test_one_image_is_held_at_a_time(tmp_path):
     source = Source()
     save_array(source, range(200), tmp_path / "x.npz")

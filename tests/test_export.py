@@ -127,6 +127,15 @@ def test_trainable_module(tmp_path, generator):
     assert sum(moved) == len(weights)
 
 
+def test_alpha_of_a_fade_is_not_trained(tmp_path):
+    path = str(tmp_path / "module")
+    export_saved_model(make_generator(fade=True), path, trainable=True)
+    layer = hub.KerasLayer(path, trainable=True)
+    (alpha,) = layer.non_trainable_weights
+    assert alpha.numpy() == np.float32(0.25)
+    assert len(layer.trainable_weights) == len(layer.weights) - 1 > 10
+
+
 def test_classes(tmp_path):
     generator = make_generator(num_classes=3)
     path = str(tmp_path / "module")
@@ -136,9 +145,12 @@ def test_classes(tmp_path):
     inputs = {"latent_vector": LATENTS, "labels": labels}
     loaded = hub.load(path)
     signature = loaded.signatures["default"]
+    layer = keras.layers.TFSMLayer(path, call_endpoint="serving_default")
+    symbols = {k: keras.Input(v.shape[1:], name=k) for k, v in inputs.items()}
     for images in (
         loaded(inputs),
         hub.KerasLayer(path)(inputs),
+        keras.Model(symbols, layer(symbols)["default"])(inputs),
         signature(**{k: tf.constant(v) for k, v in inputs.items()})["default"],
     ):
         np.testing.assert_allclose(images, expected, atol=1e-5)
@@ -237,6 +249,23 @@ def test_failure_leaves_what_was_there(tmp_path, generator, monkeypatch):
     with pytest.raises(UserError, match="cannot write .*disk is full"):
         export_saved_model(generator, path, overwrite=True)
     assert (path / "saved_model.pb").read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["module"]
+
+
+def test_ctrl_c_while_it_takes_its_place(tmp_path, generator, monkeypatch):
+    path = tmp_path / "module"
+    export_saved_model(make_generator(8), path)
+    rename = pathlib.Path.rename
+
+    def stop_at_the_second(source, target):
+        if source.name == "module" and source != path:
+            raise KeyboardInterrupt
+        return rename(source, target)
+
+    monkeypatch.setattr(pathlib.Path, "rename", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        export_saved_model(generator, path, overwrite=True)
+    assert tf.saved_model.load(str(path))(LATENTS).shape[1] == 8
     assert [p.name for p in tmp_path.iterdir()] == ["module"]
 
 

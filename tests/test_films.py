@@ -184,6 +184,16 @@ def test_a_strip(tmp_path):
     np.testing.assert_array_equal(pixels, expected)
 
 
+def test_a_strip_that_is_too_long(tmp_path):
+    def frames():
+        yield np.zeros((2, 100, 3), "uint8")
+        raise AssertionError("more than one frame was made")
+
+    with pytest.raises(UserError, match="at most 65500 pixels .* 65600x2"):
+        films.write(frames(), tmp_path / "strip.png", 30, total=656)
+    assert not os.listdir(tmp_path)
+
+
 # ---- growth ----
 
 
@@ -241,9 +251,12 @@ def test_mistakes_in_growth(run_dir):
         with pytest.raises(UserError, match=words):
             films.growth_frames(run_dir, 4, **options)
     first, *others = sorted(run_dir.glob("samples/fakes-*"))
-    first.write_bytes(first.read_bytes()[:60])
-    with pytest.raises(UserError, match=f"cannot read .*{first.name}"):
-        list(films.growth_frames(run_dir, 4))
+    whole = first.read_bytes()
+    # Cut short; and without the name of its second chunk.
+    for damaged in (whole[:60], whole[:37] + b"\xff" * 4 + whole[41:]):
+        first.write_bytes(damaged)
+        with pytest.raises(UserError, match=f"cannot read .*{first.name}"):
+            list(films.growth_frames(run_dir, 4))
     for path in (first, *others):
         path.unlink()
     with pytest.raises(UserError, match="no samples/fakes"):

@@ -47,8 +47,8 @@ TIERS = (
     {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
     | {"weights"},
     {"films", "hub_module", "image_files", "projection", "samples", "step"}
-    | {"inspection", "preparation", "stopping", "walks"},
-    {"array_files", "evaluation", "fine_tuning", "projection_files"},
+    | {"inspection", "preparation", "stopping"},
+    {"array_files", "evaluation", "fine_tuning", "projection_files", "walks"},
     {"trainer"},
     {"command"},
     {"generator_flags"},

@@ -89,8 +89,10 @@ def test_a_smooth_walk_is_even_also_from_its_end_to_its_beginning():
 
 
 def test_frames_of_a_walk(monkeypatch):
-    def images_of(generator, latents, labels):
-        assert generator == "generator"
+    generator = types.SimpleNamespace(output_shape=(None, 2, 2, 1))
+
+    def images_of(given, latents, labels):
+        assert given is generator
         # A grey picture 2x2 of the latent's number and its label.
         values = np.array(latents)[:, 0] + 100 * np.array(labels)
         values = values.astype("uint8")
@@ -100,12 +102,20 @@ def test_frames_of_a_walk(monkeypatch):
 
     monkeypatch.setattr(sampling, "images_of", images_of)
     latents = np.arange(60, dtype="uint8").reshape(20, 3, 1)
-    frames = walks.walk_frames("generator", latents, 2, [0, 1, 0], scale=3)
+    frames = walks.walk_frames(generator, latents, 2, [0, 1, 0], scale=3)
     frames = list(frames)
     assert [frame.shape for frame in frames] == [(12, 12, 1)] * 20
     # The 15th frame's latents are 42, 43 and 44; its last cell is empty.
     cells = frames[14].reshape(2, 6, 2, 6).transpose(0, 2, 1, 3).reshape(4, 36)
     assert cells.min(-1).tolist() == cells.max(-1).tolist() == [42, 143, 44, 0]
+
+
+def test_frames_too_large_are_refused_before_any_is_made():
+    # It makes no pictures: a frame of 99 x 99 large ones fills the memory.
+    large = types.SimpleNamespace(output_shape=(None, 1024, 1024, 3))
+    latents = np.zeros((1, 17, 4), "float32")
+    with pytest.raises(UserError, match="at most 8192 pixels .* 9216x2048"):
+        walks.walk_frames(large, latents, columns=9)
 
 
 def test_labels_of_cells():
