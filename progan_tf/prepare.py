@@ -11,13 +11,12 @@
 Then train with --data=data/set.
 """
 
-import signal
-
 from absl import flags
 
 from progan_tf import command
 from progan_tf import inspection
 from progan_tf import preparation
+from progan_tf.data import place
 from progan_tf.data.writers import FORMS
 from progan_tf.errors import UserError
 
@@ -48,17 +47,16 @@ def define_flags():
 
 def main():
     """Prepare, inspect or verify."""
-    if [FLAGS.source, FLAGS.inspect, FLAGS.verify].count(None) != 2:
+    # An empty one, as of a shell variable that is not set, is none.
+    if sum(map(bool, (FLAGS.source, FLAGS.inspect, FLAGS.verify))) != 1:
         raise UserError("expected one of --source, --inspect and --verify")
-    # As Ctrl-C does, so that nothing half-written stays.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if FLAGS.inspect:
         print(inspection.describe(FLAGS.inspect))
         print(f"samples: {inspection.save_samples(FLAGS.inspect, FLAGS.out)}")
         return
     out, overwrite = FLAGS.out, FLAGS.overwrite
     if FLAGS.source:
-        preparation.check_place(out, overwrite, FLAGS.source)
+        place.check_place(out, overwrite, FLAGS.source)
     # Only now, because it takes seconds; it writes and checks records.
     command.import_tensorflow()
     if FLAGS.verify:

@@ -153,6 +153,8 @@ def spoil(folder, what):
         (folder / "compact.json").write_text("{}")
     elif what == "count":
         replace(folder / "compact.json", count=7)
+    elif what == "text":
+        replace(folder / "compact.json", count="6")
     elif what == "cut off":
         data = (folder / "pictures.webp").read_bytes()
         (folder / "pictures.webp").write_bytes(data[:-1])
@@ -187,6 +189,7 @@ def spoil(folder, what):
         ("no json", "cannot read .*compact.json: Expecting"),
         ("other keys", "cannot read .*compact.json: .*missing"),
         ("count", r"uint64 \[8\] in .*index.npy, found uint64 \[7\]"),
+        ("text", "cannot read .*compact.json: '6' is no whole number; copy"),
         ("cut off", r"expected (\d+) bytes in .*webp, found (?!\1)\d+; copy"),
         ("level", "cannot read .*r03.raw: No such file"),
         ("checks", "cannot read .*checks.npy: "),

@@ -197,6 +197,24 @@ def test_a_decompression_bomb_counts_as_unreadable(tmp_path, monkeypatch):
     assert Folder(tmp_path).unreadable == 1
 
 
+def test_a_sub_folder_that_may_not_be_read(tmp_path, monkeypatch, caplog):
+    _fill(tmp_path, 20)
+    _fill(tmp_path / "lost+found", 20)
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("lost+found"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    # Not by its mode, which means nothing to root.
+    monkeypatch.setattr("os.scandir", refuse)
+    assert len(Folder(tmp_path)) == 20
+    assert caplog.messages == [
+        f"skipped unreadable folder {tmp_path}/lost+found: Permission denied"
+    ]
+
+
 def test_wrong_folders(tmp_path):
     with pytest.raises(UserError, match="expected a folder .*nowhere"):
         Folder(tmp_path / "nowhere")

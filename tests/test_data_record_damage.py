@@ -166,6 +166,21 @@ def test_damage_in_the_middle_is_met_by_its_record(records):
         source.images(ALL, 8)
 
 
+def test_two_records_in_one_are_found(records):
+    file = level(records, 4)
+    whole = file.read_bytes()
+    # As long as records 5 and 6, so that the file's size gives nothing away.
+    write_records(file, [bytes(2 * 98 - 16)])
+    together = file.read_bytes()
+    assert len(together) == 2 * 98
+    file.write_bytes(whole[: 5 * 98] + together + whole[7 * 98 :])
+    source = TFRecords(records)
+    with pytest.raises(UserError, match="r02.* number 5, counted"):
+        source.images(ALL, 4)
+    with pytest.raises(UserError, match="r02.* is damaged or something else"):
+        list(source.verify())
+
+
 def test_wrong_data_is_one_line_and_writes_nothing(tmp_path, records):
     bad_files(records, "no labels")
     answer = subprocess.run(

@@ -97,6 +97,7 @@ def test_flags(tmp_path):
 def test_mistakes(tmp_path):
     source, out = f"--source={PICTURES}", f"--out={tmp_path / 'set'}"
     assert_mistake(run(), "one of --source, --inspect and --verify")
+    assert_mistake(run("--inspect="), "one of --source, --inspect")
     assert_mistake(run(source), "--out=FOLDER")
     assert_mistake(run(source, f"--out={RECORDS}"), "--overwrite")
     assert_mistake(run(f"--inspect={tmp_path}"), "compact.json")
@@ -145,6 +146,6 @@ def test_killed_at_work(tmp_path):
     process = start_and_wait()
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate()
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert "Traceback" not in stderr
     assert names(tmp_path) == []

@@ -71,5 +71,7 @@ def open_source(data: str, channels: int = 3, labels: bool = False) -> Source:
         if has_records(data):
             return TFRecords(data, channels, labels)
         return Folder(data, channels, labels)
-    problem = "is not a folder" if os.path.exists(data) else "does not exist"
+    problem = "does not exist"
+    if os.path.exists(data):
+        problem = "is not a folder; an .npz file goes through progan_tf.prepare"
     raise UserError(f"expected --data={_UNDERSTOOD}; {data!r} {problem}")

@@ -93,6 +93,9 @@ class About(NamedTuple):
         try:
             about = cls(**json.loads(path.read_text(encoding="utf-8")))
             about = about._replace(class_names=tuple(about.class_names))
+            for number in (about.count, about.resolution, about.channels):
+                if not isinstance(number, int):
+                    raise ValueError(f"{number!r} is no whole number")
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
                 f"cannot read {path}: {error}; copy or prepare the data again"

@@ -1,4 +1,4 @@
-"""Reading parts of large files.
+"""Reading folders and parts of large files.
 
 Nothing is mapped into memory or read ahead here: what a process holds is
 what it asked for, and the system's cache keeps the rest while it has room.
@@ -35,7 +35,7 @@ def read_rows(
                 if os.preadv(descriptor, [row], index * size) != size:
                     raise UserError(_cut_off(path, (index + 1) * size))
     except OSError as error:
-        raise UserError(_unreadable(path, error)) from error
+        raise cannot_read(path, error) from error
     return rows
 
 
@@ -49,10 +49,22 @@ def read_part(path: str | os.PathLike, start: int, size: int) -> bytes:
         with open(path, "rb", buffering=0) as file:
             part = os.pread(file.fileno(), size, start)
     except OSError as error:
-        raise UserError(_unreadable(path, error)) from error
+        raise cannot_read(path, error) from error
     if len(part) != size:
         raise UserError(_cut_off(path, start + size))
     return part
+
+
+def list_folder(path: str | os.PathLike) -> list[str]:
+    """Returns the names in a folder, in the order of the file system.
+
+    Raises:
+        UserError: there is no such folder, or it may not be read.
+    """
+    try:
+        return os.listdir(path)
+    except OSError as error:
+        raise cannot_read(path, error) from error
 
 
 def file_size(path: str | os.PathLike) -> int:
@@ -64,7 +76,12 @@ def file_size(path: str | os.PathLike) -> int:
     try:
         return os.stat(path).st_size
     except OSError as error:
-        raise UserError(_unreadable(path, error)) from error
+        raise cannot_read(path, error) from error
+
+
+def cannot_read(path: str | os.PathLike, error: OSError) -> UserError:
+    """Returns the error of a path that cannot be read."""
+    return UserError(f"cannot read {path}: {error.strerror or error}")
 
 
 def _cut_off(path: str | os.PathLike, size: int) -> str:
@@ -72,7 +89,3 @@ def _cut_off(path: str | os.PathLike, size: int) -> str:
         f"expected at least {size} bytes in {path}, found "
         f"{os.path.getsize(path)}: it is cut off; copy or prepare it again"
     )
-
-
-def _unreadable(path: str | os.PathLike, error: OSError) -> str:
-    return f"cannot read {path}: {error.strerror or error}"

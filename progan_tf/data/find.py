@@ -1,5 +1,6 @@
 """Finding the picture files in a folder, and the classes they are in."""
 
+import logging
 import os
 import pathlib
 
@@ -14,7 +15,8 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
     """Returns the picture files under a folder, at any depth.
 
     Args:
-        root: the folder. Hidden files and folders in it are left out.
+        root: the folder. Hidden files and folders in it are left out, and
+            folders that cannot be read are, after a warning.
 
     Returns:
         paths relative to `root`, sorted by their text with slashes: the
@@ -26,7 +28,7 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
     if not root.is_dir():
         raise UserError(f"expected a folder of pictures, got {root}")
     pictures, others, visited = [], 0, set()
-    for folder, names, files in os.walk(root, followlinks=True):
+    for folder, names, files in os.walk(root, onerror=_warn, followlinks=True):
         # A link to a folder above would otherwise be followed for ever.
         visited.add(os.path.realpath(folder))
         names[:] = sorted(
@@ -50,6 +52,16 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
             "choose another folder"
         )
     return sorted(pictures, key=pathlib.PurePath.as_posix)
+
+
+def _warn(error: OSError) -> None:
+    """Names a folder that cannot be read, which is then left out.
+
+    That is usual at the root of a disk, where `lost+found` is the system's.
+    """
+    logging.getLogger("progan_tf").warning(
+        "skipped unreadable folder %s: %s", error.filename, error.strerror
+    )
 
 
 def find_classes(

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf.data.disk import file_size
+from progan_tf.data.disk import list_folder
 from progan_tf.data.disk import read_part
 from progan_tf.data.example import example_before_data
 from progan_tf.data.example import parse_example
@@ -53,8 +54,12 @@ def labels_file(name: str) -> str:
 
 
 def has_records(folder: str | os.PathLike) -> bool:
-    """Says whether a folder has files that are called like records."""
-    return any(_FILE.fullmatch(name) for name in os.listdir(folder))
+    """Says whether a folder has files that are called like records.
+
+    Raises:
+        UserError: the folder cannot be read.
+    """
+    return any(_FILE.fullmatch(name) for name in list_folder(folder))
 
 
 def open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
@@ -165,7 +170,7 @@ def read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
 
 def _find(folder: pathlib.Path) -> tuple[str, list[int]]:
     """Returns the name of the records in a folder and their resolutions."""
-    matches = [_FILE.fullmatch(name) for name in os.listdir(folder)]
+    matches = [_FILE.fullmatch(name) for name in list_folder(folder)]
     found = [(match[1], int(match[2])) for match in matches if match]
     names = sorted({name for name, _ in found})
     if len(names) != 1:

@@ -109,6 +109,6 @@ class TFRecords(Source):
             for level, records in zip(levels, files, strict=True):
                 try:
                     next(records)
-                except tf.errors.OpError as error:
+                except (tf.errors.OpError, StopIteration) as error:
                     raise damaged(level, number) from error
             yield
