@@ -16,11 +16,11 @@ from progan_tf.metrics.batches import prefetched
 from progan_tf.metrics.features import Features
 from progan_tf.metrics.features import extract_features
 from progan_tf.metrics.features import feature_batches
-from progan_tf.metrics.features import load_features
 from progan_tf.metrics.frechet import frechet_distance
 from progan_tf.metrics.frechet import gaussian_statistics
 from progan_tf.metrics.kernel import KernelDistance
 from progan_tf.metrics.kernel import kernel_distance
+from progan_tf.metrics.load import load_features
 from progan_tf.metrics.manifold import PrecisionRecall
 from progan_tf.metrics.manifold import precision_recall
 from progan_tf.metrics.neighbours import Neighbours

@@ -4,9 +4,6 @@ Distances in such a space follow what a network sees, not single pixels. They
 compare only with numbers from the same network.
 """
 
-import os
-import pathlib
-
 import numpy as np
 
 from progan_tf.errors import UserError
@@ -21,33 +18,6 @@ GRAPH_FILE = "classify_image_graph_def.pb"
 # A network sees pictures in groups of one size, the last one filled up: another
 # size is computed by other kernels, whose numbers differ in the last digits.
 _GROUP = 16
-
-
-def load_features(source):
-    """Load a network that turns pictures into vectors.
-
-    Args:
-        source: str or path. The folder of a SavedModel, an address that
-            `tensorflow_hub.load` takes, or the Inception-2015-12-05 graph:
-            the file classify_image_graph_def.pb or its folder.
-
-    Returns:
-        `Features`.
-
-    Raises:
-        UserError: if it cannot be loaded or has another interface.
-    """
-    # Here, because most metrics need neither of them, nor TensorFlow.
-    from progan_tf.metrics.hub_features import HubModule
-    from progan_tf.metrics.inception import InceptionGraph
-
-    source = os.fspath(source)
-    path = pathlib.Path(source)
-    if (path / GRAPH_FILE).is_file():
-        return InceptionGraph(path / GRAPH_FILE)
-    if path.is_file() and path.suffix == ".pb":
-        return InceptionGraph(path)
-    return HubModule(source)
 
 
 def extract_features(features, images):
