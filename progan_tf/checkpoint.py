@@ -5,21 +5,21 @@ import logging
 import os
 import pathlib
 import re
-import shutil
 
 import keras
 import tensorflow as tf
 
+from progan_tf.checkpoint_list import PREFIX
+from progan_tf.checkpoint_list import UNREADABLE
+from progan_tf.checkpoint_list import checkpoints_in
+from progan_tf.checkpoint_list import mend_list
+from progan_tf.checkpoint_list import remove_unfinished
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
 from progan_tf.networks import generator_of
 
 _FOLDER = "checkpoints"
-_PREFIX = "ckpt"
-# What TensorFlow raises for files that are cut short, changed or of another
-# network, depending on where they are.
-_UNREADABLE = (tf.errors.OpError, ValueError, IndexError, AssertionError)
 _log = logging.getLogger("progan_tf")
 
 
@@ -64,11 +64,12 @@ class Checkpoints:
     def __init__(self, state, run_dir, keep=3):
         self._folder = pathlib.Path(run_dir) / _FOLDER
         self._checkpoint = tf.train.Checkpoint(**tracked_objects(state))
+        mend_list(self._folder)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint,
             str(self._folder),
             max_to_keep=keep,
-            checkpoint_name=_PREFIX,
+            checkpoint_name=PREFIX,
         )
 
     def save(self):
@@ -81,7 +82,7 @@ class Checkpoints:
         try:
             self._manager.save()
         except (tf.errors.OpError, OSError) as error:
-            self._remove_unfinished()
+            remove_unfinished(self._folder)
             kept = self._manager.latest_checkpoint
             raise UserError(
                 f"cannot write a checkpoint to {self._folder}: "
@@ -99,13 +100,13 @@ class Checkpoints:
             UserError: if there are checkpoints but none can be read.
         """
         # Written by a run that was killed while it saved.
-        self._remove_unfinished()
+        remove_unfinished(self._folder)
         paths = self._manager.checkpoints
         for path in reversed(paths):
             try:
                 self._checkpoint.restore(path).assert_consumed()
                 return True
-            except _UNREADABLE as error:
+            except UNREADABLE as error:
                 reason = _reason(error)
                 _log.warning("cannot read checkpoint %s: %s", path, reason)
         if paths:
@@ -115,18 +116,6 @@ class Checkpoints:
             )
         return False
 
-    def _remove_unfinished(self):
-        """Remove files of checkpoints that never became one."""
-        complete = {os.path.basename(p) for p in self._manager.checkpoints}
-        for path in self._folder.glob(f"{_PREFIX}-*"):
-            name = re.match(rf"{_PREFIX}-\d+", path.name)
-            if name and name.group() not in complete:
-                with contextlib.suppress(OSError):
-                    if path.is_dir():
-                        shutil.rmtree(path)
-                    else:
-                        path.unlink()
-
 
 def checkpoints_of(run_dir):
     """The path prefixes of a run's checkpoints, the oldest first.
@@ -134,8 +123,7 @@ def checkpoints_of(run_dir):
     Raises:
         UserError: if the run directory has none.
     """
-    state = tf.train.get_checkpoint_state(str(pathlib.Path(run_dir) / _FOLDER))
-    paths = state.all_model_checkpoint_paths if state else []
+    paths = checkpoints_in(pathlib.Path(run_dir) / _FOLDER)
     found = [path for path in paths if os.path.exists(f"{path}.index")]
     if not found:
         raise UserError(
@@ -284,12 +272,13 @@ def _reading(checkpoint):
     """Turns the errors of a checkpoint that is damaged into a UserError."""
     try:
         yield
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise UserError(
             f"cannot read checkpoint {checkpoint}: {_reason(error)}"
         ) from error
 
 
 def _reason(error):
-    """The first line of an error's message, without a stack trace."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    """The first line of an error's message, without TensorFlow's frills."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return re.sub(r"\{\{function_node .*?\}\} | \[Op:\w+\]", "", line)

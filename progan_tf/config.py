@@ -66,6 +66,7 @@ class TrainConfig:
         "",
         "folder for everything the run writes; by default "
         "runs/DATA-PRESET-RESOLUTION",
+        without="[\\",  # In them TensorFlow finds no checkpoints.
         free=True,
     )
     seed: int = setting(

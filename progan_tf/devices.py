@@ -142,6 +142,8 @@ def _device_names(devices):
                 f"--devices names {name}, but TensorFlow can use {gpus} GPUs "
                 "here; leave the flag out to use all there are"
             )
+    if len(set(names)) < len(names):
+        raise UserError(f"--devices names a device twice: {devices!r}")
     cpus = [int(name[4:]) for name in names if name.startswith("CPU")]
     _make_logical_cpus(max(cpus, default=0) + 1)
     return names

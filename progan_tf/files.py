@@ -1,6 +1,7 @@
 """Writing files so that a reader never sees half of one."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import threading
@@ -53,6 +54,37 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextlib.contextmanager
+def only_writer(folder: str | os.PathLike) -> Iterator[None]:
+    """Keeps a folder to this process while it writes there.
+
+    The lock is on the folder itself, leaves no file, and ends with the
+    process, whatever ends that.
+
+    Args:
+        folder: the folder, which is made if need be.
+
+    Raises:
+        UserError: another process has it, or it cannot be made.
+    """
+    with writing(folder):
+        os.makedirs(folder, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                f"another command is writing {folder}; wait for it or choose "
+                "another folder"
+            ) from error
+        except OSError:
+            pass  # Some network file systems have no locks.
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:

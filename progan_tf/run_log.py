@@ -50,12 +50,12 @@ class RunLog:
         if not self._metrics.exists():
             return
         kept = []
-        for line in self._metrics.read_text(encoding="utf-8").splitlines():
+        for line in self._metrics.read_text("utf-8", "replace").splitlines():
             try:
                 if json.loads(line)["images_seen"] <= images_seen:
                     kept.append(line + "\n")
-            except ValueError:
-                # Half a line, of a run that was killed while it wrote.
+            except (ValueError, TypeError, LookupError):
+                # Damaged, or half a line of a run that was killed meanwhile.
                 continue
         write_text_atomically(self._metrics, "".join(kept))
 
@@ -181,15 +181,14 @@ class Progress:
         """Print a line, where there is no bar that shows the same."""
         if self._bar is None and not self._quiet:
             size = values["resolution"]
-            print(
+            self._print(
                 f"{kimg(values['images_seen'])} of {kimg(self._total)} kimg  "
                 f"{size}x{size}  "
                 f"alpha {values['alpha']:.2f}  "
                 f"D {values['discriminator_loss']:.3f}  "
                 f"G {values['generator_loss']:.3f}  "
                 f"{values['images_per_second']:,.4g} img/s  "
-                f"{duration(seconds_left)} left",
-                flush=True,
+                f"{duration(seconds_left)} left"
             )
 
     def say(self, text):
@@ -197,7 +196,15 @@ class Progress:
         if self._bar is not None:
             self._bar.write(text)
         elif not self._quiet:
+            self._print(text)
+
+    def _print(self, text):
+        try:
             print(text, flush=True)
+        except BrokenPipeError:
+            # The reader is gone, such as tee, which Ctrl-C ends too. What was
+            # trained must be saved all the same.
+            self._quiet = True
 
     def close(self):
         """Leave the bar as it stands."""

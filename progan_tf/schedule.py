@@ -105,7 +105,10 @@ class GrowthSchedule:
                 phases.append(Phase(r, start, fade, stable, end, batch, rate))
             start = end
         if not phases:
-            raise UserError("the schedule must have images, but has none")
+            raise UserError(
+                "the schedule must have images, but has none; raise "
+                "--total_kimg, --fade_kimg or --stable_kimg"
+            )
         _check_finishes(phases)
         self._phases = tuple(phases)
 

@@ -1,5 +1,6 @@
 """Being told to stop: by Ctrl-C or SIGTERM, here or at another worker."""
 
+import contextlib
 import signal
 import threading
 
@@ -41,7 +42,10 @@ class StopRequest:
         if self._told and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._told = True
-        self._tell("Stopping: saving everything first.")
+        # Python refuses to print while a print waits, as for a pager; the
+        # stop matters more than its message.
+        with contextlib.suppress(RuntimeError):
+            self._tell("Stopping: saving everything first.")
 
     @property
     def told(self):

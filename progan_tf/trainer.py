@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import pathlib
 import time
 
 import tensorflow as tf
@@ -10,9 +9,7 @@ import tensorflow as tf
 from progan_tf import devices
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import save_generator
-from progan_tf.config import CONFIG_FILE
 from progan_tf.config import check_shared_evenly
-from progan_tf.config import load_config
 from progan_tf.data import check_resolution
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
@@ -20,7 +17,8 @@ from progan_tf.estimate import TimeEstimate
 from progan_tf.evaluation.training import TrainingEvaluation
 from progan_tf.feed import Feed
 from progan_tf.feed import cadences
-from progan_tf.resume import check_resumable
+from progan_tf.files import only_writer
+from progan_tf.run_directory import open_run_directory
 from progan_tf.run_log import Averages
 from progan_tf.run_log import Progress
 from progan_tf.run_log import RunLog
@@ -72,18 +70,20 @@ class Trainer:
             bool, whether the end was reached.
 
         Raises:
-            UserError: if the run directory cannot be written or holds a run
-                with other settings, if the data fails, or if gradients stay
-                infinite.
+            UserError: if the run directory cannot be written, holds a run
+                with other settings or is another process's, if the data
+                fails, or if gradients stay infinite.
         """
-        began_with = self._open_run_directory()
-        self._create_state()
-        if began_with not in (0, self.config.num_images):
-            self._progress.say(
-                f"The run began with {began_with} pictures; now there are "
-                f"{self.config.num_images}, so they come in another order."
-            )
         with contextlib.ExitStack() as stack:
+            if self._chief:
+                stack.enter_context(only_writer(self.config.run_dir))
+            began_with = open_run_directory(self.config, self._chief)
+            self._create_state()
+            if began_with not in (0, self.config.num_images):
+                self._progress.say(
+                    f"The run began with {began_with} pictures; now there are "
+                    f"{self.config.num_images}, so they come in another order."
+                )
             self._stop = stack.enter_context(
                 StopRequest(self.strategy, self._progress.say)
             )
@@ -100,18 +100,6 @@ class Trainer:
         return self.images_seen >= self.schedule.total_images
 
     # ---- setting up ----
-
-    def _open_run_directory(self):
-        """Check it, write config.json; pictures that its run began with."""
-        folder = pathlib.Path(self.config.run_dir)
-        began_with = 0
-        if (folder / CONFIG_FILE).exists():
-            stored = load_config(folder)
-            check_resumable(stored, self.config)
-            began_with = stored.num_images
-        if self._chief:
-            self.config.save_config(folder)
-        return began_with
 
     def _create_state(self):
         config = self.config
@@ -209,10 +197,8 @@ class Trainer:
         if in_a_row >= _MOST_SKIPPED_IN_A_ROW:
             raise UserError(
                 f"the gradients of {in_a_row} steps in a row were not finite "
-                f"at {self.images_seen} images; {self.config.run_dir} keeps "
-                f"the last good checkpoint, of {max(self._saved_at, 0)} "
-                "images: continue from there with a lower --learning_rate or "
-                "--precision=float32 in a new run"
+                f"at {self.images_seen} images; begin another --run_dir with "
+                "a lower --learning_rate or --precision=float32"
             )
 
     # ---- maintenance ----

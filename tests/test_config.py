@@ -135,12 +135,20 @@ WRONG = {
     "learning_rate": [
         (0.0, "learning_rate at 4x4 must be more than 0"),
         (float("nan"), "must be a number, not nan"),
+        (1e300, "learning_rate at 4x4 must be less than 1000000000"),
     ],
     "fade_kimg": [(-1, "fade_kimg at 4x4 must be 0 or more, not -1")],
     "stable_kimg": [({"4": 1}, "must have a number for 8")],
-    "total_kimg": [(0, "total_kimg must be more than 0, not 0")],
+    "total_kimg": [
+        (0, "total_kimg must be more than 0, not 0"),
+        (1e300, "total_kimg must be less than 1000000000, not 1e"),
+    ],
+    "run_dir": [("runs/[1]", r"must not have \[ in it: 'runs/\[1\]'")],
     "tick_kimg": [(0, "tick_kimg must be more than 0, not 0")],
-    "latent_size": [(0, "latent_size must be 1 or more, not 0")],
+    "latent_size": [
+        (0, "latent_size must be 1 or more, not 0"),
+        (10**30, "latent_size must be less than 2147483648"),
+    ],
     "channels": [(2, "channels must be 1 or 3, not 2")],
     "average_decay": [
         (1.0, "average_decay at 4x4 must be less than 1, not 1.0")

@@ -30,7 +30,7 @@ COMMANDS = {
 TIERS = (
     {"errors"},
     {"arithmetic", "files", "precision", "progress", "variants"},
-    {"estimate", "presets", "schedule"},
+    {"checkpoint_list", "estimate", "presets", "schedule"},
     {"settings"},
     {"activations", "config", "images", "layers", "manifest"},
     {
@@ -47,7 +47,7 @@ TIERS = (
     {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
     | {"weights"},
     {"films", "hub_module", "image_files", "projection", "samples", "step"}
-    | {"inspection", "preparation", "stopping"},
+    | {"inspection", "preparation", "run_directory", "stopping"},
     {"array_files", "evaluation", "fine_tuning", "projection_files", "walks"},
     {"trainer"},
     {"command"},

@@ -222,7 +222,12 @@ def test_command_refuses_other_settings_and_keeps_the_run(finished):
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [("TPU:0", "TPU:0"), ("GPU:99", "GPU:99"), ("two", "two")],
+    [
+        ("TPU:0", "TPU:0"),
+        ("GPU:99", "GPU:99"),
+        ("two", "two"),
+        ("CPU:0,CPU:0", "a device twice"),
+    ],
 )
 def test_unknown_devices(names, message):
     with pytest.raises(UserError, match=message):
