@@ -56,7 +56,7 @@ def main():
         raise UserError("--all needs --run_dir")
     if FLAGS.run_dir is None and FLAGS.data is None:
         raise UserError("--module and --images need --data")
-    measures.check_names(FLAGS.metrics, FLAGS.features is not None)
+    measures.check_names(FLAGS.metrics, bool(FLAGS.features))
     # Only now, because TensorFlow takes seconds to import.
     if FLAGS.images is None or FLAGS.features:
         command.import_tensorflow()

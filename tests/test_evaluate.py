@@ -64,11 +64,11 @@ def test_every_snapshot_of_a_run(folder, tmp_path, capsys):
     where = {"run_dir": str(folder)}
     found = evaluated(where, ["swd", "ms_ssim"], cache, every=True)
     run = Snapshots(folder)
-    # The newest first.
+    # The oldest first, as TensorBoard wants them.
     assert [subject.images_seen for subject, _ in found] == [
-        snapshot.images_seen for snapshot in run.snapshots[::-1]
+        snapshot.images_seen for snapshot in run.snapshots
     ]
-    for (_, results), snapshot in zip(found, run.snapshots[::-1], strict=True):
+    for (_, results), snapshot in zip(found, run.snapshots, strict=True):
         fakes = generate_images(run.generator(snapshot), range(COUNT))
         values = {result.metric: result.values for result in results}
         assert values["swd"]["swd_avg"] == distance_from_cats(fakes)
@@ -77,11 +77,11 @@ def test_every_snapshot_of_a_run(folder, tmp_path, capsys):
     *_, head, reals, first, second, third = told.splitlines()
     assert head.split() == ["swd_16", "swd_avg", "ms_ssim"]
     assert reals.startswith("reals ")
-    assert first.startswith("92.0 kimg, 16x16 ")
     assert second.startswith("58.0 kimg, 16x16 alpha 0.50 ")
-    assert third.split()[-3:] == [
+    assert third.startswith("92.0 kimg, 16x16 ")
+    assert first.split()[-3:] == [
         f"{value:.4g}"
-        for result in found[-1][1]
+        for result in found[0][1]
         for value in result.values.values()
     ]
     lines = read_lines(folder / "evaluation")
@@ -90,7 +90,7 @@ def test_every_snapshot_of_a_run(folder, tmp_path, capsys):
         for snapshot in run.snapshots
         for metric in ("ms_ssim", "swd")
     ]
-    assert lines[-1]["values"] == found[0][1][0].values
+    assert lines[-1]["values"] == found[-1][1][0].values
     assert (folder / "evaluation" / "metrics.png").stat().st_size > 10_000
     (events,) = (folder / "tensorboard").glob("*.evaluation")
     scalars = {
@@ -98,6 +98,8 @@ def test_every_snapshot_of_a_run(folder, tmp_path, capsys):
         for event in tf.compat.v1.train.summary_iterator(str(events))
         for value in event.summary.value
     }
+    # Of steps that go back TensorBoard would show the last alone.
+    assert [*scalars] == sorted(scalars, key=lambda place: place[0])
     assert len(scalars) == 3 * 3
     seen = run.snapshots[-1].images_seen
     value = scalars[seen, "evaluation/swd_avg_16x16_32"]
@@ -117,8 +119,10 @@ def test_a_growing_run_is_compared_at_its_final_resolution(tmp_path):
     fakes = generate_images(load_generator(run_dir, 16), seeds)
     fakes = fakes.repeat(2, 1).repeat(2, 2)
     assert line["values"]["swd_avg"] == distance_from_cats(fakes)
-    # The folder of the run itself is left alone.
+    # The folder of the run itself, which may be read-only, is left alone.
     assert not (run_dir / "evaluation").exists()
+    assert not (run_dir / "tensorboard").exists()
+    assert (tmp_path / "out" / "tensorboard").is_dir()
 
 
 def test_classes_are_drawn_as_in_the_data(tmp_path):
@@ -138,7 +142,7 @@ def test_classes_are_drawn_as_in_the_data(tmp_path):
         evaluated(where, ["ms_ssim"], tmp_path / "cache", data="cats")
 
 
-def test_a_folder_and_an_array(tmp_path, capsys):
+def test_a_folder_and_an_array(tmp_path, monkeypatch):
     data = write_pictures(tmp_path / "data", count=40, size=16)
     cache, out = tmp_path / "cache", tmp_path / "out"
     pictures = np.stack(
@@ -158,6 +162,11 @@ def test_a_folder_and_an_array(tmp_path, capsys):
         evaluated(where, ["swd"], cache, 41, data="cats")
     with pytest.raises(UserError, match="'nowhere' does not exist"):
         open_subjects(images="nowhere")
+    # A folder, and not the drawn ones.
+    monkeypatch.chdir(tmp_path)
+    data.rename("cats")
+    assert open_subjects(images="cats").available == 40
+    pathlib.Path("cats").rename(data)
     # Its own pictures are the nearest to themselves.
     with pytest.raises(UserError, match="give --out="):
         evaluated(where, ["neighbours"], cache, None, data=str(data))
@@ -272,7 +281,8 @@ def test_mistakes_of_the_command(tmp_path):
     place = f"--run_dir={tmp_path}/run"
     mistakes = {
         (place, "--metrics=fid"): "expected metrics of swd, ms_ssim, frechet",
-        (place, "--metrics=kid"): "kid compare features: give --features=",
+        (place, "--metrics="): "expected metrics of swd, ms_ssim, frechet",
+        (place, "--metrics=kid", "--features="): "kid compare features: give",
         (place, f"--images={tmp_path}"): "one of --run_dir, --module and",
         (f"--images={tmp_path}",): "--module and --images need --data",
         (f"--images={tmp_path}", "--all"): "--all needs --run_dir",

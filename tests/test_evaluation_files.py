@@ -1,5 +1,7 @@
 """The lines that evaluations leave behind."""
 
+import concurrent.futures
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -15,6 +17,7 @@ from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.plot import save_plot
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.subjects import Subject
+from progan_tf.evaluation.table import Table
 
 
 def lines_at(images_seen, swd=1.0, images=32, resolution=16, seed=0):
@@ -97,12 +100,60 @@ def test_what_is_known_of_a_snapshot(tmp_path):
 def test_a_file_that_cannot_be_read_is_kept(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text("{half a line")
-    with (
-        EvaluationLog(tmp_path) as log,
-        pytest.raises(UserError, match="cannot read .*metrics.jsonl"),
-    ):
-        log.write(lines_at(1000))
+    with pytest.raises(UserError, match="cannot read .*metrics.jsonl"):
+        EvaluationLog(tmp_path).write(lines_at(1000))
     assert path.read_text() == "{half a line"
+
+
+def test_a_place_that_cannot_be_written_is_told_at_once(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "metrics.jsonl").write_text("{half a line")
+    for folder in (tmp_path / "file", tmp_path):
+        with (
+            pytest.raises(UserError, match="cannot (write|read)"),
+            EvaluationLog(folder),
+        ):
+            pytest.fail("the measuring would begin")
+    (tmp_path / "metrics.jsonl").unlink()
+    log = EvaluationLog(tmp_path, None, tmp_path / "file" / "tensorboard")
+    with pytest.raises(UserError, match="cannot write .*tensorboard"):
+        log.write(lines_at(1000))
+
+
+def test_two_processes_keep_each_others_lines(tmp_path):
+    # Threads stand for them: the lock is one of open files.
+    def write(seed):
+        for seen in range(20):
+            with EvaluationLog(tmp_path) as log:
+                log.write(lines_at(seen, seed=seed))
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert len(read_lines(tmp_path)) == 4 * 20 * 2
+
+
+def test_the_table_fits_on_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    values = {f"swd_{2**i}": float(i) for i in range(10, 3, -1)}
+    result = Result("swd", False, 32, values, dict.fromkeys(values, 0.0), 32)
+    table = Table()
+    table.show("short", [result])
+    table.show("a name that is longer than thirty columns", [result])
+    _, *rows = capsys.readouterr().out.splitlines()
+    assert max(map(len, rows)) <= 80
+    indent = " " * 30
+    assert rows[0].split() == ["swd_1024", "swd_512", "swd_256", "swd_128"] + [
+        "swd_64"
+    ]
+    assert rows[1] == f"{indent}    swd_32    swd_16"
+    assert rows[4] == f"{'short':<30}        10         9         8" + (
+        "         7         6"
+    )
+    assert rows[6:] == [
+        "a name that is longer than thirty columns",
+        indent + rows[4][30:],
+        rows[5],
+    ]
 
 
 def test_a_plot_of_several_metrics(tmp_path):

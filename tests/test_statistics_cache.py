@@ -18,6 +18,7 @@ from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.statistics_cache import StatisticsCache
+from progan_tf.evaluation.statistics_cache import files_fingerprint
 
 
 class Counting(Cats):
@@ -104,6 +105,19 @@ def test_statistics_of_changed_data_are_not_used(folder, tmp_path, change):
     stored = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
     assert distance() == after
     assert stored == {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+
+
+def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path):
+    path = tmp_path / "picture"
+    path.write_bytes(b"one")
+    status, before = path.stat(), files_fingerprint(tmp_path)
+    assert files_fingerprint(tmp_path) == before
+    # Clocks of file systems tick a few hundred times a second.
+    while path.stat().st_ctime_ns == status.st_ctime_ns:
+        path.write_bytes(b"two")
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert path.stat().st_mtime_ns == status.st_mtime_ns
+    assert files_fingerprint(tmp_path) != before
 
 
 def test_damaged_statistics_are_not_used(tmp_path):

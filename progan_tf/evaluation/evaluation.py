@@ -19,6 +19,7 @@ from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.reals import at_resolution
 from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.statistics_cache import files_fingerprint
+from progan_tf.evaluation.table import Table
 from progan_tf.files import writing
 from progan_tf.images import nearest_up
 from progan_tf.images import save_png
@@ -94,20 +95,23 @@ class Evaluation:
         out=None,
         cache_dir=None,
     ):
-        measures.check_names(names, features is not None)
+        measures.check_names(names, bool(features))
         there = subjects.available
         if there and (num_images or 0) > there:
             raise UserError(
                 f"expected {num_images:,} pictures to evaluate; there are "
                 f"{there:,}"
             )
+        board = out
         if out is None and subjects.config:
-            out = pathlib.Path(subjects.config.run_dir, FOLDER)
+            board = pathlib.Path(subjects.config.run_dir)
+            out = board / FOLDER
         self._neighbours = measures.NEIGHBOURS in names
         if self._neighbours and out is None:
             raise UserError("neighbours is a picture; give --out=, its folder")
         self._subjects, self._reals = subjects, reals
         self._num_images, self._seed, self._out = num_images, seed, out
+        self._board = board  # The folder that holds TensorBoard's.
         self._features_name = features
         self._features = metrics.load_features(features) if features else None
         self._comparison = Comparison(
@@ -137,7 +141,7 @@ class Evaluation:
         for notice in self._comparison.notices():
             print(notice, flush=True)
         self._comparison.prepare()
-        found, table = [], _Table()
+        found, table = [], Table()
         with self._open_log() as log:
             for number, subject in enumerate(self._subjects, 1):
                 of = f" ({number} of {len(self._subjects)})"
@@ -171,7 +175,7 @@ class Evaluation:
         config = self._subjects.config
         if not config:
             return EvaluationLog(self._out)
-        board = pathlib.Path(config.run_dir, "tensorboard")
+        board = pathlib.Path(self._board, "tensorboard")
         return EvaluationLog(self._out, config.schedule(), board)
 
     def _lines(self, subject, results):
@@ -205,41 +209,3 @@ class Evaluation:
         enlarged = nearest_up(grid[np.newaxis], max(1, _CELL // resolution))
         save_png(path, enlarged[0])
         print(f"Samples over their {_NEIGHBOURS} nearest: {path}", flush=True)
-
-
-class _Table:
-    """Prints a row for each subject, below one of other reals."""
-
-    _FIRST, _OTHERS = 30, 9  # Widths of columns.
-
-    def __init__(self):
-        self._widths = None
-
-    def show(self, name, results):
-        """Print a row; before the first one the head.
-
-        Args:
-            name: str, of the subject.
-            results: list of `comparison.Result`.
-        """
-        if not results:
-            return
-        if not self._widths:
-            for result in results:
-                print(
-                    f"{result.metric}: {result.images:,} images, "
-                    f"{result.reals_images:,} other reals"
-                )
-            names = [n for result in results for n in result.values]
-            self._widths = [max(self._OTHERS, len(n)) for n in names]
-            self._print("", names)
-            self._print("reals", [x for r in results for x in r.reals.values()])
-        self._print(name, [x for r in results for x in r.values.values()])
-
-    def _print(self, name, cells):
-        texts = [c if isinstance(c, str) else f"{c:.4g}" for c in cells]
-        columns = [
-            f"{text:>{width}}"
-            for text, width in zip(texts, self._widths, strict=True)
-        ]
-        print(f"{name:<{self._FIRST}} {' '.join(columns)}", flush=True)

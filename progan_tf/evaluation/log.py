@@ -1,8 +1,13 @@
 """What evaluations leave behind: metrics.jsonl, TensorBoard and a plot."""
 
+import contextlib
+import fcntl
 import json
+import os
 import pathlib
+import tempfile
 
+from progan_tf.errors import UserError
 from progan_tf.evaluation.files import METRICS_FILE
 from progan_tf.evaluation.files import PLOT_FILE
 from progan_tf.evaluation.files import about
@@ -13,6 +18,9 @@ from progan_tf.files import writing
 
 class EvaluationLog:
     """Writes the files of evaluations; use it as a context manager.
+
+    Lines of a run must come in the order of images seen: TensorBoard takes a
+    step that goes back for a run that began again, and drops what was beyond.
 
     Args:
         folder: for metrics.jsonl and the plot; it is made where need be.
@@ -38,11 +46,13 @@ class EvaluationLog:
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         new = {about(line): line for line in lines}
-        old = read_lines(self._folder)
-        kept = [line for line in old if about(line) not in new]
-        together = sorted([*kept, *lines], key=_order)
-        text = "".join(json.dumps(line) + "\n" for line in together)
-        write_text_atomically(self._folder / METRICS_FILE, text)
+        # Another evaluation may be writing there, or the training itself.
+        with _alone_in(self._folder):
+            old = read_lines(self._folder)
+            kept = [line for line in old if about(line) not in new]
+            together = sorted([*kept, *lines], key=_order)
+            text = "".join(json.dumps(line) + "\n" for line in together)
+            write_text_atomically(self._folder / METRICS_FILE, text)
         if self._tensorboard:
             self._write_scalars(lines)
         if self._schedule:
@@ -58,6 +68,11 @@ class EvaluationLog:
             self._writer.close()
 
     def __enter__(self):
+        # Found out now, not after an hour of measuring.
+        read_lines(self._folder)
+        with writing(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self._folder).close()
         return self
 
     def __exit__(self, *exception):
@@ -66,18 +81,38 @@ class EvaluationLog:
     def _write_scalars(self, lines):
         import tensorflow as tf
 
-        if not self._writer:
-            self._writer = tf.summary.create_file_writer(
-                str(self._tensorboard), filename_suffix=".evaluation"
-            )
-        for line in lines:
-            size, images = line["resolution"], line["images"]
-            with self._writer.as_default(step=line["images_seen"]):
-                for name, value in line["values"].items():
-                    # Numbers that do not compare have graphs of their own.
-                    tag = f"evaluation/{name}_{size}x{size}_{images}"
-                    tf.summary.scalar(tag, value)
-        self._writer.flush()
+        try:
+            if not self._writer:
+                self._writer = tf.summary.create_file_writer(
+                    str(self._tensorboard), filename_suffix=".evaluation"
+                )
+            for line in lines:
+                size, images = line["resolution"], line["images"]
+                with self._writer.as_default(step=line["images_seen"]):
+                    for name, value in line["values"].items():
+                        # Numbers that do not compare have graphs of their own.
+                        tag = f"evaluation/{name}_{size}x{size}_{images}"
+                        tf.summary.scalar(tag, value)
+            self._writer.flush()
+        except tf.errors.OpError as error:
+            reason = error.message.strip().partition("\n")[0]
+            raise UserError(
+                f"cannot write {self._tensorboard}: {reason}; free some space "
+                "or choose another place"
+            ) from error
+
+
+@contextlib.contextmanager
+def _alone_in(folder):
+    """Waits until no other process changes a folder's file; ends with ours."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems have no locks.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _order(line):

@@ -217,9 +217,10 @@ def check_names(names, with_features):
         with_features: bool, whether there is a network of features.
 
     Raises:
-        UserError: for an unknown one, or one that needs a network.
+        UserError: for none, an unknown one, or one that needs a network.
     """
-    for name in names:
+    # No metric at all is as wrong as an unknown one.
+    for name in names or [""]:
         if name not in METRICS:
             raise UserError(
                 f"expected metrics of {', '.join(METRICS)}; received {name!r}"

@@ -99,7 +99,8 @@ def data_fingerprint(data: str) -> str:
 
     Returns:
         a digest of the names, sizes and times of its files; of cats those of
-        their layers. A file that changes and keeps all three is not noticed.
+        their layers. The times are also those of the last change of a file or
+        its attributes, which no program can set back.
     """
     if data == "cats":
         layers = importlib.resources.files("robohash") / "sets" / "set4"
@@ -152,7 +153,8 @@ def _file_line(path: str | os.PathLike) -> bytes:
         return b""
     if os.path.isdir(path):
         return b""
-    return f"{path}\0{status.st_size}\0{status.st_mtime_ns}\n".encode()
+    times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return f"{path}\0{status.st_size}\0{times}\n".encode()
 
 
 def _about(place: dict, fingerprint: str) -> str:

@@ -82,7 +82,7 @@ class Generated:
 
 
 class RunSubjects:
-    """The snapshots of a run, the newest first.
+    """The snapshots of a run, the oldest first.
 
     They share the weights of one network: a subject can be used until the next
     one is asked for.
@@ -104,7 +104,7 @@ class RunSubjects:
         from progan_tf.evaluation import snapshots
 
         self._run = snapshots.Snapshots(run_dir)
-        self._chosen = self._run.snapshots[::-1][: None if every else 1]
+        self._chosen = self._run.snapshots[0 if every else -1 :]
         self._generated = {}
         self.config = self._run.config
         self.resolution = self.config.resolution
@@ -193,7 +193,8 @@ def _generator(name, generator):
 
 def _folder(path):
     if os.path.isdir(path):
-        source = open_source(path)
+        # Such as ./cats, as "cats" alone would be the drawn ones.
+        source = open_source(os.path.join(os.curdir, path))
     elif os.path.isfile(path):
         source = Arrays(path)
     else:
