@@ -92,12 +92,18 @@ def _parse_flags(arguments):
     if {"--help", "-help", "-h"} & set(arguments[1:]):
         # absl would exit with status 1, as though asking were a mistake.
         app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
-    positional = flags.FLAGS(arguments)[1:]
+    positional = flags.FLAGS([_expanded(a) for a in arguments])[1:]
     if positional:
         raise UserError(
             f"unexpected argument {positional[0]!r}; flags are written "
             "--name=value"
         )
+
+
+def _expanded(argument):
+    """`--name=~/x` with the home folder: shells leave it as it is there."""
+    name, sign, value = argument.partition("=")
+    return name + sign + os.path.expanduser(value)
 
 
 def _program():

@@ -193,17 +193,18 @@ class Progress:
 
     def say(self, text):
         """Print a line without disturbing the bar."""
-        if self._bar is not None:
-            self._bar.write(text)
-        elif not self._quiet:
+        if not self._quiet:
             self._print(text)
 
     def _print(self, text):
         try:
-            print(text, flush=True)
-        except BrokenPipeError:
-            # The reader is gone, such as tee, which Ctrl-C ends too. What was
-            # trained must be saved all the same.
+            if self._bar is not None:
+                self._bar.write(text)
+            else:
+                print(text, flush=True)
+        except OSError:
+            # The reader is gone: a terminal that was closed, or tee, which
+            # Ctrl-C ends too. What was trained must be saved all the same.
             self._quiet = True
 
     def close(self):

@@ -1,4 +1,4 @@
-"""Being told to stop: by Ctrl-C or SIGTERM, here or at another worker."""
+"""Being told to stop: by Ctrl-C or other signals, here or at another worker."""
 
 import contextlib
 import signal
@@ -8,12 +8,16 @@ import tensorflow as tf
 
 from progan_tf import devices
 
+# The last comes when a terminal is closed or its connection is lost.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class StopRequest:
     """Whether this run, or any worker of it, was told to stop.
 
-    While it is entered as a context, SIGINT and SIGTERM are noted instead of
-    ending the process; a second SIGINT raises `KeyboardInterrupt`.
+    While it is entered as a context, SIGINT, SIGTERM and SIGHUP are noted
+    instead of ending the process; a second SIGINT raises `KeyboardInterrupt`.
+    What is ignored, as SIGHUP under nohup, stays so.
 
     Args:
         strategy: `tf.distribute.Strategy`.
@@ -30,8 +34,11 @@ class StopRequest:
     def __enter__(self):
         # Python gives signals to the main thread alone.
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._old_handlers[number] = signal.signal(number, self._note)
+            for number in _SIGNALS:
+                old = signal.getsignal(number)
+                if old is not signal.SIG_IGN:
+                    signal.signal(number, self._note)
+                    self._old_handlers[number] = old
         return self
 
     def __exit__(self, *exception):

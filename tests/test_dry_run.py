@@ -58,6 +58,14 @@ def test_mistakes_are_one_line_and_status_2(tmp_path, flag, message):
     assert message in line
 
 
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/nowhere/at/all")
+    result = train(tmp_path, "--run_dir=~/run", "--data=~/pictures")
+    assert result.returncode == 2
+    assert "'/nowhere/at/all/pictures' does not exist" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_help_shows_commands_and_every_flag(tmp_path):
     result = train(tmp_path, "--help")
     assert result.returncode == 0

@@ -3,33 +3,41 @@
 import signal
 import sys
 
+import pytest
+
 from progan_tf.devices import make_strategy
 from progan_tf.run_log import Progress
 from progan_tf.stopping import StopRequest
 
 
 class Gone:
-    """A pipe whose reader, such as tee, was ended by the same Ctrl-C."""
+    """An output whose reader went away."""
 
-    def __init__(self):
-        self.lines = 0
+    def __init__(self, error):
+        self.lines, self._error = 0, error
 
     def isatty(self):
         return False
 
     def write(self, text):
         self.lines += 1
-        raise BrokenPipeError
-
-    def flush(self):
-        raise BrokenPipeError
+        raise self._error
 
 
-def test_a_stop_is_noted_where_the_reader_is_gone(monkeypatch):
-    monkeypatch.setattr(sys, "stdout", Gone())
+@pytest.mark.parametrize(
+    ("number", "error"),
+    [
+        # Such as tee, which the same Ctrl-C ends.
+        (signal.SIGINT, BrokenPipeError()),
+        # A terminal that was closed.
+        (signal.SIGHUP, OSError(5, "Input/output error")),
+    ],
+)
+def test_a_stop_is_noted_where_the_reader_is_gone(monkeypatch, number, error):
+    monkeypatch.setattr(sys, "stdout", Gone(error))
     progress = Progress(0, 1000)
     with StopRequest(make_strategy("CPU:0"), progress.say) as stop:
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(number)
         assert stop.made()
     progress.say("Stopped.")
     assert sys.stdout.lines == 1
@@ -43,3 +51,15 @@ def test_a_stop_is_noted_within_another_message():
     with StopRequest(make_strategy("CPU:0"), refuse) as stop:
         signal.raise_signal(signal.SIGTERM)
         assert stop.told
+
+
+def test_what_is_ignored_stays_so():
+    # As nohup does, so that a run outlives its terminal.
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with StopRequest(make_strategy("CPU:0"), print) as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert not stop.made()
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, old)
