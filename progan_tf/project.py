@@ -12,12 +12,12 @@ beside its target.
 
 import time
 
-import tqdm
 from absl import flags
 
 from progan_tf import command
 from progan_tf import generator_flags
 from progan_tf import projection_files
+from progan_tf.progress import progress
 
 FLAGS = flags.FLAGS
 
@@ -29,9 +29,10 @@ def define_flags():
     text("target", None, "a picture, or seed:17", required=True)
     text("out", None, "FOLDER/ for the files", required=True)
     number("steps", 400, "steps of the search", 1)
-    number("starts", 8, "random latents to begin with", 1)
+    starts = "random latents to begin with; by default 8, or one a class"
+    number("starts", None, starts, 1)
     number("seed", 0, "of these latents", 0, 2**32 - 1)
-    number("class", None, "of the picture; by default the starts take turns", 0)
+    number("class", None, "of the picture; if not known each is tried", 0)
 
 
 def main():
@@ -44,27 +45,28 @@ def main():
     # Only now, because it imports TensorFlow.
     from progan_tf.projection import project
 
-    label = FLAGS["class"].value
+    label = projection_files.known_class(
+        FLAGS.target, generator, FLAGS["class"].value
+    )
     target = projection_files.read_target(FLAGS.target, generator, label)
     film = projection_files.Film(target, FLAGS.steps)
     start = time.monotonic()
-    # Only where stderr is a terminal.
-    with tqdm.tqdm(total=FLAGS.steps, unit="step", disable=None) as bar:
+    done = progress(range(FLAGS.steps), FLAGS.steps, "step", "searched")
 
-        def show(step, image, psnr):
-            film.add(step, image)
-            bar.set_postfix_str(f"{psnr:.1f} dB", refresh=False)
-            bar.update()
+    def show(step, image, psnr):
+        next(done)
+        film.add(step, image)
 
-        found = project(
-            generator,
-            target,
-            FLAGS.starts,
-            FLAGS.steps,
-            FLAGS.seed,
-            label=label,
-            callback=show,
-        )
+    found = project(
+        generator,
+        target,
+        FLAGS.starts,
+        FLAGS.steps,
+        FLAGS.seed,
+        label=label,
+        callback=show,
+    )
+    next(done, None)  # The last step is done, too.
     seconds = time.monotonic() - start
     projection_files.save(FLAGS.out, target, found, film)
     kind = "" if found.label is None else f", class {found.label}"

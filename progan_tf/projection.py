@@ -24,6 +24,7 @@ from progan_tf.sampling import one_hot
 # must forget the large ones: after 250 steps at 32x32 a second decay of 0.95
 # was 2 dB ahead of 0.99.
 _BETA_1, _BETA_2 = 0.9, 0.95
+_STARTS = 8
 # Share of the steps after which the weak starts are dropped, and share of the
 # starts that stay. What is saved is better spent on more steps.
 _CUT, _STAY = 0.25, 0.25
@@ -52,7 +53,7 @@ class Projection(NamedTuple):
 def project(
     generator,
     target,
-    starts=8,
+    starts=None,
     steps=400,
     seed=0,
     learning_rate=0.1,
@@ -70,13 +71,13 @@ def project(
         generator: `keras.Model` from latents (and one-hot labels) to images
             `[B, R, R, C]`. Its weights are not changed.
         target: `[R, R, C]`, uint8 or float in [-1, 1].
-        starts: int, random latents to begin with.
+        starts: int, random latents to begin with; by default 8, or one for
+            each class where these are more and the class is not known.
         steps: int.
         seed: int, of the random latents.
         learning_rate: float, of Adam at the beginning; it falls to 0 along a
             half cosine.
-        label: int, the class of the picture. Where it is None and the
-            generator has classes, the starts take them in turn.
+        label: int, its class; by default the starts take classes in turn.
         coarse_weight: float, see `multi_scale_errors`.
         callback: function of (steps done, uint8 `[R, R, C]` image of the best
             start, its PSNR in dB), called before each step; or None.
@@ -89,10 +90,12 @@ def project(
             not one of the generator's classes.
         ValueError: for less than one start or step.
     """
+    latent_size, classes = input_sizes(generator)
+    if starts is None:
+        starts = max(_STARTS, classes if label is None else 0)
     if starts < 1 or steps < 1:
         raise ValueError(f"expected starts, steps >= 1; got {starts}, {steps}")
     target = _checked_target(generator, target)
-    latent_size, _ = input_sizes(generator)
     labels = _labels(generator, starts, label)
     search = _Search(generator, target, coarse_weight)
     random = np.random.RandomState(seed)
@@ -156,8 +159,8 @@ class _Search:
         # Clipping everything would leave wrong pixels without a gradient.
         self._low = tf.where(target <= -1, -1.0, -math.inf)
         self._high = tf.where(target >= 1, 1.0, math.inf)
-        latent_size, classes = input_sizes(generator)
-        shapes = [(1, latent_size)] + ([(1, classes)] if classes else [])
+        _, self._classes = input_sizes(generator)
+        shapes = [(1, size) for size in input_sizes(generator) if size]
         with kernels_computed_once() as kernels:
             self._call([np.zeros(shape, "float32") for shape in shapes])
         # The weights stay as they are, so each kernel is scaled only here.
@@ -166,8 +169,7 @@ class _Search:
 
     def step(self, state, labels, step, rate):
         """Returns (state, errors `[B]`, images `[B, R, R, C]`)."""
-        _, classes = input_sizes(self._generator)
-        labels = [one_hot(labels, classes)] if classes else []
+        labels = [one_hot(labels, self._classes)] if self._classes else []
         # As tensors, because a Python number would be compiled in.
         numbers = tf.constant(step + 1.0), tf.constant(rate, tf.float32)
         state, errors, images = self._compiled(
@@ -206,8 +208,8 @@ class _Search:
 def _on_sphere(latents):
     """Latents `[B, Z]` at norm sqrt(Z), where random ones are.
 
-    The generator takes only the direction. Without this the length would
-    grow with every step, and the steps would turn the direction less.
+    The generator takes only the direction (beside a label, nearly). Without
+    this the length would grow, and the steps would turn the direction less.
     """
     squares = tf.reduce_mean(tf.square(latents), axis=1, keepdims=True)
     return latents / tf.sqrt(squares)

@@ -19,6 +19,7 @@ from progan_tf.files import writing
 from progan_tf.images import nearest_up
 from progan_tf.images import save_png
 from progan_tf.sampling import generate_images
+from progan_tf.sampling import labels_of
 from progan_tf.sampling import parse_seeds
 
 _OWN = "seed:"
@@ -69,8 +70,7 @@ def read_target(target, generator, label=None):
         target: str, a picture's path or such as "seed:17" for the generator's
             own picture of a seed.
         generator: `keras.Model`.
-        label: int, class of the generator's own picture; by default seed
-            modulo the number of classes.
+        label: int, class of the generator's own picture: `known_class`.
 
     Returns:
         uint8 `[R, R, C]`.
@@ -83,6 +83,24 @@ def read_target(target, generator, label=None):
         return generate_images(generator, [_own_seed(target)], labels)[0]
     _, size, _, channels = generator.output_shape
     return _decoded(target, lambda path: read_picture(path, size, channels))
+
+
+def known_class(target, generator, chosen=None):
+    """The class of the target, where it is known.
+
+    Args:
+        target: str, see `read_target`.
+        generator: `keras.Model`.
+        chosen: int, the class that was asked for, or None.
+
+    Returns:
+        int, by default that of the generator's own picture: seed modulo the
+        number of classes; or None.
+    """
+    if not target.startswith(_OWN):
+        return chosen
+    labels = labels_of(generator, [_own_seed(target)], chosen)
+    return None if labels is None else int(labels[0])
 
 
 class Film:

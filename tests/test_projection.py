@@ -22,6 +22,7 @@ from progan_tf.projection import multi_scale_errors
 from progan_tf.projection import peak_ratio
 from progan_tf.projection import project
 from progan_tf.projection_files import check_places
+from progan_tf.projection_files import known_class
 from progan_tf.projection_files import read_target
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import images_of
@@ -149,6 +150,28 @@ def test_classes():
     np.testing.assert_array_equal(images_of(generator, *inputs)[0], free.image)
     with pytest.raises(UserError, match="from 0 to 2; received 3"):
         project(generator, target, label=3)
+
+
+def test_every_class_is_tried():
+    generator = tiny_generator(num_classes=12)
+    latents = np.random.RandomState(4).standard_normal((12, 16))
+    # What the twelfth start, of the last class, draws at once.
+    target = images_of(generator, latents[11:], [11])[0]
+    still = {"steps": 1, "seed": 4, "learning_rate": 0.0}
+    found = project(generator, target, **still)
+    assert found.label == 11
+    assert found.psnr > 40  # The start was put on the sphere.
+    assert project(generator, target, starts=11, **still).label != 11
+
+
+def test_the_class_of_a_seed_is_known(generator):
+    assert known_class("seed:1000", generator) is None
+    assert known_class("photo.png", generator) is None
+    classes = tiny_generator(num_classes=3)
+    assert known_class("seed:1000", classes) == 1
+    assert known_class("seed:1000", classes, 2) == 2
+    assert known_class("photo.png", classes) is None
+    assert known_class("photo.png", classes, 0) == 0
 
 
 def test_errors_are_those_of_numpy():
