@@ -56,7 +56,7 @@ def open_prepared(folder: str | os.PathLike) -> Source:
 
 def describe(folder: str | os.PathLike) -> str:
     """Says what is in a prepared data set, as a table of several lines."""
-    source = open_prepared(folder)
+    source, folder = open_prepared(folder), pathlib.Path(folder)
     kind = "compact" if is_compact(folder) else "tfrecords"
     colour = "grey" if source.channels == 1 else "RGB"
     lines = [
@@ -65,7 +65,7 @@ def describe(folder: str | os.PathLike) -> str:
         f"{'resolution':>12}  {'records':>12}  {'bytes':>18}  file",
     ]
     total = 0
-    for path in sorted(pathlib.Path(folder).iterdir()):
+    for path in sorted(filter(pathlib.Path.is_file, folder.iterdir())):
         level = re.search(r"r(\d\d)\.(tfrecords|raw)$", path.name)
         size, length = 1 << int(level[1]) if level else 0, path.stat().st_size
         lines.append(

@@ -96,8 +96,10 @@ def test_no_archive(tmp_path):
         Arrays(path)
     for content in (b"no archive", b"", b"PK\x03\x04 broken"):
         path.write_bytes(content)
-        with pytest.raises(UserError, match="cannot read .*text.npz"):
+        with pytest.raises(UserError, match="cannot read .*text.npz") as error:
             Arrays(path)
+        # As NumPy advises.
+        assert "allow_pickle" not in str(error.value)
     np.save(tmp_path / "single.npy", random_pictures(3, 8, 8))
     (tmp_path / "single.npy").rename(path)
     with pytest.raises(UserError, match="cannot read .*text.npz"):

@@ -96,6 +96,13 @@ def test_wrong_databases(tmp_path, monkeypatch):
     tiny = encoded(tmp_path, random_pixels(1, 3, 9)[0])
     with pytest.raises(UserError, match="at least 4 pixels"):
         Lsun(database(tmp_path / "tiny", [tiny]))
+    values = [encoded(tmp_path, image) for image in random_pixels(20, 64, 64)]
+    for name in ("cut.mdb", "cut"):
+        path = database(tmp_path / name, values)
+        file = path / "data.mdb" if path.is_dir() else path
+        file.write_bytes(file.read_bytes()[:-8192])
+        with pytest.raises(UserError, match="expected at least .* is cut off"):
+            Lsun(path)
     monkeypatch.setitem(sys.modules, "lmdb", None)
     with pytest.raises(UserError, match=r"pip install progan-tf\[lmdb\]"):
         Lsun(tmp_path)

@@ -155,6 +155,10 @@ def spoil(folder, what):
         replace(folder / "compact.json", count=7)
     elif what == "text":
         replace(folder / "compact.json", count="6")
+    elif what == "no pictures":
+        replace(folder / "compact.json", count=0)
+    elif what == "names":
+        replace(folder / "compact.json", class_names=[["a"], ["b"], ["c"]])
     elif what == "cut off":
         data = (folder / "pictures.webp").read_bytes()
         (folder / "pictures.webp").write_bytes(data[:-1])
@@ -189,7 +193,9 @@ def spoil(folder, what):
         ("no json", "cannot read .*compact.json: Expecting"),
         ("other keys", "cannot read .*compact.json: .*missing"),
         ("count", r"uint64 \[8\] in .*index.npy, found uint64 \[7\]"),
-        ("text", "cannot read .*compact.json: '6' is no whole number; copy"),
+        ("text", "cannot read .*compact.json: '6' is no whole number above"),
+        ("no pictures", "cannot read .*compact.json: 0 is no whole number"),
+        ("names", "cannot read .*compact.json: .'a'. is no name of a class"),
         ("cut off", r"expected (\d+) bytes in .*webp, found (?!\1)\d+; copy"),
         ("level", "cannot read .*r03.raw: No such file"),
         ("checks", "cannot read .*checks.npy: "),

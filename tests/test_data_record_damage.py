@@ -110,7 +110,7 @@ def bad_files(folder, what):
         ("grey level", "3 channels in .*r04.* as in .*r03.*, found 1"),
         ("two sets", f"one data set in .*, found {NAME}, other; give"),
         ("too large", f"at most 1024x1024 in .*, found {NAME}-r11"),
-        ("short labels", r"shape \(24, classes\) .*, found \(23, 23\)"),
+        ("short labels", r"shape \(24, classes\) .*, found \w+ \(23, 23\)"),
         ("two ones", "a single 1 in every row of .*row 0 has something"),
         ("a two", "a single 1 in every row of .*row 0 has something"),
         ("text labels", "rxx.labels, but it is no .npy file of numbers"),

@@ -71,9 +71,10 @@ class TinyTexts(tfds.core.GeneratorBasedBuilder):
     """A data set without pictures."""
 
     VERSION = tfds.core.Version("1.0.0")
+    FEATURES = {"text": tfds.features.Text()}
 
     def _info(self):
-        features = tfds.features.FeaturesDict({"text": tfds.features.Text()})
+        features = tfds.features.FeaturesDict(self.FEATURES)
         return tfds.core.DatasetInfo(builder=self, features=features)
 
     def _split_generators(self, dl_manager):
@@ -86,10 +87,13 @@ class TinyTexts(tfds.core.GeneratorBasedBuilder):
 class TinyUnlabelled(TinyTexts):
     """Pictures that cannot be downloaded, without labels."""
 
-    def _info(self):
-        image = tfds.features.Image(shape=(32, 32, 1))
-        features = tfds.features.FeaturesDict({"image": image})
-        return tfds.core.DatasetInfo(builder=self, features=features)
+    FEATURES = {"image": tfds.features.Image(shape=(32, 32, 1))}
+
+
+class TinyFloats(TinyTexts):
+    """Pictures that are stored as the bytes of their numbers."""
+
+    FEATURES = {"image": tfds.features.Image(shape=(8, 8, 1), dtype=np.float32)}
 
 
 @pytest.fixture(scope="module")
@@ -235,9 +239,11 @@ def test_the_flag(data_dir, monkeypatch):
         ("tiny_creatures/cat", "config or a split .* configs are cats, dogs"),
         ("tiny_creatures/cats/tests", "such as train, test of .*got 'tests'"),
         ("tiny_creatures/cats/train[200:]", "'train.200:.' .* no pictures"),
+        ("tiny_creatures/cats/train[5:3]", "'train.5:3.' .* no pictures"),
         ("tiny_creatures:2.0.0", "cannot open .* only: 1.0.0"),
         ("", r"expected tfds:NAME\[/CONFIG\].* got 'tfds:'"),
         ("tiny_texts", "pictures in the feature 'image' .* found text; choose"),
+        ("tiny_floats", r"found Image\(.* dtype=float32\); choose"),
         (
             "tiny_unlabelled",
             "cannot prepare .*: no network and no manual folder$",
@@ -259,6 +265,17 @@ def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(UserError, match=r"pip install progan-tf\[tfds\]"):
         open_source("tfds:cifar10")
+
+
+def test_a_damaged_label(data_dir, tmp_path):
+    folder = shutil.copytree(data_dir, tmp_path / "tfds")
+    (file,) = folder.glob("tiny_creatures/cats/1.0.0/*train.tfrecord*")
+    content = bytearray(file.read_bytes())
+    content[record_starts(file, TRAIN)[5] + 12] = 255  # What record 5 holds.
+    file.write_bytes(content)
+    source = TFDS("tfds:tiny_creatures/cats", labels=True, data_dir=folder)
+    with pytest.raises(UserError, match="label of picture 5 .* is damaged"):
+        source.labels(np.arange(TRAIN))
 
 
 def test_a_file_that_is_cut_off(data_dir, tmp_path):

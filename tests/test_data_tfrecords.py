@@ -24,6 +24,7 @@ from progan_tf.data.pyramid import pyramid
 from progan_tf.data.pyramid import shrink
 from progan_tf.data.writers import open_writer
 from progan_tf.devices import make_strategy
+from progan_tf.errors import UserError
 from progan_tf.trainer import Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -167,3 +168,25 @@ def test_resumed_run_on_compact_data_equals_run_on_records(
         checkpoint_values(tmp_path / "whole"),
         checkpoint_values(tmp_path / "parts"),
     )
+
+
+def test_labels_of_many_classes_take_little_memory(tmp_path):
+    labels = np.arange(2000) * 7 % 5000
+    with open_writer("tfrecords", tmp_path / "set", "set", 4, 1) as writer:
+        for image in random_pixels(2000, 4, 4, 1):
+            writer.append(writer.encode(image))
+        tracemalloc.start()
+        writer.finish(labels, tuple(map(str, range(5000))))
+    source = open_source(str(tmp_path / "set"), labels=True)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # All rows of ones and zeros take 40 MB.
+    assert most < 12e6
+    assert source.num_classes == 5000
+    assert source.labels(np.arange(2000)).tolist() == labels.tolist()
+    file = tmp_path / "set" / "set-rxx.labels"
+    assert file.stat().st_size == 128 + 4 * 2000 * 5000
+    one_hot = np.load(file, mmap_mode="r+")
+    one_hot[1999] = 0
+    with pytest.raises(UserError, match="but row 1999 has something else"):
+        open_source(str(tmp_path / "set"), labels=True)

@@ -63,6 +63,9 @@ def test_description_of_a_compact_set(tmp_path):
     assert sum(counts) == 20
     sizes = sum(path.stat().st_size for path in folder.iterdir())
     assert ["all", f"{sizes:,}"] in rows
+    (folder / "folder").mkdir()
+    (folder / "link").symlink_to("nowhere")
+    assert inspection.describe(folder).splitlines() == lines
 
 
 def test_samples_without_classes(tmp_path):

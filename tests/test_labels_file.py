@@ -59,6 +59,7 @@ def test_what_is_understood(tmp_path, content, names, labels):
         (np.array([0, -1, 1]), "from -1"),
         (np.array([0.5, 0, 1]), "got float64"),
         (np.ones([3, 2]), "got float64"),
+        (np.zeros([3, 2], [("a", "u1")]), "as one-hot rows; got"),
         ("0\n1\n65536", "from 0 to at most 65535 in .*, got 65536; number"),
         (np.array([0, 1, 2**62]), "at most 65535"),
         ("0\n1\n" + 5000 * "9", "at most 65535"),

@@ -59,6 +59,22 @@ def test_a_truncated_file(tmp_path, name, share):
     assert_refused(path, "no whole file of PyTorch")
 
 
+@pytest.mark.parametrize(
+    ("place", "byte"),
+    [
+        (0, 0),  # The signature of an entry of the archive's directory.
+        (6, 255),  # The version that it takes to read it.
+        (46, 255),  # The first letter of its name.
+    ],
+)
+def test_a_damaged_directory(tmp_path, place, byte):
+    data = bytearray((GOLDENS / "gan_zoo_16.pth").read_bytes())
+    data[data.index(b"PK\1\2") + place] = byte
+    path = tmp_path / "x.pth"
+    path.write_bytes(data)
+    assert_refused(path, "no whole file of PyTorch")
+
+
 def test_other_files(tmp_path):
     assert_refused(tmp_path / "none.pth", "No such file")
     path = tmp_path / "x.pth"

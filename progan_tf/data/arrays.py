@@ -1,6 +1,7 @@
 """Pictures in an `.npz` file, as MNIST and CIFAR-10 are often passed on."""
 
 import os
+import zipfile
 
 import numpy as np
 from PIL import Image
@@ -64,15 +65,16 @@ class Arrays(Source):
                 f"expected pictures of at least {MIN_RESOLUTION} pixels in "
                 f"{path}, got {width}x{height}"
             )
-        self._labels, names = None, ()
+        names, numbers = (), None
         if labels:
-            names, self._labels = classes_of(values, len(pictures), str(path))
+            names, numbers = classes_of(values, len(pictures), str(path))
         super().__init__(
             name=str(path),
             resolution=1 << (side.bit_length() - 1),
             limit=f"the pictures of {path} are {width}x{height}",
             channels=channels,
             class_names=names,
+            labels=numbers,
         )
         self._pictures = pictures  # uint8 [N, H, W] or [N, H, W, 3]
 
@@ -90,19 +92,15 @@ class Arrays(Source):
             (image[...],) = shrink(square[np.newaxis], resolution)
         return images
 
-    def labels(self, indices: np.ndarray) -> np.ndarray:
-        """See `Source.labels`."""
-        if self._labels is None:
-            raise UserError(f"{self.name} was opened without labels")
-        return self._labels[indices]
-
 
 def _load(
     path: str | os.PathLike, labels: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns pictures [N, H, W] or [N, H, W, 3], and labels if wanted."""
     try:
-        with open(path, "rb") as file, np.load(file) as arrays:
+        # First, because of another file NumPy says to load it unsafely.
+        zipfile.ZipFile(path).close()
+        with np.load(path) as arrays:
             found = [pair for pair in _NAMES if pair[0] in arrays]
             if not found:
                 names = ", ".join(name for name, _ in _NAMES)

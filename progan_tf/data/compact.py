@@ -51,9 +51,6 @@ class Compact(DecodingSource):
         self._about = about = About.load(folder)
         self._index, self._checks = _open(folder, about)
         check_channels(path, about.channels, channels)
-        self._labels = None
-        if labels:
-            self._labels = _open_labels(folder, about)
         size = about.resolution
         super().__init__(
             name=str(path),
@@ -63,6 +60,7 @@ class Compact(DecodingSource):
             class_names=about.class_names if labels else (),
             unreadable=Unreadable(about.count, str(path)),
             cache_bytes=cache_bytes,
+            labels=_open_labels(folder, about) if labels else None,
         )
 
     def __len__(self) -> int:
@@ -80,14 +78,6 @@ class Compact(DecodingSource):
         if self.channels == shape[-1]:
             return images
         return images.repeat(self.channels, axis=-1)
-
-    def labels(self, indices: np.ndarray) -> np.ndarray:
-        """See `Source.labels`."""
-        if self._labels is None:
-            raise UserError(
-                f"{self.name} was opened without labels; open it with labels"
-            )
-        return self._labels[indices]
 
     def verify(self) -> Iterator[None]:
         """Decodes every picture and compares it with all that is stored.

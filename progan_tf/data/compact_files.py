@@ -94,8 +94,11 @@ class About(NamedTuple):
             about = cls(**json.loads(path.read_text(encoding="utf-8")))
             about = about._replace(class_names=tuple(about.class_names))
             for number in (about.count, about.resolution, about.channels):
-                if not isinstance(number, int):
-                    raise ValueError(f"{number!r} is no whole number")
+                if not isinstance(number, int) or number < 1:
+                    raise ValueError(f"{number!r} is no whole number above 0")
+            for name in about.class_names:
+                if not isinstance(name, str):
+                    raise ValueError(f"{name!r} is no name of a class")
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
                 f"cannot read {path}: {error}; copy or prepare the data again"

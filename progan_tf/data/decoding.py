@@ -45,7 +45,7 @@ class DecodingSource(Source):
     the index still.
 
     Args:
-        name, resolution, limit, channels, class_names: see `Source`.
+        name, resolution, limit, channels, class_names, labels: see `Source`.
         unreadable: counts what cannot be decoded, and says when it is too
             much.
         cache_bytes: memory for decoded pictures.
@@ -63,8 +63,9 @@ class DecodingSource(Source):
         class_names: tuple[str, ...],
         unreadable: Unreadable,
         cache_bytes: int = CACHE_BYTES,
+        labels: np.ndarray | None = None,
     ):
-        super().__init__(name, resolution, limit, channels, class_names)
+        super().__init__(name, resolution, limit, channels, class_names, labels)
         # Pillow decodes without holding Python's lock.
         self._pool = concurrent.futures.ThreadPoolExecutor(
             max_workers=os.cpu_count(), thread_name_prefix="progan_tf-decode"

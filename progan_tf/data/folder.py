@@ -80,14 +80,14 @@ class Folder(DecodingSource):
                 f"most in {path} have a short side of {median:g} or less; "
                 "use larger pictures"
             )
-        classes, self._labels = (), None
+        classes, classes_of_files = (), None
         if labels_file is not None:
             classes, numbers = read_labels_file(labels_file, found)
             # The file has labels of the unreadable pictures, too.
             known = dict(zip(found, numbers, strict=True))
-            self._labels = np.array([known[file] for file in self._files])
+            classes_of_files = np.array([known[file] for file in self._files])
         elif labels:
-            classes, self._labels = find_classes(self._root, self._files)
+            classes, classes_of_files = find_classes(self._root, self._files)
         super().__init__(
             name=str(path),
             resolution=resolution,
@@ -96,19 +96,11 @@ class Folder(DecodingSource):
             class_names=classes,
             unreadable=unreadable,
             cache_bytes=cache_bytes,
+            labels=classes_of_files,
         )
 
     def __len__(self) -> int:
         return len(self._files)
-
-    def labels(self, indices: np.ndarray) -> np.ndarray:
-        """See `Source.labels`: the number of the sub-folder."""
-        if self._labels is None:
-            raise UserError(
-                f"{self.name} was opened without labels; open it with labels "
-                "and one sub-folder for each class"
-            )
-        return self._labels[indices]
 
     def by_name(self) -> np.ndarray:
         """Returns all indices in the order of the files' names, int64 [N].

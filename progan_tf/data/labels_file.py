@@ -99,6 +99,8 @@ def classes_of(
 
 def _is_one_hot(values: np.ndarray) -> bool:
     """Whether each row has a single one among zeros."""
+    if values.dtype.kind not in "biuf":
+        return False
     ones = values == 1
     return bool((ones | (values == 0)).all() and (ones.sum(1) == 1).all())
 

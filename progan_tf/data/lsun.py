@@ -8,6 +8,7 @@ import numpy as np
 from progan_tf.data.decode import read_picture
 from progan_tf.data.decoding import CACHE_BYTES
 from progan_tf.data.decoding import DecodingSource
+from progan_tf.data.disk import file_size
 from progan_tf.data.sizes import sampled_resolution
 from progan_tf.data.unreadable import Unreadable
 from progan_tf.errors import UserError
@@ -36,9 +37,7 @@ class Lsun(DecodingSource):
         channels: int = 3,
         cache_bytes: int = CACHE_BYTES,
     ):
-        self._environment = _open(path)
-        with self._environment.begin() as transaction:
-            self._keys = list(transaction.cursor().iternext(values=False))
+        self._environment, self._keys = _open(path)
         resolution, limit = sampled_resolution(
             self._file, len(self), f"the lmdb {path}"
         )
@@ -74,7 +73,7 @@ class Lsun(DecodingSource):
 
 
 def _open(path: str | os.PathLike):
-    """Returns the lmdb environment, for reading by any thread."""
+    """Returns the lmdb environment, for reading by any thread, and its keys."""
     try:
         import lmdb
     except ImportError as error:
@@ -86,7 +85,7 @@ def _open(path: str | os.PathLike):
             f"expected an lmdb, such as LSUN's; there is nothing at {path}"
         )
     try:
-        return lmdb.open(
+        environment = lmdb.open(
             str(path),
             subdir=os.path.isdir(path),
             readonly=True,
@@ -95,5 +94,26 @@ def _open(path: str | os.PathLike):
             # Pictures are not asked for in the order of their keys.
             readahead=False,
         )
+        _check_whole(path, environment)
+        with environment.begin() as transaction:
+            return environment, list(
+                transaction.cursor().iternext(values=False)
+            )
     except lmdb.Error as error:
         raise UserError(f"cannot read the lmdb {path}: {error}") from error
+
+
+def _check_whole(path: str | os.PathLike, environment) -> None:
+    """Raises UserError for a file that is cut off.
+
+    An lmdb is mapped into memory, and the system ends a process that touches
+    what is missing of such a file, without a word.
+    """
+    file = os.path.join(path, "data.mdb") if os.path.isdir(path) else path
+    pages = environment.info()["last_pgno"] + 1
+    size = pages * environment.stat()["psize"]
+    if file_size(file) < size:
+        raise UserError(
+            f"expected at least {size} bytes in {file}, found "
+            f"{file_size(file)}: it is cut off; copy or download it again"
+        )

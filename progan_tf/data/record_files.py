@@ -32,6 +32,9 @@ _FILE = re.compile(r"(.+)-r(\d\d)\.tfrecords", re.DOTALL)
 BEFORE_CONTENT = 8 + 4
 AFTER_CONTENT = 4
 
+# Rows of labels that are held at a time: all of them can take gigabytes.
+LABELS_TOGETHER = 256
+
 
 class Level(NamedTuple):
     """The records of one resolution."""
@@ -146,26 +149,32 @@ def read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
             "without labels or prepare the data with classes"
         )
     try:
-        one_hot = np.load(path, allow_pickle=False)
+        one_hot = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # Of any kind, where the header is damaged.
         raise UserError(
             f"expected labels in {path}, but it is no .npy file of numbers; "
             "copy or prepare it again"
         ) from error
-    if one_hot.ndim != 2 or len(one_hot) != count:
+    numbers = one_hot.dtype.kind in "biuf"
+    if not numbers or one_hot.ndim != 2 or len(one_hot) != count:
         raise UserError(
-            f"expected labels of shape ({count}, classes) in {path}, a row "
-            f"for each record, found {one_hot.shape}; prepare the data again"
+            f"expected numbers of shape ({count}, classes) in {path}, a row "
+            f"for each record, found {one_hot.dtype} {one_hot.shape}; "
+            "prepare the data again"
         )
-    is_one = np.count_nonzero(one_hot, axis=1) == 1
-    is_one &= (one_hot == 1).any(axis=1)
-    if not is_one.all():
-        raise UserError(
-            f"expected a single 1 in every row of {path}, one class a "
-            f"picture, but row {is_one.argmin()} has something else; train "
-            "without labels or prepare the data again"
-        )
-    return one_hot.shape[1], one_hot.argmax(axis=1)
+    labels = np.empty(count, np.int64)
+    for start in range(0, count, LABELS_TOGETHER):
+        rows = one_hot[start : start + LABELS_TOGETHER]
+        is_one = np.count_nonzero(rows, axis=1) == 1
+        is_one &= (rows == 1).any(axis=1)
+        if not is_one.all():
+            raise UserError(
+                f"expected a single 1 in every row of {path}, one class a "
+                f"picture, but row {start + is_one.argmin()} has something "
+                "else; train without labels or prepare the data again"
+            )
+        labels[start : start + len(rows)] = rows.argmax(axis=1)
+    return one_hot.shape[1], labels
 
 
 def _find(folder: pathlib.Path) -> tuple[str, list[int]]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from progan_tf.data.example import example_before_data
 from progan_tf.data.pyramid import pyramid
+from progan_tf.data.record_files import LABELS_TOGETHER
 from progan_tf.data.record_files import labels_file
 from progan_tf.data.record_files import record_file
 from progan_tf.data.set_writer import SetWriter
@@ -39,10 +40,19 @@ class RecordWriter(SetWriter):
     ) -> None:
         if labels is None:
             return
-        one_hot = np.zeros((self.count, len(class_names)), np.float32)
-        one_hot[np.arange(self.count), labels] = 1
+        classes = len(class_names)
+        header = {
+            "descr": "<f4",
+            "fortran_order": False,
+            "shape": (self.count, classes),
+        }
         with open(self._partial / labels_file(self._name), "wb") as file:
-            np.save(file, one_hot)
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, self.count, LABELS_TOGETHER):
+                some = labels[start : start + LABELS_TOGETHER]
+                one_hot = np.zeros((len(some), classes), "<f4")
+                one_hot[np.arange(len(some)), some] = 1
+                file.write(one_hot)
 
 
 class _RecordFile:

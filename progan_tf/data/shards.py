@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from progan_tf.data.disk import cannot_read
 from progan_tf.data.disk import file_size
 from progan_tf.data.disk import read_part
 from progan_tf.errors import UserError
@@ -84,12 +85,15 @@ def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
     size = file_size(path)
     starts = np.empty(count + 1, np.int64)
     start = found = 0
-    with open(path, "rb", buffering=0) as file:
-        while found < count and start + _BEFORE + _AFTER <= size:
-            starts[found] = start
-            length = os.pread(file.fileno(), _LENGTH, start)
-            start += _BEFORE + int.from_bytes(length, "little") + _AFTER
-            found += 1
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while found < count and start + _BEFORE + _AFTER <= size:
+                starts[found] = start
+                length = os.pread(file.fileno(), _LENGTH, start)
+                start += _BEFORE + int.from_bytes(length, "little") + _AFTER
+                found += 1
+    except OSError as error:
+        raise cannot_read(path, error) from error
     starts[count] = size
     if found < count or start != size:
         raise UserError(

@@ -18,6 +18,11 @@ class Source(abc.ABC):
     a run that resumes, or is split over machines, then sees the very same
     pictures. Sources may be used from several threads at once.
 
+    Args:
+        name, resolution, limit, channels, class_names: see the attributes.
+        labels: int64 [N], the class of each picture; None without labels, or
+            where `labels` is defined otherwise.
+
     Attributes:
         name: what messages and file names call this source.
         resolution: the largest it can give, a power of two from 4 to 1024.
@@ -37,6 +42,7 @@ class Source(abc.ABC):
         limit: str,
         channels: int,
         class_names: tuple[str, ...] = (),
+        labels: np.ndarray | None = None,
     ):
         if channels not in (1, 3):
             raise UserError(
@@ -47,6 +53,7 @@ class Source(abc.ABC):
         self.limit = limit
         self.channels = channels
         self.class_names = class_names
+        self._labels = labels
 
     @property
     def num_classes(self) -> int:
@@ -72,7 +79,6 @@ class Source(abc.ABC):
             UserError: the resolution or the data cannot be used.
         """
 
-    @abc.abstractmethod
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """Returns the classes of some pictures.
 
@@ -83,8 +89,13 @@ class Source(abc.ABC):
             int64 [N], each in [0, num_classes).
 
         Raises:
-            UserError: this source has no labels.
+            UserError: this source has no labels, or was opened without.
         """
+        if self._labels is None:
+            raise UserError(
+                f"{self.name} was opened without labels; open it with labels"
+            )
+        return self._labels[indices]
 
 
 def check_resolution(source: Source, resolution: int) -> None:

@@ -66,8 +66,8 @@ class TFDS(DecodingSource):
             class_names=classes,
             unreadable=Unreadable(found=len(self._records), place=data),
             cache_bytes=cache_bytes,
+            labels=np.full(len(self), -1) if labels else None,
         )
-        self._known_labels = np.full(len(self), -1, np.int32)
         if labels:
             self.labels(np.array([0, len(self) - 1]))
 
@@ -76,21 +76,29 @@ class TFDS(DecodingSource):
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """See `Source.labels`: the feature `label`."""
-        if not self.num_classes:
-            raise UserError(
-                f"{self.name} was opened without labels; open it with labels"
-            )
-        # Each is read when it is first asked for: to read those of all
-        # pictures is to read the whole data set.
-        unknown = np.unique(indices[self._known_labels[indices] < 0])
-        # Not by the threads that decode: these ask for labels themselves, and
-        # could wait for one another.
-        self._known_labels[unknown] = [self._label(index) for index in unknown]
-        return self._known_labels[indices].astype(np.int64)
+        if self._labels is not None:
+            # Each is read when it is first asked for: to read those of all
+            # pictures is to read the whole data set.
+            unknown = np.unique(indices[self._labels[indices] < 0])
+            # Not by the threads that decode: these ask for labels themselves,
+            # and could wait for one another.
+            self._labels[unknown] = [self._label(index) for index in unknown]
+        return super().labels(indices)
 
     def _label(self, index: int) -> int:
         """Reads one label."""
-        (label,) = self._feature(index, "label")
+        try:
+            (label,) = self._feature(index, "label")
+        except UserError:
+            raise
+        # Of many kinds, on a damaged record.
+        except Exception as error:
+            raise UserError(
+                f"cannot read the label of {self._picture_name(index)} of "
+                f"{self.name}, counted from 0: it is damaged; train without "
+                "labels, or remove the data set's folder, and it is prepared "
+                "again"
+            ) from error
         if not 0 <= label < self.num_classes:
             raise UserError(
                 f"{self._picture_name(index)} of {self.name} has no class "

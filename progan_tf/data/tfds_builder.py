@@ -55,7 +55,6 @@ def feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
     import tensorflow_datasets as tfds
 
     features = builder.info.features or {}
-    there = ", ".join(features) or "nothing"
     image, label = (
         features[name] if name in features else None
         for name in ("image", "label")
@@ -66,16 +65,24 @@ def feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
     ):
         raise UserError(
             f"expected pictures in the feature 'image' of {data}, found "
-            f"{there}; choose another data set"
+            f"{_found(features, 'image')}; choose another data set"
         )
     if not labels:
         return ()
     if not isinstance(label, tfds.features.ClassLabel):
         raise UserError(
             f"expected classes in the feature 'label' of {data}, found "
-            f"{there}; train without labels or choose another data set"
+            f"{_found(features, 'label')}; train without labels or choose "
+            "another data set"
         )
     return tuple(label.names)
+
+
+def _found(features, name: str) -> str:
+    """Says what is there in place of a feature that is wanted."""
+    if name in features:
+        return repr(features[name])
+    return ", ".join(features) or "nothing"
 
 
 def prepare_builder(builder, data: str) -> None:
@@ -116,7 +123,8 @@ def open_records(builder, data: str, split: str) -> Sequence[bytes]:
             f"expected a split such as {', '.join(info.splits)} of {data}, "
             f"got {split!r}"
         ) from error
-    if not instructions:
+    # Of train[5:3] TFDS takes -2.
+    if not instructions or min(part.take for part in instructions) < 1:
         raise UserError(f"the split {split!r} of {data} has no pictures")
     if info.file_format == tfds.core.FileFormat.TFRECORD:
         return Shards(instructions)

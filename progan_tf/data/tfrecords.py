@@ -16,7 +16,6 @@ from progan_tf.data.record_files import record_pixels
 from progan_tf.data.source import Source
 from progan_tf.data.source import check_channels
 from progan_tf.data.source import check_resolution
-from progan_tf.errors import UserError
 
 
 class TFRecords(Source):
@@ -48,16 +47,18 @@ class TFRecords(Source):
         largest = max(self._levels)
         stored, _, _ = self._levels[largest].shape
         check_channels(path, stored, channels)
-        classes, self._labels = 0, None
+        classes, numbers = 0, None
         if labels:
-            path_of_labels = folder / labels_file(name)
-            classes, self._labels = read_labels(path_of_labels, len(self))
+            classes, numbers = read_labels(
+                folder / labels_file(name), len(self)
+            )
         super().__init__(
             name=str(path),
             resolution=largest,
             limit=f"the records in {path} go up to {largest}x{largest}",
             channels=channels,
-            class_names=tuple(str(number) for number in range(classes)),
+            class_names=tuple(map(str, range(classes))),
+            labels=numbers,
         )
 
     def __len__(self) -> int:
@@ -80,14 +81,6 @@ class TFRecords(Source):
         images = pixels.reshape(-1, *level.shape).transpose(0, 2, 3, 1)
         shape = (len(indices), resolution, resolution, self.channels)
         return np.broadcast_to(images, shape).copy()  # [NRRC]
-
-    def labels(self, indices: np.ndarray) -> np.ndarray:
-        """See `Source.labels`: the column with the 1."""
-        if self._labels is None:
-            raise UserError(
-                f"{self.name} was opened without labels; open it with labels"
-            )
-        return self._labels[indices]
 
     def verify(self) -> Iterator[None]:
         """Reads everything and compares the checksums.

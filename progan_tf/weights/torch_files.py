@@ -51,14 +51,16 @@ def read_torch_file(path, classes):
             f"{path} is a file of PyTorch, which is needed to read it: "
             'pip install "progan-tf[torch]"'
         ) from error
-    _check_not_compressed(path)
     stand_ins = [(cls, name) for name, cls in classes.items()]
     try:
+        _check_not_compressed(path)
         with torch.serialization.safe_globals(stand_ins):
             # With weights_only PyTorch imports nothing else, and calls none.
             return torch.load(path, map_location="cpu", weights_only=True)
+    except UserError:
+        raise
     except Exception as error:
-        # Of any kind: PyTorch's readers meet whatever a broken file holds.
+        # Of any kind: the readers meet whatever a broken file holds.
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         if asked:
             raise UserError(
