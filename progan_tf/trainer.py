@@ -142,6 +142,7 @@ class Trainer:
         previous = self.images_seen - 1
         if self._saved_at >= 0:
             previous = self.images_seen
+            self._evaluate_what_was_left()
         while True:
             # Maintenance comes before the step, so that the untrained
             # networks are in the record too.
@@ -259,6 +260,15 @@ class Trainer:
         # On the first worker alone; the others wait in their next step.
         if self._log and self.config.eval_kimg:
             self._evaluation.run(self.images_seen)
+
+    def _evaluate_what_was_left(self):
+        """Of a resumed run the evaluation within which it was stopped."""
+        _, _, every, _ = cadences(self.config)
+        seen = self.images_seen
+        before = seen - self.schedule.at(max(seen - 1, 0)).batch_size
+        due = seen // every > before // every
+        if due and self._log and not self._evaluation.is_known(seen):
+            self._evaluate()
 
     def _save(self):
         if self._chief and self._saved_at != self.images_seen:

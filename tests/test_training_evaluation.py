@@ -98,6 +98,24 @@ def test_evaluations_change_nothing_in_the_training(finished, tmp_path):
     assert not (tmp_path / "cache").exists()
 
 
+def test_an_evaluation_that_was_cut_off_is_made_up_for(finished, tmp_path):
+    config = config_of(tmp_path / "run")
+    with pytest.MonkeyPatch.context() as patch:
+        trainer = Trainer(config, make_strategy("CPU:0"))
+
+        def stopped(request):
+            return trainer.images_seen >= 32
+
+        patch.setattr(StopRequest, "made", stopped)
+        patch.setattr(StopRequest, "told", property(stopped))
+        assert not trainer.train()
+    assert 32 not in distances(tmp_path / "run")
+    assert train(config)
+    assert distances(tmp_path / "run") == distances(finished)
+    assert best_of(tmp_path / "run") == best_of(finished)
+    assert_equal_to_the_bit(tmp_path / "run", finished)
+
+
 def test_what_an_evaluation_writes(finished):
     lines = read_lines(finished / "evaluation")
     assert [line["images_seen"] for line in lines] == [0, 0, 16, 16] + [

@@ -11,6 +11,7 @@ from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.files import FOLDER
 from progan_tf.evaluation.files import lines_of
+from progan_tf.evaluation.files import newest_metrics
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.statistics_cache import StatisticsCache
@@ -89,6 +90,18 @@ class TrainingEvaluation:
             self._seconds = time.perf_counter() - began
             numbers = [_in_words(result) for result in results]
             self._say(f"At {place}: {'; '.join(numbers)}{best}.")
+
+    def is_known(self, images_seen):
+        """Whether the log has the numbers of an evaluation.
+
+        Args:
+            images_seen: int.
+        """
+        resolution = self._schedule.at(images_seen).resolution
+        try:
+            return bool(newest_metrics(self._folder, images_seen, resolution))
+        except UserError:
+            return False  # To evaluate tells of a log that cannot be read.
 
     def seconds_left(self, images_seen):
         """Seconds that the evaluations to come take, each like the last one.
