@@ -4,12 +4,14 @@ import concurrent.futures
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from progan_tf.config import resolve
 from progan_tf.data import Cats
 from progan_tf.errors import UserError
 from progan_tf.evaluation.comparison import Result
+from progan_tf.evaluation.files import kimg_in_names
 from progan_tf.evaluation.files import lines_of
 from progan_tf.evaluation.files import newest_metrics
 from progan_tf.evaluation.files import read_lines
@@ -20,7 +22,14 @@ from progan_tf.evaluation.subjects import Subject
 from progan_tf.evaluation.table import Table
 
 
-def lines_at(images_seen, swd=1.0, images=32, resolution=16, seed=0):
+def lines_at(
+    images_seen,
+    swd=1.0,
+    images=32,
+    resolution=16,
+    seed=0,
+    network="network.pb",
+):
     """The lines of two metrics, one of them in features."""
     values = {"swd_16": 3.0, "swd_avg": swd}
     results = [
@@ -29,7 +38,7 @@ def lines_at(images_seen, swd=1.0, images=32, resolution=16, seed=0):
     ]
     reals = Reals(Cats(), "cats", resolution)
     subject = Subject("name", images_seen, None)
-    return lines_of(results, subject, reals, seed, "network.pb")
+    return lines_of(results, subject, reals, seed, network)
 
 
 def test_a_line():
@@ -50,6 +59,34 @@ def test_a_line():
     first, _ = lines_at(None)
     assert first["pictures"] == "name"
     assert "images_seen" not in first
+
+
+def test_numbers_of_two_networks_are_apart(tmp_path):
+    schedule = resolve("laptop", {}).schedule()
+    lines = [
+        line
+        for network in ("path/of/one", "path/of/other/")
+        for line in lines_at(20_000, network=network)
+    ]
+    with EvaluationLog(tmp_path / "new", schedule, tmp_path / "board") as log:
+        log.write(lines)
+    (events,) = (tmp_path / "board").iterdir()
+    tags = [
+        value.tag
+        for event in tf.compat.v1.train.summary_iterator(str(events))
+        for value in event.summary.value
+    ]
+    assert sorted(set(tags)) == [
+        "evaluation/kid_16x16_32_one",
+        "evaluation/kid_16x16_32_other",
+        "evaluation/swd_16_16x16_32",
+        "evaluation/swd_avg_16x16_32",
+    ]
+
+
+def test_numbers_in_names():
+    assert kimg_in_names(40_000) == "000040"
+    assert kimg_in_names(40_016) == "000040.016"
 
 
 def test_newer_lines_replace_older_ones_about_the_same(tmp_path):

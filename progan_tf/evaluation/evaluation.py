@@ -13,6 +13,7 @@ from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.files import FOLDER
+from progan_tf.evaluation.files import kimg_in_names
 from progan_tf.evaluation.files import lines_of
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals
@@ -201,7 +202,7 @@ class Evaluation:
             )
         name = "neighbours.png"
         if subject.images_seen is not None:
-            name = f"neighbours-{subject.images_seen // 1000:06d}.png"
+            name = f"neighbours-{kimg_in_names(subject.images_seen)}.png"
         path = pathlib.Path(self._out, name)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ from progan_tf.errors import UserError
 from progan_tf.evaluation.files import METRICS_FILE
 from progan_tf.evaluation.files import PLOT_FILE
 from progan_tf.evaluation.files import about
+from progan_tf.evaluation.files import network_of
 from progan_tf.evaluation.files import read_lines
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
@@ -88,11 +89,12 @@ class EvaluationLog:
                 )
             for line in lines:
                 size, images = line["resolution"], line["images"]
+                network = network_of(line)
+                of = f"{size}x{size}_{images}" + (network and f"_{network}")
                 with self._writer.as_default(step=line["images_seen"]):
                     for name, value in line["values"].items():
                         # Numbers that do not compare have graphs of their own.
-                        tag = f"evaluation/{name}_{size}x{size}_{images}"
-                        tf.summary.scalar(tag, value)
+                        tf.summary.scalar(f"evaluation/{name}_{of}", value)
             self._writer.flush()
         except tf.errors.OpError as error:
             reason = error.message.strip().partition("\n")[0]

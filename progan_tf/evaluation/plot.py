@@ -7,6 +7,7 @@ import matplotlib.lines
 import matplotlib.ticker
 
 from progan_tf.evaluation.files import about
+from progan_tf.evaluation.files import network_of
 from progan_tf.files import write_atomically
 
 _TITLES = {
@@ -78,7 +79,9 @@ def _draw(plot, metric, lines):
                 _draw_floor(plot, group, name, colour)
         last = group[-1]
         size, images = last["resolution"], last["images"]
+        network = network_of(last)
         text = f"{images:,} images at {size}x{size}"
+        text += network and f", {network}"
         entries.append(_entry(text, color="black", marker=marker))
     if len(colours) > 1:
         entries[:0] = [_entry(n, color=c) for n, c in colours.items()]
