@@ -33,6 +33,7 @@ from PIL import Image
 from progan_tf import command
 from progan_tf import preparation
 from progan_tf.config import resolve
+from progan_tf.config.presets import PRESETS
 from progan_tf.data import Cats
 from progan_tf.data import Compact
 from progan_tf.data import Folder
@@ -40,7 +41,6 @@ from progan_tf.data import Loader
 from progan_tf.data import ShuffledOrder
 from progan_tf.data import TFRecords
 from progan_tf.errors import UserError
-from progan_tf.presets import PRESETS
 
 FLAGS = flags.FLAGS
 _SIZE = 256  # Of the pictures.
@@ -126,8 +126,8 @@ def make_pictures(folder, count):
 
 def trainer_rate(size):
     """Images a second that the preset's training step eats at a resolution."""
-    from progan_tf import devices
-    from progan_tf.step import TrainingStep
+    from progan_tf.training import devices
+    from progan_tf.training.step import TrainingStep
 
     config = resolve(FLAGS.preset, {"resolution": size})
     strategy = devices.make_strategy("")

@@ -30,8 +30,8 @@ from progan_tf import arithmetic
 from progan_tf import command
 from progan_tf.config import check_shared_evenly
 from progan_tf.config import resolve
+from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
-from progan_tf.precision import PRECISIONS
 
 FLAGS = flags.FLAGS
 # Set in the environment of the process that measures one case.
@@ -155,8 +155,8 @@ def measure(config, steps=None):
     """
     command.import_tensorflow()
     # Not before it has been imported quietly.
-    from progan_tf import devices
-    from progan_tf.step import TrainingStep
+    from progan_tf.training import devices
+    from progan_tf.training.step import TrainingStep
 
     strategy = devices.make_strategy("")
     check_shared_evenly(config, strategy.num_replicas_in_sync)
@@ -220,7 +220,7 @@ def peak_memory(strategy):
     """The most bytes so far, of the process or of the fullest GPU."""
     import tensorflow as tf
 
-    from progan_tf import devices
+    from progan_tf.training import devices
 
     if devices.has_gpu(strategy):
         return max(

@@ -5,8 +5,8 @@ import importlib.util
 import os
 import pathlib
 
+from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
-from progan_tf.precision import PRECISIONS
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,8 +14,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "schedule": ("GrowthSchedule", "Phase"),
-    "config": ("TrainConfig", "load_config", "resolve"),
-    "presets": ("PRESETS",),
+    "config": ("PRESETS", "TrainConfig", "load_config", "resolve"),
     "errors": ("UserError",),
     "layers": (
         "EqualizedConv2D",

@@ -16,9 +16,9 @@ import os
 from absl import flags
 
 from progan_tf import command
-from progan_tf import settings
 from progan_tf.config import NETWORK_SETTINGS
 from progan_tf.config import TrainConfig
+from progan_tf.config import settings
 from progan_tf.errors import UserError
 from progan_tf.export.formats import FORMATS
 from progan_tf.export.formats import check_request
@@ -56,8 +56,8 @@ def main():
     if not os.path.isfile(FLAGS.weights):
         raise UserError(f"expected --weights=FILE; there is no {FLAGS.weights}")
     command.import_tensorflow()
-    from progan_tf import fine_tuning
     from progan_tf.export.any_format import export_generator
+    from progan_tf.training import fine_tuning
     from progan_tf.weights import read_published
 
     if form == "run":

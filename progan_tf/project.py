@@ -15,8 +15,8 @@ import time
 from absl import flags
 
 from progan_tf import command
-from progan_tf import generator_flags
-from progan_tf import projection_files
+from progan_tf.generation import generator_flags
+from progan_tf.generation import projection_files
 from progan_tf.progress import progress
 
 FLAGS = flags.FLAGS
@@ -43,7 +43,7 @@ def main():
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution
     )
     # Only now, because it imports TensorFlow.
-    from progan_tf.projection import project
+    from progan_tf.generation.projection import project
 
     label = projection_files.known_class(
         FLAGS.target, generator, FLAGS["class"].value

@@ -16,10 +16,10 @@ resume. A flag that is not given has the preset's value.
 from absl import flags
 
 from progan_tf import command
-from progan_tf import report
-from progan_tf import resume
-from progan_tf import settings
 from progan_tf.config import TrainConfig
+from progan_tf.config import report
+from progan_tf.config import resume
+from progan_tf.config import settings
 
 
 def define_flags():
@@ -34,7 +34,7 @@ def count_replicas(device_names):
     """How many devices share a minibatch, over all processes."""
     # TensorFlow takes seconds to import; --help and mistakes need none of it.
     command.import_tensorflow()
-    from progan_tf import devices
+    from progan_tf.training import devices
 
     return devices.count_replicas(device_names)
 

@@ -6,27 +6,27 @@ import time
 
 import tensorflow as tf
 
-from progan_tf import devices
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import save_generator
 from progan_tf.config import check_shared_evenly
 from progan_tf.data import check_resolution
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
-from progan_tf.estimate import TimeEstimate
 from progan_tf.evaluation.training import TrainingEvaluation
-from progan_tf.feed import Feed
-from progan_tf.feed import cadences
 from progan_tf.files import only_writer
-from progan_tf.run_directory import open_run_directory
-from progan_tf.run_log import Averages
-from progan_tf.run_log import Progress
-from progan_tf.run_log import RunLog
-from progan_tf.run_log import duration
-from progan_tf.run_log import first_words
-from progan_tf.samples import SampleGrids
-from progan_tf.step import TrainingStep
-from progan_tf.stopping import StopRequest
+from progan_tf.training import devices
+from progan_tf.training.console import Progress
+from progan_tf.training.console import duration
+from progan_tf.training.console import first_words
+from progan_tf.training.estimate import TimeEstimate
+from progan_tf.training.feed import Feed
+from progan_tf.training.feed import cadences
+from progan_tf.training.run_directory import open_run_directory
+from progan_tf.training.run_log import Averages
+from progan_tf.training.run_log import RunLog
+from progan_tf.training.samples import SampleGrids
+from progan_tf.training.step import TrainingStep
+from progan_tf.training.stopping import StopRequest
 
 _MOST_SKIPPED_IN_A_ROW = 50
 

@@ -16,11 +16,11 @@ import numpy as np
 from absl import flags
 
 from progan_tf import command
-from progan_tf import films
-from progan_tf import generator_flags
 from progan_tf import sampling
-from progan_tf import walks
 from progan_tf.errors import UserError
+from progan_tf.generation import films
+from progan_tf.generation import generator_flags
+from progan_tf.generation import walks
 
 FLAGS = flags.FLAGS
 _CELL = 128  # pixels that one sees without a lens

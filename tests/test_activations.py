@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from progan_tf import losses
-from progan_tf.activations import lean_leaky_relu
 from progan_tf.networks import Discriminator
 from progan_tf.networks import Generator
+from progan_tf.training.activations import lean_leaky_relu
 
 SMALL = {"fmap_base": 32, "fmap_max": 8, "seed": 1}
 

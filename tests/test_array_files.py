@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from seeded import Source
 
-from progan_tf import array_files
-from progan_tf.array_files import save_array
 from progan_tf.errors import UserError
+from progan_tf.generation import array_files
+from progan_tf.generation.array_files import save_array
 
 SEEDS = [3, 1, 4, 15, 9, 2, 6]
 

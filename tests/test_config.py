@@ -5,10 +5,10 @@ import json
 
 import pytest
 
-from progan_tf import precision
-from progan_tf import presets
 from progan_tf.config import TrainConfig
 from progan_tf.config import load_config
+from progan_tf.config import precision
+from progan_tf.config import presets
 from progan_tf.config import resolve
 from progan_tf.errors import UserError
 

@@ -17,11 +17,10 @@ from published_files import save_official
 from tiny import checkpoint_values
 from tiny import make_folder
 
-from progan_tf import fine_tuning
-from progan_tf import resume
 from progan_tf.arithmetic import feature_maps
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import load_config
+from progan_tf.config import resume
 from progan_tf.errors import UserError
 from progan_tf.export.any_format import export_generator
 from progan_tf.images import grid_shape
@@ -29,6 +28,7 @@ from progan_tf.images import make_grid
 from progan_tf.images import nearest_up
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
+from progan_tf.training import fine_tuning
 from progan_tf.weights import read_published
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

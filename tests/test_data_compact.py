@@ -13,8 +13,8 @@ from progan_tf.data import TFRecords
 from progan_tf.data import open_source
 from progan_tf.data.compact_files import decode_picture
 from progan_tf.data.compact_files import encode_picture
-from progan_tf.data.writers import open_writer
 from progan_tf.errors import UserError
+from progan_tf.preparation.writers import open_writer
 
 COUNT = 6
 ALL = np.arange(COUNT)

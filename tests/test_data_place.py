@@ -6,8 +6,8 @@ import pathlib
 import pytest
 
 from progan_tf.data import open_source
-from progan_tf.data import place
 from progan_tf.errors import UserError
+from progan_tf.preparation import place
 
 
 def make_set(folder, text):

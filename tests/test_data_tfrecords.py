@@ -22,10 +22,10 @@ from progan_tf.data.example import example_before_data
 from progan_tf.data.example import parse_example
 from progan_tf.data.pyramid import pyramid
 from progan_tf.data.pyramid import shrink
-from progan_tf.data.writers import open_writer
-from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
+from progan_tf.preparation.writers import open_writer
 from progan_tf.trainer import Trainer
+from progan_tf.training.devices import make_strategy
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 GOLDENS = ROOT / "tests" / "goldens"

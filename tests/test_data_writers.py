@@ -12,9 +12,9 @@ import pytest
 from pictures import random_pixels
 
 from progan_tf.data import open_source
-from progan_tf.data.writers import FORMS
-from progan_tf.data.writers import open_writer
 from progan_tf.errors import UserError
+from progan_tf.preparation.writers import FORMS
+from progan_tf.preparation.writers import open_writer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -137,7 +137,7 @@ def test_wrong_arguments(tmp_path, form):
 def test_a_killed_writer_leaves_no_data_set(tmp_path, form):
     script = f"""
 import os, signal, numpy as np
-from progan_tf.data.writers import open_writer
+from progan_tf.preparation.writers import open_writer
 with open_writer({form!r}, "set", "cats", 4, 3) as writer:
     for _ in range(1000):
         writer.append(writer.encode(np.zeros((4, 4, 3), np.uint8)))

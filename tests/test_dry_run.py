@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from progan_tf.config import resolve
-from progan_tf.report import dry_run
+from progan_tf.config.report import dry_run
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

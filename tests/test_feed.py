@@ -8,9 +8,9 @@ import tensorflow as tf
 from tiny import tiny_config
 
 from progan_tf.data import open_source
-from progan_tf.devices import make_strategy
-from progan_tf.estimate import TimeEstimate
-from progan_tf.feed import Feed
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.estimate import TimeEstimate
+from progan_tf.training.feed import Feed
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_passes_are_timed(tmp_path, monkeypatch):
         seen.append((model.name, inputs.shape))
         return {"g": 0.5, "d": 0.25}[model.name]
 
-    monkeypatch.setattr("progan_tf.estimate._timed", timed)
+    monkeypatch.setattr("progan_tf.training.estimate._timed", timed)
     estimate = TimeEstimate(
         schedule,
         Family("g", (None, 8)),

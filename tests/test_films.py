@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from progan_tf import films
 from progan_tf.config import resolve
 from progan_tf.errors import UserError
+from progan_tf.generation import films
 
 BOTH = pytest.mark.parametrize("name", ["film.gif", "film.mp4"])
 

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from progan_tf.config import resolve
-from progan_tf.devices import make_strategy
-from progan_tf.step import TrainingStep
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.step import TrainingStep
 
 BATCH = 4
 # 8 images to fade in and 8 stable ones for each resolution, 4 a step. "rgb" is

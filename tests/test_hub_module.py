@@ -11,10 +11,10 @@ import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
-from progan_tf.hub_module import load_module
-from progan_tf.manifest import fingerprint
+from progan_tf.generation.hub_module import load_module
+from progan_tf.generation.manifest import fingerprint
+from progan_tf.generation.projection import project
 from progan_tf.networks import Generator
-from progan_tf.projection import project
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import input_sizes
 from progan_tf.sampling import seeded_latents

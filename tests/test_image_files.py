@@ -12,11 +12,11 @@ from PIL import Image
 from seeded import Source
 
 from progan_tf import files
-from progan_tf import image_files
 from progan_tf.errors import UserError
-from progan_tf.image_files import place_of
-from progan_tf.image_files import save_folder
-from progan_tf.image_files import save_grid
+from progan_tf.generation import image_files
+from progan_tf.generation.image_files import place_of
+from progan_tf.generation.image_files import save_folder
+from progan_tf.generation.image_files import save_grid
 
 
 def read(path):

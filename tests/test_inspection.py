@@ -9,10 +9,10 @@ from pictures import random_pixels
 from pictures import write_pictures
 from PIL import Image
 
-from progan_tf import inspection
 from progan_tf import preparation
 from progan_tf.data import Cats
 from progan_tf.errors import UserError
+from progan_tf.preparation import inspection
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 RECORDS = GOLDENS / "official_tfrecords"

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from progan_tf.devices import make_strategy
-from progan_tf.optimizer import FusedAdam
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.optimizer import FusedAdam
 
 RATE, BETA_1, BETA_2, EPSILON = 0.01, 0.5, 0.99, 1e-8
 

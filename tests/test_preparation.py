@@ -12,7 +12,6 @@ import pytest
 from pictures import random_pixels
 from pictures import write_pictures
 
-from progan_tf import inspection
 from progan_tf import preparation
 from progan_tf.data import Cats
 from progan_tf.data import Compact
@@ -21,6 +20,7 @@ from progan_tf.data import Loader
 from progan_tf.data import Source
 from progan_tf.data import TFRecords
 from progan_tf.errors import UserError
+from progan_tf.preparation import inspection
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 RECORDS = GOLDENS / "official_tfrecords"

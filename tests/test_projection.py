@@ -12,18 +12,18 @@ import tensorflow as tf
 from PIL import Image
 from tiny import make_run
 
-from progan_tf import projection
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
+from progan_tf.generation import projection
+from progan_tf.generation.projection import multi_scale_errors
+from progan_tf.generation.projection import peak_ratio
+from progan_tf.generation.projection import project
+from progan_tf.generation.projection_files import check_places
+from progan_tf.generation.projection_files import known_class
+from progan_tf.generation.projection_files import read_target
 from progan_tf.images import box_down
 from progan_tf.images import to_float
 from progan_tf.networks import Generator
-from progan_tf.projection import multi_scale_errors
-from progan_tf.projection import peak_ratio
-from progan_tf.projection import project
-from progan_tf.projection_files import check_places
-from progan_tf.projection_files import known_class
-from progan_tf.projection_files import read_target
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import images_of
 

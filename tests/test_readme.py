@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from progan_tf.config import TrainConfig
-from progan_tf.presets import PRESETS
+from progan_tf.config.presets import PRESETS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()

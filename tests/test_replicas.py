@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from tiny import tiny_config
 
-from progan_tf.devices import make_strategy
-from progan_tf.step import TrainingStep
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.step import TrainingStep
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -17,10 +17,10 @@ from tiny import tiny_config
 
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import latest_checkpoint
-from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
-from progan_tf.stopping import StopRequest
 from progan_tf.trainer import Trainer
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.stopping import StopRequest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

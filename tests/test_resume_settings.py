@@ -5,9 +5,9 @@ import pathlib
 
 import pytest
 
-from progan_tf import presets
-from progan_tf import resume
+from progan_tf.config import presets
 from progan_tf.config import resolve
+from progan_tf.config import resume
 from progan_tf.errors import UserError
 
 

@@ -11,10 +11,10 @@ from tiny import tiny_config
 from progan_tf.checkpoint import checkpoints_of
 from progan_tf.checkpoint import load_generator
 from progan_tf.checkpoint_list import mend_list
-from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.files import only_writer
 from progan_tf.trainer import Trainer
+from progan_tf.training.devices import make_strategy
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from tiny import tiny_config
 
 from progan_tf.data import Folder
 from progan_tf.data import ShuffledOrder
-from progan_tf.run_log import RunLog
-from progan_tf.samples import SampleGrids
+from progan_tf.training.run_log import RunLog
+from progan_tf.training.samples import SampleGrids
 
 COLOURS = np.uint8([[255, 0, 0], [0, 255, 0], [0, 0, 255]])
 

@@ -6,11 +6,11 @@ import tensorflow as tf
 from tiny import checkpoint_values
 from tiny import tiny_config
 
-from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
-from progan_tf.gradients import fade_reals
-from progan_tf.step import TrainingStep
 from progan_tf.trainer import Trainer
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.gradients import fade_reals
+from progan_tf.training.step import TrainingStep
 
 
 @pytest.fixture

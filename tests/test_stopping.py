@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from progan_tf.devices import make_strategy
-from progan_tf.run_log import Progress
-from progan_tf.stopping import StopRequest
+from progan_tf.training.console import Progress
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.stopping import StopRequest
 
 
 class Gone:

@@ -29,29 +29,16 @@ COMMANDS = {
 # From the bottom up. A package, such as data, is one entry.
 TIERS = (
     {"errors"},
-    {"arithmetic", "files", "precision", "progress", "variants"},
-    {"checkpoint_list", "estimate", "presets", "schedule"},
-    {"settings"},
-    {"activations", "config", "images", "layers", "manifest"},
-    {
-        "data",
-        "devices",
-        "family",
-        "losses",
-        "optimizer",
-        "report",
-        "resume",
-        "run_log",
-    },
+    {"arithmetic", "command", "files", "progress", "variants"},
+    {"checkpoint_list", "schedule"},
+    {"config", "images", "layers"},
+    {"data", "family", "losses"},
     {"networks"},
-    {"checkpoint", "feed", "gradients", "metrics", "sampling", "state"}
-    | {"weights"},
-    {"films", "hub_module", "image_files", "projection", "samples", "step"}
-    | {"inspection", "preparation", "run_directory", "stopping"},
-    {"array_files", "evaluation", "fine_tuning", "projection_files", "walks"},
+    {"checkpoint", "metrics", "preparation", "sampling", "weights"},
+    {"generation"},
+    {"training"},
+    {"evaluation"},
     {"trainer"},
-    {"command"},
-    {"generator_flags"},
     COMMANDS,
 )
 RANKS = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
@@ -59,27 +46,23 @@ RANKS = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
 # Modules that other tools read before TensorFlow or Keras is there.
 PURE = (
     "arithmetic",
-    "array_files",
     "command",
     "config",
+    "config.report",
+    "config.resume",
     "evaluate",
     "evaluation.evaluation",
     "film",
-    "films",
     "generate",
-    "inspection",
-    "precision",
-    "preparation",
+    "generation.array_files",
+    "generation.films",
+    "generation.walks",
     "prepare",
-    "presets",
+    "preparation.inspection",
     "progress",
-    "report",
-    "resume",
     "schedule",
-    "settings",
     "train",
     "walk",
-    "walks",
 )
 
 

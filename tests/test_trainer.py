@@ -15,12 +15,12 @@ from tiny import checkpoint_values
 from tiny import make_folder
 from tiny import tiny_config
 
-from progan_tf import devices
 from progan_tf.checkpoint import load_generator
-from progan_tf.devices import make_strategy
 from progan_tf.errors import UserError
 from progan_tf.sampling import seeded_latents
 from progan_tf.trainer import Trainer
+from progan_tf.training import devices
+from progan_tf.training.devices import make_strategy
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -11,7 +11,6 @@ from tiny import tiny_config
 from progan_tf import metrics
 from progan_tf.checkpoint import load_generator
 from progan_tf.data import Cats
-from progan_tf.devices import make_strategy
 from progan_tf.evaluation.files import read_lines
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
@@ -19,8 +18,9 @@ from progan_tf.evaluation.training import TrainingEvaluation
 from progan_tf.networks import generator_of
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import seeded_latents
-from progan_tf.stopping import StopRequest
 from progan_tf.trainer import Trainer
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.stopping import StopRequest
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from progan_tf import sampling
-from progan_tf import walks
 from progan_tf.errors import UserError
+from progan_tf.generation import walks
 
 
 def angles_between(first, second):

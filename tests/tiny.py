@@ -6,8 +6,8 @@ from PIL import Image
 
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import resolve
-from progan_tf.devices import make_strategy
-from progan_tf.step import TrainingStep
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.step import TrainingStep
 
 
 def tiny_config(run_dir, **overrides):

@@ -172,7 +172,7 @@ def open_subjects(run_dir=None, module=None, images=None, every=False):
     if images is not None:
         return _folder(images)
     if module is not None:
-        from progan_tf.hub_module import load_module
+        from progan_tf.generation.hub_module import load_module
 
         return _generator(module, load_module(module))
     if os.path.isdir(run_dir):

@@ -19,7 +19,7 @@ from progan_tf.evaluation.subjects import Generated
 from progan_tf.evaluation.subjects import Subject
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
-from progan_tf.run_log import kimg
+from progan_tf.training.console import kimg
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"
 _METRICS = ("swd", "ms_ssim")

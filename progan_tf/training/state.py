@@ -2,10 +2,10 @@
 
 import tensorflow as tf
 
-from progan_tf.activations import lean_leaky_relu
 from progan_tf.networks import discriminator_of
 from progan_tf.networks import generator_of
-from progan_tf.optimizer import FusedAdam
+from progan_tf.training.activations import lean_leaky_relu
+from progan_tf.training.optimizer import FusedAdam
 
 # Of float16's loss scale, in powers of two. The official code starts at 64,
 # far beyond float16, and spends its first 48 steps coming down from it.

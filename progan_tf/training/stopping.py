@@ -6,7 +6,7 @@ import threading
 
 import tensorflow as tf
 
-from progan_tf import devices
+from progan_tf.training import devices
 
 # The last comes when a terminal is closed or its connection is lost.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

@@ -21,12 +21,12 @@ from progan_tf import sampling
 from progan_tf.errors import UserError
 from progan_tf.files import write_atomically
 from progan_tf.files import writing
+from progan_tf.generation.manifest import fingerprint
+from progan_tf.generation.manifest import occupied
+from progan_tf.generation.manifest import read_manifest
+from progan_tf.generation.manifest import write_manifest
 from progan_tf.images import make_grid
 from progan_tf.images import save_png
-from progan_tf.manifest import fingerprint
-from progan_tf.manifest import occupied
-from progan_tf.manifest import read_manifest
-from progan_tf.manifest import write_manifest
 from progan_tf.progress import progress
 
 # Endings of the files in a folder, of grids and of single files.

@@ -6,8 +6,8 @@ from progan_tf.checkpoint import images_seen_in
 from progan_tf.checkpoint import latest_checkpoint
 from progan_tf.config import CONFIG_FILE
 from progan_tf.config import load_config
+from progan_tf.config.resume import check_resumable
 from progan_tf.errors import UserError
-from progan_tf.resume import check_resumable
 
 
 def open_run_directory(config, write):

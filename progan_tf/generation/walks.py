@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from progan_tf import films
 from progan_tf import sampling
 from progan_tf.errors import UserError
+from progan_tf.generation import films
 from progan_tf.images import make_grid
 from progan_tf.images import nearest_up
 

@@ -8,7 +8,6 @@ import shutil
 
 import tensorflow as tf
 
-from progan_tf import devices
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import resolve
 from progan_tf.data import check_resolution
@@ -16,9 +15,10 @@ from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
-from progan_tf.run_log import RunLog
-from progan_tf.samples import SampleGrids
-from progan_tf.state import TrainingState
+from progan_tf.training import devices
+from progan_tf.training.run_log import RunLog
+from progan_tf.training.samples import SampleGrids
+from progan_tf.training.state import TrainingState
 
 _ORIGIN_FILE = "weights.txt"
 

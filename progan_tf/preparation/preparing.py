@@ -18,13 +18,13 @@ from progan_tf.data import open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.data.celeba import CelebA
 from progan_tf.data.lsun import Lsun
-from progan_tf.data.place import check_space
-from progan_tf.data.place import is_prepared
-from progan_tf.data.place import place_for
 from progan_tf.data.tfds import TFDS
-from progan_tf.data.writers import SetWriter
-from progan_tf.data.writers import open_writer
 from progan_tf.errors import UserError
+from progan_tf.preparation.place import check_space
+from progan_tf.preparation.place import is_prepared
+from progan_tf.preparation.place import place_for
+from progan_tf.preparation.writers import SetWriter
+from progan_tf.preparation.writers import open_writer
 from progan_tf.progress import progress
 
 # A task of the threads is about so many bytes of pictures: enough that

@@ -9,9 +9,9 @@ import functools
 
 import tensorflow as tf
 
-from progan_tf import devices
-from progan_tf.gradients import Gradients
-from progan_tf.state import TrainingState
+from progan_tf.training import devices
+from progan_tf.training.gradients import Gradients
+from progan_tf.training.state import TrainingState
 
 METRICS = (
     "discriminator_loss",

@@ -8,10 +8,10 @@ with open_writer("tfrecords", "data/cats", "cats", 64, 3) as writer:
 
 import os
 
-from progan_tf.data.compact_writer import CompactWriter
 from progan_tf.data.pyramid import pyramid
-from progan_tf.data.record_writer import RecordWriter
-from progan_tf.data.set_writer import SetWriter
+from progan_tf.preparation.compact_writer import CompactWriter
+from progan_tf.preparation.record_writer import RecordWriter
+from progan_tf.preparation.set_writer import SetWriter
 
 __all__ = ["FORMS", "SetWriter", "open_writer", "pyramid"]
 

@@ -12,7 +12,7 @@ from progan_tf.data.pyramid import pyramid
 from progan_tf.data.record_files import LABELS_TOGETHER
 from progan_tf.data.record_files import labels_file
 from progan_tf.data.record_files import record_file
-from progan_tf.data.set_writer import SetWriter
+from progan_tf.preparation.set_writer import SetWriter
 
 
 class RecordWriter(SetWriter):

@@ -7,8 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from progan_tf import arithmetic
-from progan_tf import devices
 from progan_tf.data import Loader
+from progan_tf.training import devices
 
 # A call takes as many steps as make about this many operations, which is a
 # fraction of a second: long enough that Python costs nothing, short enough

@@ -8,7 +8,7 @@ import numpy as np
 from progan_tf.data import compact_files
 from progan_tf.data.compact_files import About
 from progan_tf.data.pyramid import pyramid
-from progan_tf.data.set_writer import SetWriter
+from progan_tf.preparation.set_writer import SetWriter
 
 
 class CompactWriter(SetWriter):

@@ -53,7 +53,7 @@ def open_generator(run_dir, module, resolution=None, latest=False):
     # Only now, because TensorFlow takes seconds to import.
     command.import_tensorflow()
     if module is not None:
-        from progan_tf.hub_module import load_module
+        from progan_tf.generation.hub_module import load_module
 
         return load_module(module)
     from progan_tf.checkpoint import load_generator

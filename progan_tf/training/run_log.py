@@ -1,13 +1,10 @@
-"""What a run tells while it goes: metrics, TensorBoard, pictures, progress."""
+"""What a run writes while it goes: metrics, TensorBoard and pictures."""
 
-import datetime
 import json
 import pathlib
-import sys
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
@@ -142,99 +139,3 @@ class Averages:
         # Compilation is left out, unless there was nothing else.
         images, seconds = self._timed[self._timed[True][0] > 0]
         return {**means, "images_per_second": images / seconds}
-
-
-class Progress:
-    """A bar on a terminal; elsewhere a line for every tick.
-
-    Args:
-        images_seen: int, at the start.
-        total: int, images of the whole run.
-        quiet: bool, print nothing, as workers but the first do.
-    """
-
-    def __init__(self, images_seen, total, quiet=False):
-        self._total = total
-        self._quiet = quiet
-        self._bar = None
-        if not quiet and sys.stdout.isatty() and sys.stderr.isatty():
-            self._bar = tqdm.tqdm(
-                total=total,
-                initial=images_seen,
-                unit="img",
-                unit_scale=True,
-                dynamic_ncols=True,
-                bar_format="{percentage:3.0f}% |{bar}| {n_fmt}/{total_fmt} "
-                "images  {desc}",
-            )
-
-    def update(self, images_seen, resolution, alpha, rate, seconds_left):
-        """Move the bar; nothing where there is none."""
-        if self._bar is not None:
-            self._bar.n = images_seen
-            self._bar.set_description_str(
-                f"{resolution}x{resolution} alpha {alpha:.2f}  "
-                f"{rate:,.4g} img/s  {duration(seconds_left)} left"
-            )
-
-    def tick(self, values, seconds_left):
-        """Print a line, where there is no bar that shows the same."""
-        if self._bar is None and not self._quiet:
-            size = values["resolution"]
-            self._print(
-                f"{kimg(values['images_seen'])} of {kimg(self._total)} kimg  "
-                f"{size}x{size}  "
-                f"alpha {values['alpha']:.2f}  "
-                f"D {values['discriminator_loss']:.3f}  "
-                f"G {values['generator_loss']:.3f}  "
-                f"{values['images_per_second']:,.4g} img/s  "
-                f"{duration(seconds_left)} left"
-            )
-
-    def say(self, text):
-        """Print a line without disturbing the bar."""
-        if not self._quiet:
-            self._print(text)
-
-    def _print(self, text):
-        try:
-            if self._bar is not None:
-                self._bar.write(text)
-            else:
-                print(text, flush=True)
-        except OSError:
-            # The reader is gone: a terminal that was closed, or tee, which
-            # Ctrl-C ends too. What was trained must be saved all the same.
-            self._quiet = True
-
-    def close(self):
-        """Leave the bar as it stands."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-def first_words(config, images_seen, where, resumed):
-    """What a run says when it begins or goes on.
-
-    Args:
-        config: `TrainConfig`.
-        images_seen: int.
-        where: str, the devices.
-        resumed: bool.
-    """
-    verb, size = "Resuming" if resumed else "Training", config.resolution
-    total = config.schedule().total_images
-    return (
-        f"{verb} {config.run_dir} at {kimg(images_seen)} of {kimg(total)} "
-        f"kimg: {config.data}, up to {size}x{size}, {config.precision}, {where}"
-    )
-
-
-def kimg(images):
-    """Thousands of images as text: 12,000.0, and 0.128 for few."""
-    return f"{images / 1000:,.{1 if images >= 1000 else 3}f}"
-
-
-def duration(seconds):
-    """Seconds as text such as 0:12:05 or 3 days, 4:00:00."""
-    return str(datetime.timedelta(seconds=round(seconds)))

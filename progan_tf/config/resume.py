@@ -9,10 +9,10 @@ import dataclasses
 import functools
 import pathlib
 
-from progan_tf import config as config_lib
-from progan_tf.config import TrainConfig
+from progan_tf.config import train_config
+from progan_tf.config.presets import PRESETS
+from progan_tf.config.train_config import TrainConfig
 from progan_tf.errors import UserError
-from progan_tf.presets import PRESETS
 
 
 def changed_settings(stored, new):
@@ -72,11 +72,13 @@ def resolve_for_run(given, count_replicas):
     """
     given = dict(given)
     preset = given.pop("preset", None)
-    new_run = functools.partial(config_lib.resolve, preset or "official", given)
+    new_run = functools.partial(
+        train_config.resolve, preset or "official", given
+    )
     run_dir = given.get("run_dir") or new_run().run_dir
-    if (pathlib.Path(run_dir) / config_lib.CONFIG_FILE).exists():
-        config = _resumed(config_lib.load_config(run_dir), preset, given)
-        config_lib.check_shared_evenly(config, count_replicas(config.devices))
+    if (pathlib.Path(run_dir) / train_config.CONFIG_FILE).exists():
+        config = _resumed(train_config.load_config(run_dir), preset, given)
+        train_config.check_shared_evenly(config, count_replicas(config.devices))
         return config, True
     return new_run(count_replicas(new_run().devices)), False
 
@@ -94,7 +96,7 @@ def _resumed(stored, preset, given):
         # Resolved once: the machine may be another one now.
         explicit["precision"] = stored.precision
     if preset is not None:
-        new = config_lib.resolve(preset, explicit, stored.replicas)
+        new = train_config.resolve(preset, explicit, stored.replicas)
     else:
         # Tables that were not given are those of the stored resolution.
         resolution = explicit.pop("resolution", stored.resolution)

@@ -9,13 +9,13 @@ import pathlib
 
 import numpy as np
 
-from progan_tf import films
 from progan_tf.data.decode import KINDS
 from progan_tf.data.decode import read_picture
 from progan_tf.data.decode import read_size
 from progan_tf.errors import UserError
 from progan_tf.files import write_atomically
 from progan_tf.files import writing
+from progan_tf.generation import films
 from progan_tf.images import nearest_up
 from progan_tf.images import save_png
 from progan_tf.sampling import generate_images

@@ -1,0 +1,1 @@
+"""What `progan_tf.trainer.Trainer` is made of."""
