@@ -190,9 +190,7 @@ def load_generator(path, resolution=None, average=True):
     checkpoint = latest_checkpoint(path)
     family = generator_of(config)
     restore_generator(family, checkpoint, average)
-    finished = finished_resolutions(
-        config.schedule(), images_seen_in(checkpoint)
-    )
+    finished = config.schedule().finished(images_seen_in(checkpoint))
     if resolution is None and finished:
         resolution = finished[-1]
     if resolution not in finished:
@@ -241,15 +239,6 @@ def save_keras(model, path):
     """
     with replacing(path) as temporary:
         model.save(temporary)
-
-
-def finished_resolutions(schedule, images_seen):
-    """The resolutions that are no longer fading, as a tuple of ints."""
-    return tuple(
-        phase.resolution
-        for phase in schedule.phases
-        if images_seen >= phase.fade_end
-    )
 
 
 def _load_file(path, resolution):

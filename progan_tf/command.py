@@ -77,7 +77,10 @@ def import_tensorflow():
             stack.enter_context(_stderr_held_back())
         import tensorflow as tf
 
-        tf.config.list_physical_devices()
+        # By default TensorFlow takes all memory of every GPU at once, so that
+        # pictures could not be made beside a training.
+        for gpu in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _terminate(number, frame):

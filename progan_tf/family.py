@@ -150,7 +150,13 @@ class Family(tf.Module):
     @property
     def trainable_weights(self):
         """The Keras variables that are trained, in the order of `weights`."""
-        return [weight for weight in self.weights if weight.trainable]
+        return self.trainable_up_to(self.resolution)
+
+    def trainable_up_to(self, resolution):
+        """Those of the trained Keras variables up to a resolution, a list."""
+        blocks = [self.block(r) for r in self.resolutions if r <= resolution]
+        layers = [layer for block in blocks for layer in block.layers]
+        return [w for layer in layers for w in layer.trainable_weights]
 
     @property
     def variables(self):

@@ -262,15 +262,15 @@ def generator_of(config, **options):
     # The official code's for float16, in which 1e-8 is 0.
     epsilon = 1e-4 if config.precision == "float16" else 1e-8
     return Generator(
-        config.resolution,
-        config.latent_size,
-        config.num_classes,
-        config.channels,
-        config.fmap_base,
-        config.fmap_max,
-        config.fused_scale,
-        config.pixelnorm_epsilon or epsilon,
-        config.variant,
+        resolution=config.resolution,
+        latent_size=config.latent_size,
+        num_classes=config.num_classes,
+        channels=config.channels,
+        fmap_base=config.fmap_base,
+        fmap_max=config.fmap_max,
+        fused_scale=config.fused_scale,
+        pixelnorm_epsilon=config.pixelnorm_epsilon or epsilon,
+        variant=config.variant,
         **options,
     )
 
@@ -284,13 +284,13 @@ def discriminator_of(config, **options):
             network.
     """
     return Discriminator(
-        config.resolution,
-        config.num_classes,
-        config.channels,
-        config.fmap_base,
-        config.fmap_max,
-        config.fused_scale,
-        config.minibatch_stddev_group,
-        config.variant,
+        resolution=config.resolution,
+        num_classes=config.num_classes,
+        channels=config.channels,
+        fmap_base=config.fmap_base,
+        fmap_max=config.fmap_max,
+        fused_scale=config.fused_scale,
+        minibatch_stddev_group=config.minibatch_stddev_group,
+        variant=config.variant,
         **options,
     )

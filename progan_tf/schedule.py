@@ -151,6 +151,14 @@ class GrowthSchedule:
         doublings = (phase.resolution // LOWEST_RESOLUTION).bit_length() - 1
         return 2 * doublings - (images_seen < phase.fade_end)
 
+    def finished(self, images_seen):
+        """The resolutions that are no longer fading, as a tuple of ints."""
+        return tuple(
+            phase.resolution
+            for phase in self._phases
+            if images_seen >= phase.fade_end
+        )
+
     def next_boundary(self, images_seen):
         """Images seen at which a fade next begins or ends, or training ends.
 

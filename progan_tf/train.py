@@ -20,6 +20,7 @@ from progan_tf.config import TrainConfig
 from progan_tf.config import report
 from progan_tf.config import resume
 from progan_tf.config import settings
+from progan_tf.training.run_data import open_data
 
 
 def define_flags():
@@ -44,6 +45,8 @@ def main():
     given = settings.given_flags(flags.FLAGS, TrainConfig)
     config, resumed = resume.resolve_for_run(given, count_replicas)
     if flags.FLAGS.dry_run:
+        if not config.data.startswith("tfds:"):  # That may be a download.
+            _, config = open_data(config)
         print(report.dry_run(config, resumed))
         return
     # For the same reason as above.

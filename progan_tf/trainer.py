@@ -1,7 +1,6 @@
 """The training loop: growth, maintenance, resume and a clean stop."""
 
 import contextlib
-import dataclasses
 import time
 
 import tensorflow as tf
@@ -9,8 +8,7 @@ import tensorflow as tf
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.checkpoint import save_generator
 from progan_tf.config import check_shared_evenly
-from progan_tf.data import check_resolution
-from progan_tf.data import open_source
+from progan_tf.config.report import notices
 from progan_tf.errors import UserError
 from progan_tf.evaluation.training import TrainingEvaluation
 from progan_tf.files import only_writer
@@ -19,8 +17,11 @@ from progan_tf.training.console import Progress
 from progan_tf.training.console import duration
 from progan_tf.training.console import first_words
 from progan_tf.training.estimate import TimeEstimate
+from progan_tf.training.failures import not_finite
+from progan_tf.training.failures import too_large
 from progan_tf.training.feed import Feed
 from progan_tf.training.feed import cadences
+from progan_tf.training.run_data import open_data
 from progan_tf.training.run_directory import open_run_directory
 from progan_tf.training.run_log import Averages
 from progan_tf.training.run_log import RunLog
@@ -49,16 +50,9 @@ class Trainer:
             tf.config.experimental.enable_op_determinism()
         self.strategy = strategy or devices.make_strategy(config.devices)
         replicas = self.strategy.num_replicas_in_sync
-        check_shared_evenly(config, replicas)
-        source = open_source(config.data, config.channels, config.labels)
-        check_resolution(source, config.resolution)
-        self.config = dataclasses.replace(
-            config,
-            num_classes=source.num_classes if config.labels else 0,
-            num_images=len(source),
-        )
+        check_shared_evenly(config.batch_size, replicas)
+        self._source, self.config = open_data(config)
         self.schedule = self.config.schedule()
-        self._source = source
         self._chief = devices.is_chief(self.strategy)
 
     def train(self):
@@ -134,7 +128,9 @@ class Trainer:
         self._averages = Averages()
         where = devices.describe(self.strategy)
         words = first_words(config, self.images_seen, where, resumed)
-        self._progress.say(words)
+        replicas = self.strategy.num_replicas_in_sync
+        for line in (words, *notices(config, replicas)):
+            self._progress.say(line)
 
     # ---- the loop ----
 
@@ -166,7 +162,10 @@ class Trainer:
             # The networks are as good as before; only the data has failed.
             self._save()
             raise
-        means = self.state.run(**arguments)
+        try:
+            means = self.state.run(**arguments)
+        except tf.errors.ResourceExhaustedError as error:
+            raise too_large(self.config, call) from error
         self.images_seen += call.images
         self._record(call, means, time.perf_counter() - began)
         self._check_skipped()
@@ -185,7 +184,7 @@ class Trainer:
         alpha = self.schedule.alpha(call.start)
         rate = call.images / seconds
         size = call.resolution
-        self._progress.update(self.images_seen, size, alpha, rate, left)
+        self._progress.update(self.images_seen, size, alpha, rate, left, means)
         if compiled and size != self._estimated:
             self._estimated = size
             self._progress.say(
@@ -196,11 +195,7 @@ class Trainer:
     def _check_skipped(self):
         in_a_row = int(self.state.skipped_in_a_row.numpy())
         if in_a_row >= _MOST_SKIPPED_IN_A_ROW:
-            raise UserError(
-                f"the gradients of {in_a_row} steps in a row were not finite "
-                f"at {self.images_seen} images; begin another --run_dir with "
-                "a lower --learning_rate or --precision=float32"
-            )
+            raise not_finite(self.config, in_a_row, self.images_seen)
 
     # ---- maintenance ----
 
@@ -282,7 +277,8 @@ class Trainer:
         done = self.images_seen >= self.schedule.total_images
         if done:
             self._sample()
-            self._evaluate()
+            if self._log and not self._evaluation.is_known(self.images_seen):
+                self._evaluate()
         if not self._chief:
             return
         if done:

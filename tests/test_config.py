@@ -1,15 +1,20 @@
 """Settings: presets, checks, JSON."""
 
 import dataclasses
+import functools
 import json
+import re
+import types
 
 import pytest
+from absl import flags
 
 from progan_tf.config import TrainConfig
 from progan_tf.config import load_config
 from progan_tf.config import precision
 from progan_tf.config import presets
 from progan_tf.config import resolve
+from progan_tf.config import settings
 from progan_tf.errors import UserError
 
 # The official code's limits for one GPU in float32.
@@ -115,12 +120,69 @@ def test_auto_precision(
         ("cats", "cats"),
         ("/pictures/my dogs/", "my-dogs"),
         ("tfds:lsun/bedroom", "tfds-lsun-bedroom"),
-        ("..", "data"),
+        ("/", "data"),
     ],
 )
 def test_run_dir_is_named_after_the_data(data, name):
     config = resolve("paper", {"data": data, "resolution": 256})
     assert config.run_dir == f"runs/{name}-paper-256"
+
+
+def test_a_folder_of_data_is_kept_with_its_whole_path(tmp_path, monkeypatch):
+    (tmp_path / "my dogs" / "cats").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "my dogs")
+    for data in (".", "../my dogs/", str(tmp_path / "my dogs")):
+        config = resolve("laptop", {"data": data})
+        assert config.data == str(tmp_path / "my dogs")
+        assert config.run_dir == "runs/my-dogs-laptop-32"
+    # The drawn ones, although there is a folder of that name.
+    assert resolve("laptop", {"data": "cats"}).data == "cats"
+
+
+def test_a_part_of_a_table_leaves_the_rest_to_the_preset():
+    config = resolve("laptop", {"batch_size": {8: 6}, "fmap_max": {32: 9}})
+    assert config.batch_size == {4: 32, 8: 6, 16: 16, 32: 16}
+    assert config.fmap_max == {4: 64, 8: 64, 16: 64, 32: 9}
+    # What the preset does not name is the official code's.
+    config = resolve("official", {"resolution": 8, "average_decay": {4: 0.5}})
+    assert config.average_decay == {4: 0.5, 8: 0.999}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("abc", "must be a whole number for all resolutions, or"),
+        ("2.5", "must be a whole number for all resolutions, or"),
+        ("4:", "such as 4:64,8:32; not '4:'"),
+        ("4:1,8", "such as 4:64,8:32; not '4:1,8'"),
+        ("4:2,4:2", "has a resolution twice: '4:2,4:2'"),
+    ],
+)
+def test_tables_that_cannot_be_read_as_flags(text, message):
+    with pytest.raises(UserError, match=f"batch_size.*{re.escape(message)}"):
+        settings.given_flags(flags_of(f"--batch_size={text}"), TrainConfig)
+
+
+def test_flags_of_tables():
+    given = flags_of("--batch_size=16", "--learning_rate=4:1e-3,32:0.5")
+    assert settings.given_flags(given, TrainConfig) == {
+        "batch_size": 16,
+        "learning_rate": {4: 0.001, 32: 0.5},
+    }
+
+
+def flags_of(*arguments):
+    """absl's values of the flags of settings, given on a command line."""
+    values = flags.FlagValues()
+    definers = {
+        name: functools.partial(getattr(flags, name), flag_values=values)
+        for name in dir(flags)
+        if name.startswith("DEFINE_")
+    }
+    module = types.SimpleNamespace(disclaim_key_flags=lambda: None, **definers)
+    settings.define_flags(module, TrainConfig)
+    values(["program", *arguments])
+    return values
 
 
 WRONG = {
@@ -138,7 +200,7 @@ WRONG = {
         (1e300, "learning_rate at 4x4 must be less than 1000000000"),
     ],
     "fade_kimg": [(-1, "fade_kimg at 4x4 must be 0 or more, not -1")],
-    "stable_kimg": [({"4": 1}, "must have a number for 8")],
+    "stable_kimg": [({"7": 1}, "has a number for '7', which is no resolution")],
     "total_kimg": [
         (0, "total_kimg must be more than 0, not 0"),
         (1e300, "total_kimg must be less than 1000000000, not 1e"),

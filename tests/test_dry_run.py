@@ -2,13 +2,16 @@
 
 import os
 import pathlib
+import re
 import subprocess
 import sys
 
 import pytest
 
+from progan_tf.config import PRESETS
 from progan_tf.config import resolve
 from progan_tf.config.report import dry_run
+from progan_tf.config.report import notices
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -89,6 +92,46 @@ def test_a_grey_small_network_is_counted_as_such():
     generator = (2 * 128 + 8) + (9 * 64 + 8) + (8 + 1)
     discriminator = (8 + 8) + (9 * 64 + 8) + (128 * 8 + 8) + (8 + 1)
     assert row[6:8] == [f"{generator:,}", f"{discriminator:,}"]
+
+
+def test_data_are_looked_at(tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = train(tmp_path, f"--data={tmp_path / 'empty'}", "--dry_run")
+    assert done.returncode == 2
+    assert "found no file at all" in done.stderr
+    done = train(tmp_path, "--preset=laptop", "--labels", "--dry_run")
+    assert re.search(r"^num_classes +15$", done.stdout, re.M)
+    assert re.search(r"^num_images +360000$", done.stdout, re.M)
+
+
+def test_a_run_that_ends_too_early_is_told():
+    config = resolve("official", {"resolution": 16, "total_kimg": 1500})
+    (line,) = notices(config, 1)
+    # 4x4: 600; 8x8: 600 and 600; then 600 to fade in 16x16.
+    assert line.startswith(
+        "The run ends at 8x8 after 1500 kimg, before 16x16 is faded in, at "
+        "2400 kimg: raise --total_kimg"
+    )
+    assert line in dry_run(config).splitlines()
+    config = resolve("official", {"resolution": 16, "total_kimg": 2400})
+    assert notices(config, 1) == []
+
+
+def test_a_standard_deviation_of_single_images_is_told():
+    sizes = {"resolution": 16, "batch_size": {4: 6, 8: 10, 16: 14}}
+    config = resolve("official", sizes)
+    assert notices(config, 1) == []
+    (line,) = notices(config, 2)  # 3, 5 and 7 images a device.
+    assert "at 8x8 (5), 16x16 (7) cannot be split into groups of 2" in line
+    config = resolve("official", {**sizes, "minibatch_stddev_group": 0})
+    assert notices(config, 2) == []
+
+
+def test_presets_leave_no_device_with_a_single_image():
+    for preset in PRESETS:
+        for replicas in (1, 2, 3, 4, 8):
+            config = resolve(preset, {"resolution": 1024}, replicas)
+            assert notices(config, replicas) == []
 
 
 def test_resuming_is_announced():

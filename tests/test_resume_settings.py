@@ -149,3 +149,27 @@ def test_classes_counted_at_the_start_are_kept(tmp_path):
     stored = start_run(tmp_path, labels=True, num_classes=15)
     given = {"run_dir": str(tmp_path), "preset": "laptop", "labels": True}
     assert resume.resolve_for_run(given, one_device) == (stored, True)
+
+
+def test_data_may_be_given_where_they_were_moved_to(tmp_path):
+    run, old, new = tmp_path / "run", tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    start_run(run, data=str(old))
+    new.mkdir()
+    given = {"run_dir": str(run), "data": str(new)}
+    with pytest.raises(UserError, match="data is '.*old' there, not '.*new'"):
+        resume.resolve_for_run(given, one_device)
+    old.rmdir()
+    config, resumed = resume.resolve_for_run(given, one_device)
+    assert resumed
+    assert config.data == str(new)
+
+
+def test_a_part_of_a_table_is_compared_alone(tmp_path):
+    start_run(tmp_path)
+    given = {"run_dir": str(tmp_path), "batch_size": {8: 32}}
+    config, _ = resume.resolve_for_run(given, one_device)
+    assert config.batch_size == {4: 32, 8: 32, 16: 16, 32: 16}
+    given["batch_size"] = {8: 64}
+    with pytest.raises(UserError, match="batch_size is 4: 32, 8: 32, .*8: 64"):
+        resume.resolve_for_run(given, one_device)

@@ -70,7 +70,7 @@ def test_averages_weigh_by_steps_and_leave_compilation_out():
 
 def test_a_line_a_tick_where_there_is_no_terminal(capsys):
     progress = Progress(0, 10_000)
-    progress.update(1000, 8, 0.5, 100.0, 60.0)
+    progress.update(1000, 8, 0.5, 100.0, 60.0, VALUES)
     assert capsys.readouterr().out == ""
     progress.tick(VALUES, 3661)
     (line,) = capsys.readouterr().out.splitlines()
@@ -89,12 +89,12 @@ def test_a_bar_on_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setattr(sys, "stdout", Terminal())
     progress = Progress(0, 10_000)
-    progress.update(5000, 16, 0.5, 432.1, 3661)
+    progress.update(5000, 16, 0.5, 432.1, 3661, VALUES)
     progress.tick(VALUES, 3661)
     progress.close()
     shown = terminal.getvalue()
     assert "50%" in shown
-    assert "16x16 alpha 0.50  432.1 img/s  1:01:01 left" in shown
+    assert "16x16 alpha 0.50  D -1.500  G 2.000  432.1 img/s  1:01:01" in shown
     assert sys.stdout.getvalue() == ""
 
 

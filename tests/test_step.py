@@ -1,5 +1,7 @@
 """The training step: precision, skipped steps, optimizers, the average."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -52,6 +54,49 @@ def test_average_follows_before_the_generator_moves(tmp_path, strategy):
     ):
         expected = 0.75 * before + 0.25 * weight
         np.testing.assert_allclose(after, expected, atol=1e-6)
+
+
+def test_average_of_a_lower_resolution_arrives_where_that_stopped(
+    tmp_path, strategy
+):
+    config = tiny_config(tmp_path, average_decay=0.5)
+    step = TrainingStep(config, strategy)
+    step.enter_stage(0, 0.01)
+    step.run(pictures(strategy, steps=4), np.ones(4, "float32"), 4)
+    stopped = step.generator.block(4).to_rgb.kernel.numpy()
+    average = step.average.block(4).to_rgb.kernel
+    distance = np.abs(average.numpy() - stopped).max()
+    assert distance > 1e-3
+    # At stable 8x8 the ToRGB of 4x4 is in no network any more.
+    reals = pictures(strategy, steps=4, size=8)
+    step.run(reals, np.ones(4, "float32"), 4)
+    np.testing.assert_array_equal(
+        step.generator.block(4).to_rgb.kernel.numpy(), stopped
+    )
+    # Half of the way with each of the four steps.
+    assert np.abs(average.numpy() - stopped).max() == pytest.approx(
+        distance / 16, rel=1e-3
+    )
+
+
+def test_label_losses_are_those_of_chance_at_first(tmp_path, strategy):
+    config = dataclasses.replace(
+        tiny_config(tmp_path, resolution=4, labels=True), num_classes=5
+    )
+    step = TrainingStep(config, strategy)
+    for weight in step.discriminator.block(4).dense1.trainable_weights:
+        weight.assign(weight * 0)
+    labels = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(np.arange(8)[np.newaxis] % 5, tf.int64)
+    )
+    one = np.ones(1, "float32")
+    metrics = step.run(pictures(strategy), one, 1, labels, labels)
+    for name in ("real_label_loss", "fake_label_loss"):
+        assert metrics[name] == pytest.approx(np.log(5), rel=1e-5)
+    # The scores are 0, and so is the slope, which costs 10 (0 - 1)^2.
+    assert metrics["discriminator_loss"] == pytest.approx(
+        10 + 2 * np.log(5), rel=1e-5
+    )
 
 
 def test_first_step_of_adam_moves_by_the_learning_rate(tmp_path, strategy):

@@ -10,6 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from tiny import checkpoint_values
 from tiny import make_folder
@@ -21,6 +22,7 @@ from progan_tf.sampling import seeded_latents
 from progan_tf.trainer import Trainer
 from progan_tf.training import devices
 from progan_tf.training.devices import make_strategy
+from progan_tf.training.step import TrainingStep
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -167,6 +169,20 @@ def test_data_that_fails_later_loses_nothing(tmp_path, monkeypatch):
     assert checkpoint_values(tmp_path / "run")["images_seen"] == 32
 
 
+def test_too_little_memory_is_told_with_a_way_on(tmp_path, monkeypatch):
+    def run(self, **arguments):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when ...")
+
+    monkeypatch.setattr(TrainingStep, "run", run)
+    config = tiny_config(tmp_path / "run")
+    with pytest.raises(UserError) as caught:
+        Trainer(config, make_strategy("CPU:0")).train()
+    message = str(caught.value)
+    assert "does not hold a step of 8 images of 4x4 in float32" in message
+    assert f"--weights={tmp_path / 'run'} --format=run" in message
+    assert "--batch_size=4:N, N below 8" in message
+
+
 def test_trainer_refuses_other_settings_too(finished):
     config, run_dir = finished
     other = dataclasses.replace(config, seed=config.seed + 1)
@@ -246,3 +262,7 @@ def test_unreadable_cluster(monkeypatch):
         devices.count_replicas()
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a", "b", "c"]}}')
     assert devices.count_replicas() == 3
+    # Its workers take all their devices, whatever is asked for.
+    for count in (devices.count_replicas, devices.make_strategy):
+        with pytest.raises(UserError, match="leave --devices out"):
+            count("CPU:0")

@@ -117,13 +117,30 @@ def preset_settings(preset, replicas=1):
     return settings
 
 
+def check_shared_evenly(batch_sizes, replicas):
+    """Raise UserError unless every minibatch can be shared by the devices.
+
+    Args:
+        batch_sizes: dict from resolution to int.
+        replicas: int, devices that share a minibatch.
+    """
+    for resolution, batch in batch_sizes.items():
+        if batch % replicas:
+            raise UserError(
+                f"batch_size {batch} at {resolution}x{resolution} cannot be "
+                f"shared evenly by {replicas} devices; give --batch_size a "
+                f"multiple of {replicas} or choose other --devices"
+            )
+
+
 def _shared_evenly(batch, replicas, group):
-    """The nearest minibatch that devices can share, never less than one each.
+    """The nearest minibatch that devices can share, never less than two each.
 
     Groups of the minibatch standard deviation are as large as divides a
-    device's share, so a share such as 85 would have groups of one sample.
+    device's share, so a share such as 85 would have groups of one sample, and
+    a share of one sample has no deviation at all.
     """
-    share = max(1, batch // replicas)
+    share = max(2, batch // replicas)
     if share > group:
         share -= share % group
     return share * replicas

@@ -21,6 +21,45 @@ _COLUMNS = (
 _SHOWN = ("fade_kimg", "stable_kimg", "batch_size", "learning_rate")
 
 
+def notices(config, replicas):
+    """What of a run may not be what its user wants, a list of lines.
+
+    Args:
+        config: `TrainConfig`.
+        replicas: int, devices that share a minibatch.
+    """
+    found = []
+    schedule, size = config.schedule(), config.resolution
+    finished = schedule.finished(schedule.total_images)
+    if size not in finished:
+        whole = dataclasses.replace(config, total_kimg=None).schedule()
+        needed = f"{size}x{size} is faded in"
+        if size in whole.finished(whole.total_images):
+            needed += f", at {_kimg(whole.phases[-1].fade_end)} kimg"
+        found.append(
+            f"The run ends at {finished[-1]}x{finished[-1]} after "
+            f"{_kimg(schedule.total_images)} kimg, before {needed}: raise "
+            "--total_kimg, or lower --fade_kimg and --stable_kimg."
+        )
+    group = config.minibatch_stddev_group
+    shares = {
+        phase.resolution: phase.batch_size // replicas
+        for phase in schedule.phases
+    }
+    alone = [
+        f"{size}x{size} ({share})"
+        for size, share in shares.items()
+        if group > 1 and not any(share % g == 0 for g in range(2, group + 1))
+    ]
+    if alone:
+        found.append(
+            f"A device's share of a minibatch at {', '.join(alone)} cannot be "
+            f"split into groups of 2 to {group}, so the minibatch standard "
+            "deviation tells nothing: choose another --batch_size."
+        )
+    return found
+
+
 def dry_run(config, resumed=False):
     """The schedule of a run as a table, its totals and its other settings.
 
@@ -53,6 +92,7 @@ def dry_run(config, resumed=False):
             f"total: {_kimg(images)} kimg, {steps:,} steps, "
             f"{_rounded(total)} PFLOP",
             f"{action}: {config.run_dir}",
+            *notices(config, config.replicas),
             "",
             *_setting_lines(config),
         ]

@@ -3,14 +3,18 @@
 A resumed run takes its settings from its config.json. Those that only say how
 long, how often or where may be given anew; any other difference is an error,
 because the networks or the data would no longer be those that were trained.
+Data that are no longer where they were may be given where they are now.
 """
 
 import dataclasses
 import functools
+import os
 import pathlib
 
+from progan_tf.config import settings
 from progan_tf.config import train_config
 from progan_tf.config.presets import PRESETS
+from progan_tf.config.presets import check_shared_evenly
 from progan_tf.config.train_config import TrainConfig
 from progan_tf.errors import UserError
 
@@ -41,10 +45,11 @@ def check_resumable(stored, new):
     The message names every setting that differs and may not, with the stored
     and the new value.
     """
+    free = _free_settings(stored)
     changes = {
         name: pair
         for name, pair in changed_settings(stored, new).items()
-        if name not in _free_settings()
+        if name not in free
     }
     if changes:
         _refuse(stored, changes)
@@ -78,7 +83,7 @@ def resolve_for_run(given, count_replicas):
     run_dir = given.get("run_dir") or new_run().run_dir
     if (pathlib.Path(run_dir) / train_config.CONFIG_FILE).exists():
         config = _resumed(train_config.load_config(run_dir), preset, given)
-        train_config.check_shared_evenly(config, count_replicas(config.devices))
+        check_shared_evenly(config.batch_size, count_replicas(config.devices))
         return config, True
     return new_run(count_replicas(new_run().devices)), False
 
@@ -102,13 +107,11 @@ def _resumed(stored, preset, given):
         resolution = explicit.pop("resolution", stored.resolution)
         if resolution != stored.resolution:
             _refuse(stored, {"resolution": (stored.resolution, resolution)})
-        new = dataclasses.replace(stored, **explicit)
+        values = settings.merged(vars(stored), explicit, TrainConfig)
+        new = TrainConfig(**values)
     check_resumable(stored, new)
-    free = {
-        name: value
-        for name, value in explicit.items()
-        if name in _free_settings()
-    }
+    names = _free_settings(stored)
+    free = {name: getattr(new, name) for name in explicit if name in names}
     return dataclasses.replace(stored, **free)
 
 
@@ -123,9 +126,15 @@ def _refuse(stored, changes):
     )
 
 
-def _free_settings():
+def _free_settings(stored):
+    """Names of the settings of a stored run that may be given anew."""
     fields = dataclasses.fields(TrainConfig)
-    return {field.name for field in fields if field.metadata["free"]}
+    names = {field.name for field in fields if field.metadata["free"]}
+    # A folder that is no longer where it was has been moved, or copied to
+    # another machine.
+    if os.path.isabs(stored.data) and not os.path.exists(stored.data):
+        names.add("data")
+    return names
 
 
 def _short(value):

@@ -10,6 +10,9 @@ import numbers
 import types
 import typing
 
+from progan_tf.arithmetic import HIGHEST_RESOLUTION
+from progan_tf.arithmetic import LOWEST_RESOLUTION
+from progan_tf.arithmetic import resolutions
 from progan_tf.errors import UserError
 from progan_tf.schedule import GrowthSchedule
 
@@ -95,6 +98,12 @@ def checked(field, value, sizes):
         value = dict.fromkeys(sizes, value)
     # JSON knows only strings as keys.
     table = {str(key): number for key, number in value.items()}
+    known = {str(size) for size in resolutions(HIGHEST_RESOLUTION)}
+    for key in table.keys() - known:
+        raise UserError(
+            f"{field.name} has a number for {key!r}, which is no resolution "
+            f"from {LOWEST_RESOLUTION} to {HIGHEST_RESOLUTION}"
+        )
     for size in sizes:
         if str(size) not in table:
             raise UserError(f"{field.name} must have a number for {size}")
@@ -111,11 +120,41 @@ def check_names(values, config_class):
         raise UserError(f"unknown settings: {', '.join(unknown)}")
 
 
+def merged(values, given, config_class):
+    """Settings with others over them.
+
+    Args:
+        values: mapping from setting to value.
+        given: mapping from setting to value. Of a table it may have only some
+            resolutions; the others keep their numbers.
+        config_class: a dataclass of fields made by `setting`.
+
+    Returns:
+        dict from setting to value.
+    """
+    result = {**values, **given}
+    for field in dataclasses.fields(config_class):
+        table = given.get(field.name)
+        if not field.metadata["table"] or not isinstance(table, dict):
+            continue
+        if field.name in values:
+            below = values[field.name]
+        elif field.default is not dataclasses.MISSING:
+            below = field.default
+        else:
+            below = field.default_factory()
+        if not isinstance(below, dict):
+            below = dict.fromkeys(resolutions(HIGHEST_RESOLUTION), below)
+        result[field.name] = {**below, **table}
+    return result
+
+
 def define_flags(flags, config_class, without=()):
     """Define an absl flag for each setting of a configuration class.
 
     A flag that is not given is None, so that explicit ones can be told from
-    the preset's. The flag of a table takes one number for all resolutions.
+    the preset's. The flag of a table takes one number for all resolutions, or
+    numbers for some of them, such as 4:64,8:32.
 
     Args:
         flags: the module `absl.flags`.
@@ -135,25 +174,55 @@ def define_flags(flags, config_class, without=()):
         if not field.metadata["flag"] or field.name in without:
             continue
         if field.metadata["table"]:
-            text += "; here one number for all resolutions"
+            text += "; one number, or by resolution: 4:N,8:N,..."
         # The presets differ; the class has the official code's values. An
         # empty default is explained by the text.
         if isinstance(field.default, (int, float)) or choices:
             text += f" [official: {field.default}]"
         if choices:
             flags.DEFINE_enum(field.name, None, choices, text)
+        elif field.metadata["table"]:
+            flags.DEFINE_string(field.name, None, text)
         else:
             definers[kind(field)](field.name, None, text)
 
 
 def given_flags(flag_values, config_class):
-    """dict of the settings that were given on the command line."""
-    fields = dataclasses.fields(config_class)
-    names = [field.name for field in fields if field.metadata["flag"]]
-    values = {
-        name: flag_values[name].value for name in names if name in flag_values
-    }
-    return {name: v for name, v in values.items() if v is not None}
+    """dict of the settings that were given on the command line.
+
+    Raises:
+        UserError: for a table that cannot be read.
+    """
+    given = {}
+    for field in dataclasses.fields(config_class):
+        name = field.name
+        if not field.metadata["flag"] or name not in flag_values:
+            continue
+        value = flag_values[name].value
+        if value is not None and field.metadata["table"]:
+            value = _parsed_table(field, value)
+        if value is not None:
+            given[name] = value
+    return given
+
+
+def _parsed_table(field, text):
+    """A number for all resolutions, or a dict from some of them to numbers."""
+    number = kind(field)
+    try:
+        if ":" not in text:
+            return number(text)
+        pairs = [part.split(":") for part in text.split(",")]
+        table = {int(size): number(value) for size, value in pairs}
+    except ValueError as error:
+        called = {int: "a whole number", float: "a number"}[number]
+        raise UserError(
+            f"{field.name} must be {called} for all resolutions, or for some "
+            f"of them, such as 4:64,8:32; not {text!r}"
+        ) from error
+    if len(table) < len(pairs):
+        raise UserError(f"{field.name} has a resolution twice: {text!r}")
+    return table
 
 
 def growth_schedule(config):

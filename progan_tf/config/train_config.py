@@ -9,6 +9,7 @@ and command-line flags are made from that declaration. No TensorFlow here.
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 import re
 
@@ -48,7 +49,8 @@ class TrainConfig:
 
     Tables are dicts from resolution to number for 4, 8, ... `resolution`; a
     single number given for one stands for all resolutions. An empty `run_dir`
-    becomes runs/DATA-PRESET-RESOLUTION.
+    becomes runs/DATA-PRESET-RESOLUTION. A folder of `data` is kept with its
+    whole path, so that the run is found again from another folder.
 
     Raises:
         UserError: for a value that is not of its setting's kind or range.
@@ -198,6 +200,8 @@ class TrainConfig:
                 value[LOWEST_RESOLUTION] = 0
             # The dataclass is frozen for its users, not yet for itself.
             object.__setattr__(self, field.name, value)
+        if self.data != "cats" and os.path.isdir(self.data):
+            object.__setattr__(self, "data", os.path.abspath(self.data))
         if self.precision == "auto":
             precision = fastest_precision(self.devices)
             object.__setattr__(self, "precision", precision)
@@ -208,7 +212,7 @@ class TrainConfig:
                 f"fmap_base must be {self.resolution // 2} or more for "
                 f"{self.resolution}x{self.resolution}, not {self.fmap_base}"
             )
-        check_shared_evenly(self, self.replicas)
+        presets.check_shared_evenly(self.batch_size, self.replicas)
         self.schedule()
         if not self.run_dir:
             object.__setattr__(self, "run_dir", _default_run_dir(self))
@@ -238,7 +242,7 @@ class TrainConfig:
         return cls(**values)
 
     def save_config(self, run_dir=None):
-        """Write config.json to the run directory, which is made if need be."""
+        """Write config.json to the run directory; makes that if need be."""
         folder = pathlib.Path(run_dir or self.run_dir)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -267,7 +271,8 @@ def resolve(preset="official", overrides=None, replicas=1):
 
     Args:
         preset: str, a name in `PRESETS`.
-        overrides: mapping from setting to value.
+        overrides: mapping from setting to value. Of a table some resolutions
+            suffice; the others have the preset's numbers.
         replicas: int, devices that share a minibatch. The preset's
             minibatches are made for that number; given ones must suit it.
 
@@ -276,19 +281,8 @@ def resolve(preset="official", overrides=None, replicas=1):
     """
     values = presets.preset_settings(preset, replicas)
     settings.check_names(overrides or {}, TrainConfig)
-    values.update(overrides or {})
+    values = settings.merged(values, overrides or {}, TrainConfig)
     return TrainConfig(**{**values, "preset": preset, "replicas": replicas})
-
-
-def check_shared_evenly(config, replicas):
-    """Raise UserError unless every minibatch can be shared by the devices."""
-    for resolution, batch in config.batch_size.items():
-        if batch % replicas:
-            raise UserError(
-                f"batch_size {batch} at {resolution}x{resolution} cannot be "
-                f"shared evenly by {replicas} devices; give --batch_size a "
-                f"multiple of {replicas} or choose other --devices"
-            )
 
 
 def _default_run_dir(config):

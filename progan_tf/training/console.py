@@ -30,12 +30,21 @@ class Progress:
                 "images  {desc}",
             )
 
-    def update(self, images_seen, resolution, alpha, rate, seconds_left):
-        """Move the bar; nothing where there is none."""
+    def update(self, images_seen, resolution, alpha, rate, seconds_left, means):
+        """Move the bar; nothing where there is none.
+
+        Args:
+            images_seen, resolution: ints.
+            alpha: float, the fade.
+            rate: float, images a second.
+            seconds_left: float, to the end of the run.
+            means: dict, the losses among them.
+        """
         if self._bar is not None:
             self._bar.n = images_seen
             self._bar.set_description_str(
                 f"{resolution}x{resolution} alpha {alpha:.2f}  "
+                f"{_losses(means)}  "
                 f"{rate:,.4g} img/s  {duration(seconds_left)} left"
             )
 
@@ -47,8 +56,7 @@ class Progress:
                 f"{kimg(values['images_seen'])} of {kimg(self._total)} kimg  "
                 f"{size}x{size}  "
                 f"alpha {values['alpha']:.2f}  "
-                f"D {values['discriminator_loss']:.3f}  "
-                f"G {values['generator_loss']:.3f}  "
+                f"{_losses(values)}  "
                 f"{values['images_per_second']:,.4g} img/s  "
                 f"{duration(seconds_left)} left"
             )
@@ -90,6 +98,12 @@ def first_words(config, images_seen, where, resumed):
         f"{verb} {config.run_dir} at {kimg(images_seen)} of {kimg(total)} "
         f"kimg: {config.data}, up to {size}x{size}, {config.precision}, {where}"
     )
+
+
+def _losses(values):
+    """The losses out of a dict of metrics, as text."""
+    d_loss, g_loss = values["discriminator_loss"], values["generator_loss"]
+    return f"D {d_loss:.3f}  G {g_loss:.3f}"
 
 
 def kimg(images):

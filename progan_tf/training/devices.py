@@ -25,11 +25,11 @@ def make_strategy(devices=""):
         first operation.
 
     Raises:
-        UserError: for a device that is not there, or an unreadable TF_CONFIG.
+        UserError: for a device that is not there, devices together with
+            TF_CONFIG, or an unreadable TF_CONFIG.
     """
     names = _device_names(devices)
-    cluster = "cluster" in _cluster_config()
-    return _only_strategy(None if cluster else tuple(names))
+    return _only_strategy(None if _in_cluster() else tuple(names))
 
 
 @functools.cache
@@ -120,6 +120,10 @@ def _cluster_config():
         ) from error
 
 
+def _in_cluster():
+    return "cluster" in _cluster_config()
+
+
 def _cluster_size():
     cluster = _cluster_config().get("cluster", {"worker": [""]})
     return sum(len(cluster.get(job, [])) for job in ("chief", "worker"))
@@ -131,6 +135,11 @@ def _device_names(devices):
     names = [name.strip() for name in devices.split(",") if name.strip()]
     if not names:
         return [f"GPU:{i}" for i in range(gpus)] or ["CPU:0"]
+    if _in_cluster():
+        raise UserError(
+            "the workers of TF_CONFIG train on all of their devices; leave "
+            "--devices out, and choose GPUs with CUDA_VISIBLE_DEVICES"
+        )
     for name in names:
         if not re.fullmatch(r"(CPU|GPU):\d+", name):
             raise UserError(

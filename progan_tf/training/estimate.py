@@ -77,9 +77,13 @@ class TimeEstimate:
             ]
             inputs = inputs if len(inputs) > 1 else inputs[0]
             images = np.zeros([share, *discriminator.input_shape[1:]], "f4")
-            self._predicted[resolution] = GENERATOR_PASSES * _timed(
-                generator, inputs
-            ) + DISCRIMINATOR_PASSES * _timed(discriminator, images)
+            try:
+                seconds = GENERATOR_PASSES * _timed(generator, inputs)
+                seconds += DISCRIMINATOR_PASSES * _timed(discriminator, images)
+            except tf.errors.ResourceExhaustedError:
+                # Training will say so when it gets there; until then it goes.
+                seconds = 0.0
+            self._predicted[resolution] = seconds
         return self._predicted[resolution]
 
 

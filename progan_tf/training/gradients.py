@@ -37,8 +37,9 @@ class Gradients:
             scale: float32 scalar, the loss scale; only for float16.
 
         Returns:
-            float32 `[4]`: loss, real score, fake score, gradient penalty; and
-            a list of gradients, one for each of the model's weights.
+            float32 `[4]`: loss, real score, fake score, gradient penalty, and
+            with labels their losses for reals and fakes, `[6]`; and a list of
+            gradients, one for each of the model's weights.
         """
         config = self._config
         weights = [w.value for w in self._discriminator.trainable_weights]
@@ -62,18 +63,20 @@ class Gradients:
                 scale if self._scaled else None,
             )
             loss += penalty
+            label_losses = []
             if labels is not None:
-                loss += config.label_weight * (
-                    losses.label_loss(labels, real_logits)
-                    + losses.label_loss(labels, fake_logits)
-                )
+                label_losses = [
+                    losses.label_loss(labels, real_logits),
+                    losses.label_loss(labels, fake_logits),
+                ]
+                loss += config.label_weight * sum(label_losses)
             loss = tf.reduce_sum(loss)
             scaled_loss = loss * scale if self._scaled else loss
         gradients = tape.gradient(scaled_loss, weights)
         if self._scaled:
             gradients = [gradient / scale for gradient in gradients]
-        sums = [loss, tf.reduce_sum(real_scores), tf.reduce_sum(fake_scores)]
-        return tf.stack([*sums, tf.reduce_sum(penalty)]), gradients
+        measured = (real_scores, fake_scores, penalty, *label_losses)
+        return tf.stack([loss, *map(tf.reduce_sum, measured)]), gradients
 
     def generator(self, latents, labels, scale):
         """Sum over the samples, and the gradients of the loss.

@@ -20,6 +20,8 @@ METRICS = (
     "fake_score",
     "gradient_penalty",
 )
+# The discriminator's cross entropy, where classes are learnt.
+LABEL_METRICS = ("real_label_loss", "fake_label_loss")
 # How float16's loss scale moves, in powers of two: up a little with every good
 # step, down with every one that overflowed, as in the official code.
 _SCALE_UP, _SCALE_DOWN = 0.0005, 1.0
@@ -33,11 +35,15 @@ class TrainingStep(TrainingState):
     Args:
         config: `TrainConfig`.
         strategy: `tf.distribute.Strategy`.
+
+    Attributes:
+        metrics: tuple of str, what `run` measures.
     """
 
     def __init__(self, config, strategy):
         super().__init__(config, strategy)
         self._functions = {}
+        self.metrics = METRICS + LABEL_METRICS * bool(config.num_classes)
 
     def run(self, reals, alphas, steps, labels=None, fake_labels=None):
         """Take several steps at one resolution in one call.
@@ -51,7 +57,7 @@ class TrainingStep(TrainingState):
             fake_labels: int64 per-replica `[K, b]`, for the generator's step.
 
         Returns:
-            dict of floats, the mean of each of `METRICS` over the steps.
+            dict of floats, the mean of each of `metrics` over the steps.
         """
         local = self.strategy.experimental_local_results(reals)[0]
         resolution = local.shape[2]
@@ -68,25 +74,27 @@ class TrainingStep(TrainingState):
             reals, labels, fake_labels, tf.constant(alphas), tf.constant(steps)
         )
         means = sums.numpy() / steps
-        return dict(zip(METRICS, map(float, means), strict=True))
+        return dict(zip(self.metrics, map(float, means), strict=True))
 
     def _steps_function(self, resolution, fading):
         step = _Step(self, resolution, fading)
 
         def run_steps(reals, labels, fake_labels, alphas, steps):
             def body(i, sums):
-                metrics = step.take(reals, labels, fake_labels, alphas[i], i)
-                return i + 1, sums + metrics
+                means = step.take(reals, labels, fake_labels, alphas[i], i)
+                return i + 1, sums + means
 
             _, sums = tf.while_loop(
                 lambda i, _: i < steps,
                 body,
-                (0, tf.zeros([len(METRICS)])),
+                (0, tf.zeros([len(self.metrics)])),
                 parallel_iterations=1,
             )
             return sums
 
-        return run_steps
+        # TensorFlow counts retracings by a function's code, and warns of a
+        # new function for each stage, but not of one without code of its own.
+        return functools.partial(run_steps)
 
 
 class _Step:
@@ -100,7 +108,6 @@ class _Step:
         self.fading = fading
         self.generator = state.generator.at(resolution, fading)
         self.discriminator = state.discriminator.at(resolution, fading)
-        self.average = state.average.at(resolution, fading)
         self.scaled = state.config.precision == "float16"
         jit = {"on": True, "off": False}.get(
             state.config.xla, devices.has_gpu(state.strategy)
@@ -121,7 +128,7 @@ class _Step:
         discriminator's step and lags the generator by one.
 
         Returns:
-            float32 `[len(METRICS)]`, means over the whole minibatch.
+            float32 `[len(state.metrics)]`, means over the whole minibatch.
         """
         state = self.state
         if self.fading:
@@ -227,15 +234,20 @@ class _Step:
         return sums[:-1], finite
 
     def _update_average(self):
-        """Exponential moving average of the generator's weights."""
+        """Exponential moving average of the generator's weights.
+
+        Of all resolutions so far, as in the official code: when a fade ends,
+        the lower resolution's ToRGB leaves the networks that are trained, and
+        its average still has a way to go to where it stopped.
+        """
         rest = 1.0 - self.config.average_decay[self.resolution]
 
         def update(average, weight):
             return average.assign_add((weight - average) * rest)
 
         for average, weight in zip(
-            self.average.trainable_weights,
-            self.generator.trainable_weights,
+            self.state.average.trainable_up_to(self.resolution),
+            self.state.generator.trainable_up_to(self.resolution),
             strict=True,
         ):
             self.strategy.extended.update(

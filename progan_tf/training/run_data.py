@@ -1,0 +1,28 @@
+"""The data of a run, and what a run's settings know only from it."""
+
+import dataclasses
+
+from progan_tf.data import check_resolution
+from progan_tf.data import open_source
+
+
+def open_data(config):
+    """Open the data that a run is to be trained on.
+
+    Args:
+        config: `TrainConfig`.
+
+    Returns:
+        `data.Source`, and the config with its pictures and classes counted.
+
+    Raises:
+        UserError: if the data cannot be had at the config's resolution.
+    """
+    source = open_source(config.data, config.channels, config.labels)
+    check_resolution(source, config.resolution)
+    counted = dataclasses.replace(
+        config,
+        num_classes=source.num_classes if config.labels else 0,
+        num_images=len(source),
+    )
+    return source, counted
