@@ -14,8 +14,6 @@ The average of the weights, fully faded in, also while the run is training.
 What is written is compared with the generator before it takes its place.
 """
 
-import os
-
 from absl import flags
 
 from progan_tf import command
@@ -55,10 +53,9 @@ def main():
     from progan_tf.export.any_format import export_generator
 
     source = FLAGS.run_dir or FLAGS.generator
-    generator = checkpoint.load_generator(source, FLAGS.resolution)
-    origin = metrics = None
-    if os.path.isdir(source):
-        origin = checkpoint.run_origin(source)
+    generator, origin = checkpoint.load_with_origin(source, FLAGS.resolution)
+    metrics = None
+    if origin:
         resolution = generator.output_shape[1]
         metrics = newest_metrics(source, origin[1], resolution)
     difference = export_generator(

@@ -2,6 +2,7 @@
 
 import io
 import math
+import os
 import zipfile
 
 import numpy as np
@@ -72,7 +73,11 @@ def model_card(
         "parameters": f"{generator.count_params():,}",
     }
     if config:
-        rows["training data"] = config.data
+        # Of a folder its name; where it lies is nobody's business.
+        data = config.data
+        if os.path.isabs(data):
+            data = os.path.basename(data).replace("|", "\\|")
+        rows["training data"] = data
         rows["images seen in training"] = f"{images_seen:,}"
         rows["preset"] = config.preset
     rows |= {name: f"{value:.4g}" for name, value in (metrics or {}).items()}

@@ -6,7 +6,6 @@ import os
 import pathlib
 import re
 
-import keras
 import tensorflow as tf
 
 from progan_tf.checkpoint_list import PREFIX
@@ -16,7 +15,8 @@ from progan_tf.checkpoint_list import mend_list
 from progan_tf.checkpoint_list import remove_unfinished
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
-from progan_tf.files import replacing
+from progan_tf.keras_file import load_keras
+from progan_tf.keras_file import save_keras
 from progan_tf.networks import generator_of
 
 _FOLDER = "checkpoints"
@@ -181,16 +181,37 @@ def load_generator(path, resolution=None, average=True):
     Raises:
         UserError: if nothing is there, or not at that resolution.
     """
+    return load_with_origin(path, resolution, average)[0]
+
+
+def load_with_origin(path, resolution=None, average=True):
+    """`load_generator`, and what the generator was trained by.
+
+    Returns:
+        `keras.Model`, and for a run (`TrainConfig`, int images seen); for a
+        `.keras` file, which does not know, None.
+    """
     path = pathlib.Path(path)
     if path.is_file():
-        return _load_file(path, resolution)
+        return load_keras(path, resolution), None
     if not path.is_dir():
         raise UserError(f"expected a run directory or .keras file; no {path}")
+    if (path / "saved_model.pb").exists():
+        raise UserError(f"{path} is a module; give it to --module")
     config = load_config(path)
-    checkpoint = latest_checkpoint(path)
-    family = generator_of(config)
-    restore_generator(family, checkpoint, average)
-    finished = config.schedule().finished(images_seen_in(checkpoint))
+    checkpoint, family = latest_checkpoint(path), generator_of(config)
+    while True:
+        try:
+            restore_generator(family, checkpoint, average)
+            images_seen = images_seen_in(checkpoint)
+            break
+        except UserError:
+            # A run that is going may have replaced it by a newer one.
+            newest = latest_checkpoint(path)
+            if newest == checkpoint:
+                raise
+            checkpoint = newest
+    finished = config.schedule().finished(images_seen)
     if resolution is None and finished:
         resolution = finished[-1]
     if resolution not in finished:
@@ -199,19 +220,7 @@ def load_generator(path, resolution=None, average=True):
         raise UserError(
             f"{path} has no finished resolution{wanted}; it has {has}"
         )
-    return family.at(resolution, fade=False)
-
-
-def run_origin(run_dir):
-    """What a run's newest checkpoint was trained by, and on how many images.
-
-    Returns:
-        (`TrainConfig`, int).
-
-    Raises:
-        UserError: if the run directory holds no checkpoint.
-    """
-    return load_config(run_dir), images_seen_in(latest_checkpoint(run_dir))
+    return family.at(resolution, fade=False), (config, images_seen)
 
 
 def save_generator(run_dir):
@@ -229,31 +238,6 @@ def save_generator(run_dir):
     path = pathlib.Path(run_dir) / "generator.keras"
     save_keras(load_generator(run_dir), path)
     return path
-
-
-def save_keras(model, path):
-    """Write a Keras model as a `.keras` file, whole or not at all.
-
-    Raises:
-        UserError: if it cannot be written.
-    """
-    with replacing(path) as temporary:
-        model.save(temporary)
-
-
-def _load_file(path, resolution):
-    try:
-        generator = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError) as error:
-        raise UserError(
-            f"cannot read {path} as a Keras model: {_reason(error)}"
-        ) from error
-    found = generator.output_shape[1]
-    if resolution not in (None, found):
-        raise UserError(
-            f"{path} makes images of {found}x{found}, not of {resolution}"
-        )
-    return generator
 
 
 @contextlib.contextmanager

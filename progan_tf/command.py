@@ -17,10 +17,10 @@ from absl import flags
 from progan_tf.errors import UserError
 
 USER_ERROR_STATUS = 2
-# 128 plus the number of SIGINT, SIGPIPE or SIGTERM, as shells count.
+# 128 plus the number of the signal, as shells count; here SIGINT and SIGPIPE.
+_SIGNAL_STATUS = 128
 INTERRUPTED_STATUS = 130
 BROKEN_PIPE_STATUS = 141
-TERMINATED_STATUS = 143
 
 
 def run(main, define_flags):
@@ -28,10 +28,10 @@ def run(main, define_flags):
 
     `--help` prints the docstring of the command's module and its flags. A
     mistake of the user's, in a flag or found later as a `UserError`, is
-    printed as one line without a traceback, and the exit status is 2. Ctrl-C
-    and SIGTERM, where the command does not handle them, end it quietly with
-    status 130 and 143, once its temporary files are removed; and so does a
-    reader of its output that goes away, with 141.
+    printed as one line without a traceback, and the exit status is 2. Ctrl-C,
+    SIGTERM and a terminal that is closed, where the command does not handle
+    them, end it quietly with status 130, 143 and 129, once its temporary files
+    are removed; and so does a reader of its output that goes away, with 141.
 
     Args:
         main: function without arguments; `absl.flags.FLAGS` is parsed when
@@ -39,6 +39,9 @@ def run(main, define_flags):
         define_flags: function without arguments that defines the flags.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    # A terminal that is closed; unless that is ignored, as under nohup.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminate)
     try:
         define_flags()
         _parse_flags(sys.argv)
@@ -57,6 +60,26 @@ def run(main, define_flags):
         # once more at exit, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN_PIPE_STATUS)
+
+
+@contextlib.contextmanager
+def told_to_stop():
+    """Notes Ctrl-C and SIGTERM in place of ending the process.
+
+    Yields:
+        list of the signals that came; work looks at it and ends early.
+    """
+    told = []
+    numbers = signal.SIGINT, signal.SIGTERM
+    handlers = [
+        signal.signal(number, lambda number, frame: told.append(number))
+        for number in numbers
+    ]
+    try:
+        yield told
+    finally:
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
 
 
 def import_tensorflow():
@@ -87,7 +110,7 @@ def _terminate(number, frame):
     """Leave as after Ctrl-C, through everything that cleans up behind it."""
     # A second signal must not interrupt the cleaning.
     signal.signal(number, signal.SIG_IGN)
-    sys.exit(TERMINATED_STATUS)
+    sys.exit(_SIGNAL_STATUS + number)
 
 
 def _parse_flags(arguments):

@@ -13,6 +13,7 @@ from absl import flags
 
 from progan_tf import command
 from progan_tf.generation import films
+from progan_tf.generation import growth
 
 FLAGS = flags.FLAGS
 
@@ -38,7 +39,7 @@ def main():
     """Read the samples and write the film."""
     films.check_place(FLAGS.out, (".mp4", ".gif"), FLAGS.fps)
     total = max(1, round(FLAGS.seconds * FLAGS.fps))
-    frames = films.growth_frames(
+    frames = growth.growth_frames(
         FLAGS.run_dir, total, FLAGS.columns, FLAGS.rows, FLAGS.by_images
     )
     films.write(frames, FLAGS.out, FLAGS.fps, total)

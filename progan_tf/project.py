@@ -6,11 +6,10 @@
       the generator's own picture of seed 17, to see how well that works
 
 Writes target.png and result.png (small ones enlarged), latent.npy (float32
-[latent_size], the generator's input) and search.gif, the film of the search
-beside its target.
+[latent_size], the generator's input), found.json (its class and PSNR) and
+search.gif, the film of the search beside its target. Ctrl-C ends the search
+with what it has found.
 """
-
-import time
 
 from absl import flags
 
@@ -33,11 +32,12 @@ def define_flags():
     number("starts", None, starts, 1)
     number("seed", 0, "of these latents", 0, 2**32 - 1)
     number("class", None, "of the picture; if not known each is tried", 0)
+    weight = "of the errors at half the size, a quarter, ... in the search"
+    flags.DEFINE_float("coarse_weight", 0.0, weight, 0)
 
 
 def main():
     """Read the target, search, and write what was found."""
-    # A mistake should not show only after the search.
     projection_files.check_places(FLAGS.target, FLAGS.out)
     generator = generator_flags.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution
@@ -50,30 +50,29 @@ def main():
     )
     target = projection_files.read_target(FLAGS.target, generator, label)
     film = projection_files.Film(target, FLAGS.steps)
-    start = time.monotonic()
     done = progress(range(FLAGS.steps), FLAGS.steps, "step", "searched")
 
     def show(step, image, psnr):
         next(done)
         film.add(step, image)
+        return bool(told)
 
-    found = project(
-        generator,
-        target,
-        FLAGS.starts,
-        FLAGS.steps,
-        FLAGS.seed,
-        label=label,
-        callback=show,
-    )
+    with command.told_to_stop() as told:
+        found = project(
+            generator,
+            target,
+            FLAGS.starts,
+            FLAGS.steps,
+            FLAGS.seed,
+            label=label,
+            coarse_weight=FLAGS.coarse_weight,
+            callback=show,
+        )
     next(done, None)  # The last step is done, too.
-    seconds = time.monotonic() - start
     projection_files.save(FLAGS.out, target, found, film)
     kind = "" if found.label is None else f", class {found.label}"
-    print(
-        f"PSNR {found.psnr:.1f} dB after {FLAGS.steps} steps in "
-        f"{seconds:.1f} s{kind}: {FLAGS.out}"
-    )
+    steps = len(found.history)
+    print(f"PSNR {found.psnr:.1f} dB after {steps} steps{kind}: {FLAGS.out}")
 
 
 if __name__ == "__main__":

@@ -109,7 +109,8 @@ def images_of(generator, latents, labels=None):
     Args:
         generator: `keras.Model` from latents (and one-hot labels).
         latents: float32 `[N, latent_size]`.
-        labels: class numbers `[N]`, where the generator takes labels.
+        labels: class numbers `[N]`, where the generator takes labels; or what
+            lies between classes, as floats `[N, classes]`.
 
     Returns:
         uint8 `[N, height, width, channels]`. On one machine an image depends
@@ -119,10 +120,12 @@ def images_of(generator, latents, labels=None):
         UserError: if labels are missing, unwanted or not among the classes.
     """
     _, classes = input_sizes(generator)
-    labels = _checked_labels(labels, len(latents), classes)
     inputs = [np.asarray(latents, "float32")]
-    if classes:
-        inputs.append(one_hot(labels, classes))
+    if np.ndim(labels) != 2:
+        labels = _checked_labels(labels, len(latents), classes)
+        labels = one_hot(labels, classes) if classes else None
+    if labels is not None:
+        inputs.append(np.asarray(labels, "float32"))
     forward, size = _compiled(generator), _group_size(generator)
     images = [_no_images(generator)]
     for start in range(0, len(latents), size):

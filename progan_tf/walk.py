@@ -6,11 +6,8 @@
       a strip of pictures on that way
   python -m progan_tf.walk --run_dir=runs/x --random=7 --grid=4x3 --out=r.mp4
       the official code's random walk, 20 seconds, in 4 columns and 3 rows
-
 A film ends where it begins. The same seeds always give the same film.
 """
-
-import re
 
 import numpy as np
 from absl import flags
@@ -23,8 +20,7 @@ from progan_tf.generation import generator_flags
 from progan_tf.generation import walks
 
 FLAGS = flags.FLAGS
-_CELL = 128  # pixels that one sees without a lens
-_STRIP, _STRIP_LEG = 8, 4  # pictures of a random walk, and of a leg
+_CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # pixels; pictures of a strip, of a leg
 
 
 def define_flags():
@@ -40,35 +36,41 @@ def define_flags():
     number("fps", 30, "frames a second", 1, 120)
     flags.DEFINE_float("smoothing", 1.0, "seconds, of a random walk", 0)
     flags.DEFINE_boolean("loop", True, "go from the last seed to the first")
-    number("class", None, "of all; by default seed (or cell) modulo classes", 0)
+    number("class", None, "of all; by default that of each seed (or cell)", 0)
     number("scale", None, "enlarges pixels; by default to cells of 128", 1)
+
+
+def check_flags():
+    """Refuse flags that do not go together."""
+    if (FLAGS.seeds is None) == (FLAGS.random is None):
+        raise UserError("expected either --seeds=1,5,9 or --random=SEED")
+    for name in ("loop",) if FLAGS.seeds is None else ("grid", "smoothing"):
+        if FLAGS[name].present:
+            kind = "random" if FLAGS.seeds is None else "seeds"
+            raise UserError(f"--{name} does not go with --{kind}")
 
 
 def main():
     """Load the generator, walk, and write the film."""
     out, fps, strip = FLAGS.out, FLAGS.fps, FLAGS.out.lower().endswith(".png")
     films.check_place(out, (".mp4", ".gif", ".png"), fps)
-    if (FLAGS.seeds is None) == (FLAGS.random is None):
-        raise UserError("expected either --seeds=1,5,9 or --random=SEED")
+    check_flags()
     seeds = FLAGS.random is None and sampling.parse_seeds(FLAGS.seeds)
-    grid = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", FLAGS.grid or "1x1", re.A)
-    if grid is None or (FLAGS.grid and seeds):
-        raise UserError(f"expected --random with --grid=4x3; got {FLAGS.grid}")
-    columns, rows = int(grid[1]), int(grid[2])
+    columns, cells = walks.parse_grid(FLAGS.grid or "1x1")
     generator = generator_flags.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution
     )
-    size, _ = sampling.input_sizes(generator)
+    (size, _), chosen = sampling.input_sizes(generator), FLAGS["class"].value
     count = max(1, round((FLAGS.seconds or (2 if seeds else 20)) * fps))
     if seeds:
-        leg = _STRIP_LEG if strip else count
-        walk = walks.walk_through(seeds, leg, size, FLAGS.loop)[:, np.newaxis]
+        leg, loop = _STRIP_LEG if strip else count, FLAGS.loop
+        walk = walks.walk_through(seeds, leg, size, loop)[:, np.newaxis]
+        labels = walks.classes_through(generator, seeds, leg, loop, chosen)
     else:
-        cells, sigma = columns * rows, FLAGS.smoothing * fps
+        sigma = FLAGS.smoothing * fps
         walk = walks.smooth_walk(FLAGS.random, count, cells, size, sigma)
         walk = walk[np.arange(_STRIP) * count // _STRIP] if strip else walk
-    firsts = seeds[:1] if seeds else range(columns * rows)
-    labels = walks.cell_labels(generator, firsts, FLAGS["class"].value)
+        labels = walks.cell_labels(generator, range(cells), chosen)
     scale = FLAGS.scale or max(1, _CELL // generator.output_shape[1])
     frames = walks.walk_frames(generator, walk, columns, labels, scale)
     films.write(frames, out, fps, len(walk))

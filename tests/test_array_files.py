@@ -134,6 +134,18 @@ def test_a_file_that_is_there(tmp_path):
     assert save_array(source, SEEDS, path) == 0
 
 
+def test_a_file_of_another_size_is_not_taken_for_the_whole_one(tmp_path):
+    source, path = Source(), tmp_path / "x.npz"
+    save_array(source, [1, 2], path)
+    whole = path.read_bytes()
+    path.write_bytes(whole + b"more")
+    with pytest.raises(UserError, match="holds images"):
+        save_array(source, [1, 2], path)
+    save_array(source, [1, 2], path, overwrite=True)
+    assert path.read_bytes() == whole
+    assert save_array(source, [1, 2], path) == 0
+
+
 def test_the_partial_file_of_another_request(tmp_path):
     path = tmp_path / "x.npy"
     with pytest.raises(KeyboardInterrupt):

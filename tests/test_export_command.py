@@ -1,5 +1,6 @@
 """The export command from outside, and the files beside a model."""
 
+import dataclasses
 import os
 import pathlib
 import shutil
@@ -18,7 +19,7 @@ from PIL import Image
 from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
-from progan_tf.checkpoint import run_origin
+from progan_tf.checkpoint import load_with_origin
 from progan_tf.export.card import model_card
 from progan_tf.networks import Generator
 from progan_tf.sampling import seeded_latents
@@ -162,16 +163,24 @@ def test_card_tells_the_licence_that_a_run_inherited(run_dir, tmp_path):
     copy = tmp_path / "moved"
     shutil.copytree(run_dir, copy)
     generator = load_generator(copy)
-    assert "CC BY-NC" not in model_card(generator, run_origin(copy))
+    assert "CC BY-NC" not in model_card(generator, load_with_origin(copy)[1])
     (copy / "weights.txt").write_text(
         "labels      none\nlicence     CC BY-NC 4.0: no commercial use\n"
     )
-    card = model_card(generator, run_origin(copy))
+    card = model_card(generator, load_with_origin(copy)[1])
     assert card.endswith(
         "\n\nOf the weights that training began with: CC BY-NC 4.0: no "
         "commercial use.\n"
     )
     assert "David Revoy" in card
+
+
+def test_card_names_a_folder_of_data_but_not_where_it_lies(run_dir):
+    generator, (config, seen) = load_with_origin(run_dir)
+    config = dataclasses.replace(config, data="/disk/family|photos")
+    card = model_card(generator, (config, seen))
+    assert "| training data | family\\|photos |" in card
+    assert "/disk" not in card
 
 
 def test_snippet_of_the_card_runs(tmp_path):

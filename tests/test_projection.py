@@ -1,26 +1,18 @@
-"""Finding the latent of a picture, in the library and by the command."""
+"""Finding the latent of a picture."""
 
 import math
-import os
 import pathlib
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
-from tiny import make_run
 
-from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
 from progan_tf.generation import projection
 from progan_tf.generation.projection import multi_scale_errors
 from progan_tf.generation.projection import peak_ratio
 from progan_tf.generation.projection import project
-from progan_tf.generation.projection_files import check_places
 from progan_tf.generation.projection_files import known_class
-from progan_tf.generation.projection_files import read_target
 from progan_tf.images import box_down
 from progan_tf.images import to_float
 from progan_tf.networks import Generator
@@ -212,76 +204,3 @@ def test_wrong_arguments(generator, own):
         project(generator, own, label=0)
     with pytest.raises(ValueError, match="starts, steps >= 1; got 0, 5"):
         project(generator, own, starts=0, steps=5)
-
-
-def command(*arguments):
-    """The finished process of the command."""
-    return subprocess.run(
-        [sys.executable, "-m", "progan_tf.project", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_the_command(tmp_path):
-    run_dir = make_run(tmp_path / "run")
-    # Twice as wide as high, so that the centre counts.
-    picture = np.zeros((32, 64, 3), "uint8")
-    picture[:, 16:48] = (250, 120, 30)
-    Image.fromarray(picture).save(tmp_path / "photo.png")
-    out = tmp_path / "new" / "folder"
-    places = [f"--run_dir={run_dir}", f"--out={out}"]
-    done = command(*places, f"--target={tmp_path}/photo.png", "--steps=70")
-    assert done.returncode == 0, done.stderr
-    # One line, and the bar is for terminals.
-    assert done.stderr == ""
-    assert done.stdout.startswith("PSNR ")
-    assert " dB after 70 steps in " in done.stdout
-    assert done.stdout.count("\n") == 1
-    names = sorted(path.name for path in out.iterdir())
-    assert names == ["latent.npy", "result.png", "search.gif", "target.png"]
-    target = np.asarray(Image.open(out / "target.png"))
-    assert target.shape == (256, 256, 3)
-    assert np.all(target == (250, 120, 30))
-    latent = np.load(out / "latent.npy")
-    assert latent.shape == (16,)
-    image = images_of(load_generator(run_dir), latent[np.newaxis])[0]
-    result = np.asarray(Image.open(out / "result.png"))
-    np.testing.assert_array_equal(result[::16, ::16], image)
-    with Image.open(out / "search.gif") as film:
-        assert film.size == (512, 256)
-        assert film.n_frames > 2
-
-
-def test_a_seed_as_target(generator, own):
-    np.testing.assert_array_equal(read_target("seed:1000", generator), own)
-    with pytest.raises(UserError, match="expected one seed"):
-        read_target("seed:1-2", generator)
-
-
-@pytest.mark.parametrize("name", ["target.png", "result.png", "search.gif"])
-def test_the_target_is_not_replaced(tmp_path, name):
-    target = tmp_path / name
-    Image.fromarray(np.zeros((8, 8, 3), "uint8")).save(target)
-    with pytest.raises(UserError, match="would be replaced"):
-        check_places(str(target), f"{tmp_path}/")
-    check_places(str(target), str(tmp_path / "other"))
-
-
-def test_mistakes_in_the_command(tmp_path):
-    text = tmp_path / "text.png"
-    text.write_text("not a picture")
-    out = tmp_path / "new"
-    for target, words in (
-        (tmp_path / "none.png", "there is no file"),
-        (text, "as a picture; expected JPEG, PNG"),
-    ):
-        done = command("--run_dir=x", f"--out={out}", f"--target={target}")
-        assert done.returncode == 2
-        assert done.stdout == ""
-        assert words in done.stderr
-        assert len(done.stderr.splitlines()) == 1
-        assert not out.exists()

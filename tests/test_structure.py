@@ -30,7 +30,7 @@ COMMANDS = {
 TIERS = (
     {"errors"},
     {"arithmetic", "command", "files", "progress", "variants"},
-    {"checkpoint_list", "schedule"},
+    {"checkpoint_list", "keras_file", "schedule"},
     {"config", "images", "layers"},
     {"data", "family", "losses"},
     {"networks"},

@@ -116,8 +116,10 @@ def test_mistakes_in_a_walk(run_dir, tmp_path):
         ([out], "--seeds=1,5,9 or --random=SEED"),
         ([out, "--seeds=1,2", "--random=3"], "--seeds=1,5,9 or --random=SEED"),
         ([out, "--seeds="], "expected seeds such as"),
-        ([out, "--random=3", "--grid=4"], "--grid=4x3"),
-        ([out, "--seeds=1,2", "--grid=4x3"], "--random with --grid"),
+        ([out, "--random=3", "--grid=4"], "--grid such as 4x3"),
+        ([out, "--seeds=1,2", "--grid=4x3"], "--grid does not go with --seeds"),
+        ([out, "--seeds=1,2", "--smoothing=2"], "--smoothing does not go with"),
+        ([out, "--random=3", "--noloop"], "--loop does not go with --random"),
         (["--out=no/walk.gif", "--random=3"], "cannot write"),
         ([out, "--random=3", "--fps=60"], "50 frames a second"),
     ):

@@ -5,6 +5,7 @@ import types
 
 import numpy as np
 import pytest
+from generators import make_generator
 
 from progan_tf import sampling
 from progan_tf.errors import UserError
@@ -126,3 +127,31 @@ def test_labels_of_cells():
     assert walks.cell_labels(classes, [4, 5], chosen=2) == [2, 2]
     # For `images_of` to refuse.
     assert walks.cell_labels(plain, [4], chosen=2) == [2]
+
+
+def test_classes_go_from_seed_to_seed():
+    plain = types.SimpleNamespace(input_shape=(None, 16))
+    three = types.SimpleNamespace(input_shape=[(None, 16), (None, 3)])
+    assert walks.classes_through(plain, [4, 5], 2) is None
+    assert walks.classes_through(three, [4, 5], 2, chosen=2) == [2]
+    way = walks.classes_through(three, [4, 5, 3], 2)  # Classes 1, 2 and 0.
+    expected = [[0, 1, 0], [0, 0.5, 0.5], [0, 0, 1], [0.5, 0, 0.5]]
+    expected += [[1, 0, 0], [0.5, 0.5, 0]]
+    np.testing.assert_array_equal(way[:, 0], expected)
+    way = walks.classes_through(three, [4, 5, 3], 2, loop=False)
+    np.testing.assert_array_equal(way[:, 0], expected[:5])
+
+
+def test_a_walk_through_classes_passes_the_images_of_its_seeds():
+    generator = make_generator(8, num_classes=3)
+    seeds = [4, 5, 3]
+    walk = walks.walk_through(seeds, 2, 12)[:, np.newaxis]
+    labels = walks.classes_through(generator, seeds, 2)
+    frames = list(walks.walk_frames(generator, walk, 1, labels))
+    images = sampling.generate_images(generator, seeds)
+    np.testing.assert_array_equal(np.stack(frames[::2]), images)
+    # Between them the images are those of neither class.
+    ends = [
+        sampling.images_of(generator, walk[1], [label])[0] for label in (1, 2)
+    ]
+    assert not any(np.array_equal(frames[1], end) for end in ends)

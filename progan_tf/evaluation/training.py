@@ -5,7 +5,6 @@ import json
 import pathlib
 import time
 
-from progan_tf.checkpoint import save_keras
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
@@ -19,6 +18,7 @@ from progan_tf.evaluation.subjects import Generated
 from progan_tf.evaluation.subjects import Subject
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
+from progan_tf.keras_file import save_keras
 from progan_tf.training.console import kimg
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"

@@ -95,14 +95,17 @@ class _ArrayFile:
         self._found = stored.get("request", {})
         # Images that are written, and the check sum of the array up to them.
         self._done, self._crc = 0, zlib.crc32(self._header)
+        self._bytes = None  # Of the file when that was noted.
         if self._found == self._request:
             self._done, self._crc = stored["done"], stored["crc"]
+            self._bytes = stored.get("bytes")
 
     def is_whole(self) -> bool:
         """Whether the file of this very request is there."""
         return (
             self._done == self._count
             and self._path.exists()
+            and self._path.stat().st_size == self._bytes
             and not self._partial.exists()
         )
 
@@ -159,7 +162,8 @@ class _ArrayFile:
         """Note what is written once it has reached the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        fields = {"done": self._done, "crc": self._crc}
+        size = os.fstat(self._file.fileno()).st_size
+        fields = {"done": self._done, "crc": self._crc, "bytes": size}
         write_manifest(self._manifest, {"request": self._request, **fields})
 
     def _complete(self) -> None:

@@ -1,4 +1,4 @@
-"""Writing films: GIF, MP4 and strips, and a run's growth. No TensorFlow here.
+"""Writing films: GIF, MP4 and strips. No TensorFlow here.
 
 A film is an iterator of frames, so that it is written while it is computed.
 """
@@ -8,14 +8,12 @@ import importlib.util
 import itertools
 import os
 import pathlib
-import re
 import subprocess
 import tempfile
 
 import numpy as np
 from PIL import Image
 
-from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
 from progan_tf.images import make_grid
@@ -30,9 +28,6 @@ _LONGEST_STRIP = 65_500
 _HIGHEST_GIF_FPS = 50
 # Pillow holds all frames of a GIF in memory, a byte a pixel.
 _GIF_BYTES = 2 * 10**9
-# As the cells of a run's sample grids are enlarged to.
-_SMALLEST_CELL = 64
-_BAR = 4
 # Nearly lossless, so that the edges of enlarged pixels stay sharp. The colours
 # are tagged, because players guess those of untagged films by their size.
 _H264 = (
@@ -119,96 +114,6 @@ def write_film(frames, path, fps, total):
             _write_gif(frames, temporary, fps, total)
         else:
             _write_mp4(frames, temporary, fps)
-
-
-def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
-    """The same latents' pictures over a run, with a bar of the film's time.
-
-    Args:
-        run_dir: path of a run directory with samples.
-        total: int, frames.
-        columns: int, of the grid of samples, from the left; by default all,
-            but not more than 8.
-        rows: int, from the top; by default all, but not more than 4.
-        by_images: bool, show each sample for as long as the run took, in
-            images seen, to the next one; by default all equally long.
-
-    Returns:
-        Iterator of `total` frames uint8 `[rows * cell + 4, columns * cell,
-        3]`, whose cells are the run's resolution or 64.
-
-    Raises:
-        UserError: at once, if there are no samples, or fewer columns or rows
-            than asked for; later, if a sample cannot be read.
-    """
-    seen, paths = _samples(run_dir)
-    cell = max(load_config(run_dir).resolution, _SMALLEST_CELL)
-    height, width = _read(paths[-1]).shape[:2]
-    columns, rows = (
-        _crop(name, given, usual, size // cell)
-        for name, given, usual, size in (
-            ("columns", columns, 8, width),
-            ("rows", rows, 4, height),
-        )
-    )
-    times = np.array(seen) if by_images else np.arange(len(paths), dtype=float)
-    times -= times[0]
-    # The last sample is shown for as long as the others are on average.
-    end = times[-1] + times[-1] / max(1, len(times) - 1)
-    places = np.arange(total) / total * end
-    shown = np.searchsorted(times, places, side="right") - 1
-
-    def frames():
-        for place, number in enumerate(shown):
-            if not place or number != shown[place - 1]:
-                picture = _read(paths[number])[: rows * cell, : columns * cell]
-            yield _with_bar(picture, (place + 1) / total)
-
-    return frames()
-
-
-def _samples(run_dir):
-    """Thousands of images seen, floats in order, and the paths of samples."""
-    found = []
-    for path in pathlib.Path(run_dir, "samples").glob("fakes-*.png"):
-        match = re.fullmatch(r"fakes-(\d+(\.\d+)?)", path.stem)
-        if match:
-            found.append((float(match[1]), path))
-    if not found:
-        raise UserError(
-            f"expected a run directory with samples; {run_dir} has no "
-            "samples/fakes-NNNNNN.png"
-        )
-    return zip(*sorted(found), strict=True)
-
-
-def _read(path):
-    """A PNG file's pixels, uint8 `[height, width, 3]`."""
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except Exception as error:
-        # Of any kind: Pillow's readers meet whatever a broken file holds.
-        raise UserError(
-            f"cannot read {path}: {error}; delete it to leave it out"
-        ) from error
-
-
-def _crop(name, given, usual, available):
-    """How many of the available columns or rows are shown."""
-    if given is not None and given > available:
-        raise UserError(
-            f"expected at most {available} {name}, as the samples have; "
-            f"received {given}"
-        )
-    return given or min(usual, available)
-
-
-def _with_bar(picture, fraction):
-    """The picture above a bar that is light up to a fraction of its width."""
-    bar = np.full((_BAR, *picture.shape[1:]), 48, "uint8")
-    bar[:, : round(fraction * picture.shape[1])] = 224
-    return np.concatenate([picture, bar])
 
 
 def _checked(frames, total):

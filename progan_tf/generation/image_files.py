@@ -187,7 +187,8 @@ def save_folder(
     if others and not overwrite:
         raise occupied(folder, found, request)
     names = {f"seed{seed:06d}.{kind}": seed for seed in seeds}
-    missing = [name for name in names if name not in there - others]
+    kept = there - others
+    missing = [name for name in names if name not in kept]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Before the manifest, which so tells all the while what is there.

@@ -39,7 +39,7 @@ class Projection(NamedTuple):
         psnr: float, peak signal to noise ratio of image and target in dB;
             infinite where they are equal.
         history: float32 `[steps]`, the PSNR of the best start before each
-            step; there floats are compared, which are not rounded.
+            step that was taken, of floats that are not rounded.
         label: int, the class of the image, or None.
     """
 
@@ -80,7 +80,8 @@ def project(
         label: int, its class; by default the starts take classes in turn.
         coarse_weight: float, see `multi_scale_errors`.
         callback: function of (steps done, uint8 `[R, R, C]` image of the best
-            start, its PSNR in dB), called before each step; or None.
+            start, its PSNR in dB), called before each step; or None. Where
+            it returns True the search ends with what it has found.
 
     Returns:
         `Projection`.
@@ -114,8 +115,7 @@ def multi_scale_errors(images, target, coarse_weight=0.0):
     The smaller sizes, R/2, R/4, ... 4, are means over boxes of pixels. They
     tell a form that is beside its place from one that is missing, which
     pixels do not, so they can help a picture that the generator cannot make.
-    They also count colours and coarse forms several times, against which the
-    details converge slowly. Hence their weight.
+    They also count colours several times, and details converge more slowly.
 
     Args:
         images: float32 `[B, R, R, C]`.
@@ -224,8 +224,8 @@ def _descend(search, state, labels, steps, learning_rate, callback):
         best = np.argmin(errors)
         # Errors are of [-1, 1], whose square of the peak is 4.
         history.append(10 * math.log10(4 / max(errors[best], 1e-20)))
-        if callback:
-            callback(step, to_uint8(images[best]), history[-1])
+        if callback and callback(step, to_uint8(images[best]), history[-1]):
+            break
         if step + 1 == math.ceil(_CUT * steps):
             state, labels = _strong(state, labels, errors)
     return np.asarray(state[0]), labels, history

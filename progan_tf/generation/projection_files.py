@@ -4,16 +4,20 @@ No TensorFlow here, so that mistakes answer at once.
 """
 
 import io
+import json
+import math
 import os
 import pathlib
 
 import numpy as np
 
+from progan_tf.data.decode import EXTENSIONS
 from progan_tf.data.decode import KINDS
 from progan_tf.data.decode import read_picture
 from progan_tf.data.decode import read_size
 from progan_tf.errors import UserError
 from progan_tf.files import write_atomically
+from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
 from progan_tf.generation import films
 from progan_tf.images import nearest_up
@@ -41,6 +45,8 @@ def check_places(target, out):
         target: str, a picture's path or such as "seed:17".
         out: str, path of a folder; it and those above need not exist yet.
     """
+    if pathlib.Path(out).suffix.lower() in EXTENSIONS:
+        raise UserError(f"expected --out=FOLDER/ for the files; received {out}")
     if target.startswith(_OWN):
         _own_seed(target)
     elif not os.path.isfile(target):
@@ -140,7 +146,10 @@ def enlarged(image):
 
 
 def save(out, target, found, film):
-    """Write target.png, result.png, latent.npy and search.gif to a folder.
+    """Write what was found to a folder.
+
+    These are target.png, result.png, latent.npy, found.json with what the
+    latent does not tell, and search.gif.
 
     Args:
         out: path of the folder; it is made where need be.
@@ -160,6 +169,15 @@ def save(out, target, found, film):
     buffer = io.BytesIO()
     np.save(buffer, found.latent)
     write_atomically(out / "latent.npy", buffer.getvalue())
+    facts = {
+        "class": found.label,
+        # JSON knows no infinity, which equal pictures have.
+        "psnr": found.psnr if math.isfinite(found.psnr) else None,
+        "steps": len(found.history),
+    }
+    write_text_atomically(
+        out / "found.json", json.dumps(facts, indent=2) + "\n"
+    )
 
 
 def _own_seed(target):

@@ -1,6 +1,7 @@
 """Walks through the space of latents, and the pictures on the way."""
 
 import itertools
+import re
 
 import numpy as np
 
@@ -42,16 +43,33 @@ def walk_through(seeds, frames_per_leg, latent_size=512, loop=True):
         )
     _check_count(len(seeds) * frames_per_leg)
     own = sampling.seeded_latents(seeds, latent_size)
-    starts, ends = own, np.roll(own, -1, axis=0)
-    if not loop:
-        starts, ends = own[:-1], own[1:]
-    fractions = np.arange(frames_per_leg) / frames_per_leg
-    legs = [
-        sampling.interpolate(start, end, fractions)
-        for start, end in zip(starts, ends, strict=True)
-    ]  # legs x [frames_per_leg, latent_size]
-    walk = np.concatenate(legs)
-    return walk if loop else np.concatenate([walk, own[-1:]])
+    return _legs(own, frames_per_leg, loop, sampling.interpolate)
+
+
+def classes_through(generator, seeds, frames_per_leg, loop=True, chosen=None):
+    """The classes on the walk of `walk_through`: from seed's to seed's.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels).
+        seeds: sequence of ints; the class of one is seed modulo classes.
+        frames_per_leg, loop: as of `walk_through`.
+        chosen: int, the class of all frames instead.
+
+    Returns:
+        float32 `[frames, 1, classes]`, of sum 1: one-hot at a seed, and
+        between two the linear way from class to class. Or `[chosen]`, or
+        None where neither is there a class nor one chosen.
+    """
+    _, classes = sampling.input_sizes(generator)
+    if chosen is not None or not classes:
+        return cell_labels(generator, seeds[:1], chosen)
+
+    def between(start, end, fractions):
+        fractions = fractions[:, np.newaxis]
+        return ((1 - fractions) * start + fractions * end).astype("float32")
+
+    own = sampling.one_hot(sampling.labels_of(generator, seeds), classes)
+    return _legs(own, frames_per_leg, loop, between)[:, np.newaxis]
 
 
 def smooth_walk(seed, frames, count, latent_size=512, sigma=30.0):
@@ -100,7 +118,8 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
         generator: `keras.Model` from latents (and one-hot labels).
         latents: float32 `[frames, count, latent_size]`.
         columns: int, cells in a row.
-        labels: class numbers `[count]`, where the generator takes labels.
+        labels: class numbers `[count]`, where the generator takes labels, or
+            `[frames, count, classes]`, what lies between classes.
         scale: int, by which pictures are enlarged to cells.
 
     Returns:
@@ -114,12 +133,15 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
     grid_rows = -(-count // columns)
     films.check_size(grid_rows * height * scale, columns * width * scale)
     rows = latents.reshape(frames * count, latent_size)  # [FZ] F = frame, cell
-    row_labels = None if labels is None else np.tile(labels, frames)
+    if np.ndim(labels) == 3:
+        row_labels = labels.reshape(len(rows), -1)  # [FL]
+    else:
+        row_labels = None if labels is None else np.tile(labels, frames)
 
     def pictures():
         for start in range(0, len(rows), _TOGETHER):
             part = slice(start, start + _TOGETHER)
-            part_labels = None if labels is None else row_labels[part]
+            part_labels = None if row_labels is None else row_labels[part]
             yield from sampling.images_of(generator, rows[part], part_labels)
 
     def grids():
@@ -128,6 +150,18 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
             yield make_grid(nearest_up(np.stack(frame), scale), columns)
 
     return grids()
+
+
+def parse_grid(text):
+    """Columns and cells, two ints, from text such as "4x3": 4 and 12.
+
+    Raises:
+        UserError: for other text, or more than 99 of either.
+    """
+    match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", text, re.A)
+    if match is None:
+        raise UserError(f"expected --grid such as 4x3; received {text}")
+    return int(match[1]), int(match[1]) * int(match[2])
 
 
 def cell_labels(generator, seeds, chosen=None):
@@ -145,6 +179,26 @@ def cell_labels(generator, seeds, chosen=None):
     if chosen is not None:
         return [chosen] * len(seeds)
     return [seed % classes for seed in seeds] if classes else None
+
+
+def _legs(own, frames_per_leg, loop, between):
+    """The way through the rows of `own`, see `walk_through`.
+
+    Args:
+        own: `[N, numbers]`.
+        frames_per_leg, loop: as of `walk_through`.
+        between: function of two rows and fractions `[frames_per_leg]`.
+    """
+    starts, ends = own, np.roll(own, -1, axis=0)
+    if not loop:
+        starts, ends = own[:-1], own[1:]
+    fractions = np.arange(frames_per_leg) / frames_per_leg
+    legs = [
+        between(start, end, fractions)
+        for start, end in zip(starts, ends, strict=True)
+    ]  # legs x [frames_per_leg, numbers]
+    walk = np.concatenate(legs)
+    return walk if loop else np.concatenate([walk, own[-1:]])
 
 
 def _wrapped_gaussian(frames, sigma):

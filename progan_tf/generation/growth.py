@@ -1,0 +1,117 @@
+"""The growth of a run as a film, from its sample grids. No TensorFlow here."""
+
+import pathlib
+import re
+
+import numpy as np
+from PIL import Image
+
+from progan_tf.config import load_config
+from progan_tf.errors import UserError
+
+# As the cells of a run's sample grids are enlarged to.
+_SMALLEST_CELL = 64
+_BAR = 4
+
+
+def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
+    """The same latents' pictures over a run, with a bar of the film's time.
+
+    Args:
+        run_dir: path of a run directory with samples.
+        total: int, frames.
+        columns: int, of the grid of samples, from the left; by default all,
+            but not more than 8.
+        rows: int, from the top; by default all, but not more than 4.
+        by_images: bool, show each sample for as long as the run took, in
+            images seen, to the next one; by default all equally long.
+
+    Returns:
+        Iterator of `total` frames uint8 `[rows * cell + 4, columns * cell,
+        3]`, whose cells are the run's resolution or 64.
+
+    Raises:
+        UserError: at once, if there are no samples, or fewer columns or rows
+            than asked for; later, if a sample cannot be read.
+    """
+    seen, paths = _samples(run_dir)
+    cell = max(load_config(run_dir).resolution, _SMALLEST_CELL)
+    shape = _read(paths[-1]).shape
+    height, width, _ = shape
+    if min(height, width) < cell:
+        raise _wrong_size(paths[-1], width, height)
+    columns, rows = (
+        _crop(name, given, usual, size // cell)
+        for name, given, usual, size in (
+            ("columns", columns, 8, width),
+            ("rows", rows, 4, height),
+        )
+    )
+    times = np.array(seen) if by_images else np.arange(len(paths), dtype=float)
+    times -= times[0]
+    # The last sample is shown for as long as the others are on average.
+    end = times[-1] + times[-1] / max(1, len(times) - 1)
+    places = np.arange(total) / total * end
+    shown = np.searchsorted(times, places, side="right") - 1
+
+    def frames():
+        for place, number in enumerate(shown):
+            if not place or number != shown[place - 1]:
+                picture = _read(paths[number])
+                if picture.shape != shape:
+                    raise _wrong_size(paths[number], *picture.shape[1::-1])
+                picture = picture[: rows * cell, : columns * cell]
+            yield _with_bar(picture, (place + 1) / total)
+
+    return frames()
+
+
+def _samples(run_dir):
+    """Thousands of images seen, floats in order, and the paths of samples."""
+    found = []
+    for path in pathlib.Path(run_dir, "samples").glob("fakes-*.png"):
+        match = re.fullmatch(r"fakes-(\d+(\.\d+)?)", path.stem)
+        if match:
+            found.append((float(match[1]), path))
+    if not found:
+        raise UserError(
+            f"expected a run directory with samples; {run_dir} has no "
+            "samples/fakes-NNNNNN.png"
+        )
+    return zip(*sorted(found), strict=True)
+
+
+def _read(path):
+    """A PNG file's pixels, uint8 `[height, width, 3]`."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except Exception as error:
+        # Of any kind: Pillow's readers meet whatever a broken file holds.
+        raise UserError(
+            f"cannot read {path}: {error}; delete it to leave it out"
+        ) from error
+
+
+def _wrong_size(path, width, height):
+    return UserError(
+        f"{path}, of {width}x{height} pixels, is no grid like this run's; "
+        "delete it to leave it out"
+    )
+
+
+def _crop(name, given, usual, available):
+    """How many of the available columns or rows are shown."""
+    if given is not None and given > available:
+        raise UserError(
+            f"expected at most {available} {name}, as the samples have; "
+            f"received {given}"
+        )
+    return given or min(usual, available)
+
+
+def _with_bar(picture, fraction):
+    """The picture above a bar that is light up to a fraction of its width."""
+    bar = np.full((_BAR, *picture.shape[1:]), 48, "uint8")
+    bar[:, : round(fraction * picture.shape[1])] = 224
+    return np.concatenate([picture, bar])
