@@ -56,8 +56,7 @@ def main():
     generator, origin = checkpoint.load_with_origin(source, FLAGS.resolution)
     metrics = None
     if origin:
-        resolution = generator.output_shape[1]
-        metrics = newest_metrics(source, origin[1], resolution)
+        metrics = newest_metrics(*origin, generator.output_shape[1])
     difference = export_generator(
         generator,
         out,

@@ -12,6 +12,8 @@ from progan_tf.errors import UserError
 
 LOWEST_RESOLUTION = 4
 HIGHEST_RESOLUTION = 1024
+# Below it neither metric of an evaluation while training is defined.
+LOWEST_EVALUATED = 16
 
 # A 3x3 convolution at the high resolution has 9 taps for each of the four
 # pixels of a 2x2 square. Folded together with the resampling it is a 4x4

@@ -156,7 +156,7 @@ def test_fewer_data_than_pictures(folder, tmp_path):
     notices = " ".join(made.notices())
     assert "swd: the data have 40 pictures, which come again" in notices
     assert "precision_recall: compared with all 40 pictures" in notices
-    assert "noise floor is that of two sets of 20" in notices
+    assert "reals are compared as two sets of 20, fewer than" in notices
     results = {x.metric: x for x in made.results(in_batches(FAKES, 64), "")}
     once = np.concatenate([*reals.batches(0, 40)])
     repeated = np.concatenate([*reals.batches(0, 64)])

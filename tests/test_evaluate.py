@@ -251,7 +251,8 @@ def test_the_command(tmp_path):
     # What an evaluation found goes into the card of what is exported.
     other, out = make_run(tmp_path / "other"), tmp_path / "x.keras"
     line = {"images_seen": 92_000, "resolution": 16, "metric": "swd"}
-    line |= {"images": 64, "values": {"swd_avg": 12.34}}
+    line |= {"images": 64, "data": "cats", "mirror": False, "seed": 0}
+    line |= {"values": {"swd_avg": 12.34}, "reals": {"swd_avg": 5.0}}
     (other / "evaluation").mkdir()
     (other / "evaluation" / "metrics.jsonl").write_text(json.dumps(line))
     flags = f"--run_dir={other}", "--format=keras", f"--out={out}"

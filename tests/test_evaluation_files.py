@@ -1,6 +1,7 @@
 """The lines that evaluations leave behind."""
 
 import concurrent.futures
+import dataclasses
 
 import numpy as np
 import pytest
@@ -62,13 +63,13 @@ def test_a_line():
 
 
 def test_numbers_of_two_networks_are_apart(tmp_path):
-    schedule = resolve("laptop", {}).schedule()
+    config = resolve("laptop", {})
     lines = [
         line
         for network in ("path/of/one", "path/of/other/")
         for line in lines_at(20_000, network=network)
     ]
-    with EvaluationLog(tmp_path / "new", schedule, tmp_path / "board") as log:
+    with EvaluationLog(tmp_path / "new", config, tmp_path / "board") as log:
         log.write(lines)
     (events,) = (tmp_path / "board").iterdir()
     tags = [
@@ -120,18 +121,53 @@ def test_newer_lines_replace_older_ones_about_the_same(tmp_path):
 
 
 def test_what_is_known_of_a_snapshot(tmp_path):
-    assert newest_metrics(tmp_path, 1000, 16) == {}
+    config = resolve("laptop", {"run_dir": str(tmp_path)})
+    assert newest_metrics(config, 1000, 16) == {}
     with EvaluationLog(tmp_path / "evaluation") as log:
         log.write(lines_at(1000, swd=2.0, images=64))
         log.write(lines_at(1000, swd=4.0, images=32))
+        log.write(lines_at(1000, swd=5.0, images=128, seed=3))
         log.write(lines_at(2000, swd=6.0))
-    assert newest_metrics(tmp_path, 1000, 16) == {
+        log.write(lines_at(1000, images=32, network="path/of/one"))
+        other = lines_at(1000, swd=7.0, images=256)
+        log.write([{**line, "data": "other"} for line in other])
+    assert newest_metrics(config, 1000, 16) == {
         "swd_16, 64 images": 3.0,
         "swd_avg, 64 images": 2.0,
-        "kid, 64 images": -2.0,
+        "kid, 64 images, network.pb": -2.0,
+        "kid, 32 images, one": -1.0,
     }
-    assert newest_metrics(tmp_path, 1000, 32) == {}
-    assert newest_metrics(tmp_path, 1500, 16) == {}
+    assert newest_metrics(config, 1000, 32) == {}
+    assert newest_metrics(config, 1500, 16) == {}
+    mirrored = dataclasses.replace(config, mirror=True)
+    assert newest_metrics(mirrored, 1000, 16) == {}
+
+
+def test_what_is_found_once_more_is_not_shown_twice(tmp_path):
+    config = resolve("laptop", {})
+    for _ in range(2):
+        for line in (lines_at(1000)[:1], lines_at(1000, seed=3)[:1]):
+            with EvaluationLog(tmp_path, config, tmp_path / "board") as log:
+                log.write(line)
+    tags = [
+        value.tag
+        for path in (tmp_path / "board").iterdir()
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    ]
+    assert sorted(tags) == [
+        "evaluation/swd_16_16x16_32",
+        "evaluation/swd_16_16x16_32_seed-3",
+        "evaluation/swd_avg_16x16_32",
+        "evaluation/swd_avg_16x16_32_seed-3",
+    ]
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '{"images_seen": 5}', "{half"])
+def test_lines_of_something_else_are_refused(text, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(text + "\n")
+    with pytest.raises(UserError, match="cannot read .*mend it or move it"):
+        read_lines(tmp_path)
 
 
 def test_a_file_that_cannot_be_read_is_kept(tmp_path):

@@ -8,6 +8,7 @@ from tiny import make_run
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
 from progan_tf.evaluation.snapshots import Snapshots
+from progan_tf.evaluation.subjects import RunSubjects
 
 
 def test_snapshots_are_what_the_average_drew_then(tmp_path):
@@ -37,3 +38,42 @@ def test_unreadable_snapshots_are_left_out(tmp_path, caplog):
     index.write_bytes(index.read_bytes()[:20])
     with pytest.raises(UserError, match="cannot read checkpoint .*ckpt-1"):
         Snapshots(run_dir)
+
+
+def remove(folder, number):
+    for path in (folder / "checkpoints").glob(f"ckpt-{number}.*"):
+        path.unlink()
+
+
+def damage(folder, number):
+    (path,) = (folder / "checkpoints").glob(f"ckpt-{number}.data*")
+    path.write_bytes(path.read_bytes()[:100])
+
+
+@pytest.mark.parametrize("spoil", [remove, damage])
+def test_what_happens_to_checkpoints_meanwhile(spoil, tmp_path, caplog):
+    folder = make_growing_run(tmp_path)
+    newest, every = RunSubjects(folder), RunSubjects(folder, every=True)
+    start, middle, end = (s.images_seen for s in Snapshots(folder).snapshots)
+    spoil(folder, 3)
+    # The newest that there still is.
+    assert [subject.images_seen for subject in newest] == [middle]
+    spoil(folder, 1)
+    assert [subject.images_seen for subject in every] == [middle]
+    spoil(folder, 2)
+    for subjects in (newest, every):
+        with pytest.raises(UserError, match="cannot read|no checkpoint"):
+            list(subjects)
+
+
+def test_checkpoints_written_meanwhile_are_evaluated(tmp_path):
+    folder = make_growing_run(tmp_path)
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    for path in (folder / "checkpoints").glob("ckpt-3.*"):
+        path.rename(aside / path.name)
+    subjects = RunSubjects(folder)
+    for path in aside.iterdir():
+        path.rename(folder / "checkpoints" / path.name)
+    (subject,) = subjects
+    assert subject.images_seen == Snapshots(folder).snapshots[-1].images_seen

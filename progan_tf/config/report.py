@@ -3,6 +3,7 @@
 import dataclasses
 
 from progan_tf import arithmetic
+from progan_tf.arithmetic import LOWEST_EVALUATED
 from progan_tf.variants import VARIANTS
 
 _COLUMNS = (
@@ -40,6 +41,11 @@ def notices(config, replicas):
             f"The run ends at {finished[-1]}x{finished[-1]} after "
             f"{_kimg(schedule.total_images)} kimg, before {needed}: raise "
             "--total_kimg, or lower --fade_kimg and --stable_kimg."
+        )
+    if config.eval_kimg and size < LOWEST_EVALUATED:
+        found.append(
+            f"Nothing is evaluated: --eval_kimg begins at {LOWEST_EVALUATED}x"
+            f"{LOWEST_EVALUATED}, and the run is of {size}x{size}."
         )
     group = config.minibatch_stddev_group
     shares = {

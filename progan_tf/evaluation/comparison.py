@@ -91,8 +91,8 @@ class Comparison:
                 )
             if measure.compares and 2 * count > there:
                 told.append(
-                    f"{name}: the noise floor is that of two sets of "
-                    f"{there // 2:,} reals, so it is too high"
+                    f"{name}: reals are compared as two sets of "
+                    f"{there // 2:,}, fewer than of what is evaluated"
                 )
         return told
 

@@ -119,7 +119,7 @@ class Evaluation:
             measures.make_measures(
                 names,
                 self._features,
-                files_fingerprint(features) if features else "",
+                files_fingerprint(self._features.files) if features else "",
             ),
             reals,
             num_images,
@@ -139,11 +139,16 @@ class Evaluation:
             UserError: if pictures cannot be made, read or measured. What was
                 found before is written.
         """
-        for notice in self._comparison.notices():
+        notices = self._comparison.notices()
+        if self._subjects.available:
+            size = f"{self._reals.resolution}x{self._reals.resolution}"
+            notices.insert(0, f"pictures that are not {size} are resized to it")
+        for notice in notices:
             print(notice, flush=True)
-        self._comparison.prepare()
         found, table = [], Table()
+        # First of all, because it shows whether the place can be written.
         with self._open_log() as log:
+            self._comparison.prepare()
             for number, subject in enumerate(self._subjects, 1):
                 of = f" ({number} of {len(self._subjects)})"
                 action = subject.name + (of if len(self._subjects) > 1 else "")
@@ -177,7 +182,7 @@ class Evaluation:
         if not config:
             return EvaluationLog(self._out)
         board = pathlib.Path(self._board, "tensorboard")
-        return EvaluationLog(self._out, config.schedule(), board)
+        return EvaluationLog(self._out, config, board)
 
     def _lines(self, subject, results):
         return lines_of(
@@ -194,6 +199,10 @@ class Evaluation:
         ) as batches:
             reals = itertools.chain.from_iterable(batches)
             reals = _progress(reals, count, "picture", "compared")
+            if self._reals.mirror:
+                # Training shows both ways, so it may have learnt either.
+                both = ((image, image[:, ::-1]) for image in reals)
+                reals = itertools.chain.from_iterable(both)
             found = metrics.nearest_neighbours(
                 samples,
                 (image[np.newaxis] for image in reals),

@@ -24,6 +24,7 @@ METRICS_FILE = "metrics.jsonl"
 PLOT_FILE = "metrics.png"
 # What a metric found; the other fields say of what.
 FOUND = ("values", "reals", "reals_images")
+_NEEDED = {"metric", "resolution", "images", "values", "reals"}
 
 
 def lines_of(results, subject, reals, seed=0, features=None):
@@ -72,7 +73,11 @@ def read_lines(folder):
         return []
     try:
         text = path.read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        lines = [json.loads(line) for line in text.splitlines()]
+        for line in lines:
+            if not isinstance(line, dict) or not _NEEDED <= line.keys():
+                raise ValueError(f"a line is {str(line)[:60]}")
+        return lines
     except (OSError, ValueError) as error:
         raise UserError(
             f"cannot read {path}: {error}; mend it or move it away"
@@ -101,28 +106,58 @@ def network_of(line):
     return pathlib.PurePath(line.get("features") or "").name
 
 
-def newest_metrics(run_dir, images_seen, resolution):
+def usual_fields(config):
+    """dict of what the numbers of a run are of, if not asked otherwise."""
+    return {"data": config.data, "mirror": config.mirror, "seed": 0}
+
+
+def lines_of_snapshot(config, images_seen, resolution):
+    """The lines about a snapshot of a run, against its own data.
+
+    Args:
+        config: `TrainConfig` of the run.
+        images_seen: int, where the snapshot was taken.
+        resolution: int, at which its pictures were compared.
+
+    Returns:
+        list of dicts.
+
+    Raises:
+        UserError: if metrics.jsonl cannot be read.
+    """
+    wanted = {
+        "images_seen": images_seen,
+        "resolution": resolution,
+        **usual_fields(config),
+    }
+    return [
+        line
+        for line in read_lines(pathlib.Path(config.run_dir, FOLDER))
+        if wanted.items() <= line.items()
+    ]
+
+
+def newest_metrics(config, images_seen, resolution):
     """What is known of a snapshot of a run.
 
     Args:
-        run_dir: path of the run directory.
-        images_seen: int, where the snapshot was taken.
-        resolution: int, of its pictures.
+        config, images_seen, resolution: as of `lines_of_snapshot`.
 
     Returns:
-        dict from a name, with the number of pictures, to a float; of each
-        metric the numbers of most pictures. Empty where it was not evaluated
-        at that resolution.
+        dict from a name, with the number of pictures and the network, to a
+        float; of each metric the numbers of most pictures. Empty where it was
+        not evaluated at that resolution.
     """
     chosen = {}
-    for line in read_lines(pathlib.Path(run_dir, FOLDER)):
-        where = line.get("images_seen"), line["resolution"]
-        best = chosen.get(line["metric"], {"images": 0})
-        if where == (images_seen, resolution):
-            if line["images"] >= best["images"]:
-                chosen[line["metric"]] = line
+    for line in lines_of_snapshot(config, images_seen, resolution):
+        key = line["metric"], line.get("features")
+        if line["images"] >= chosen.get(key, {"images": 0})["images"]:
+            chosen[key] = line
     return {
-        f"{name}, {line['images']:,} images": value
+        ", ".join(
+            filter(None, (name, f"{line['images']:,} images", network_of(line)))
+        ): value
         for line in chosen.values()
         for name, value in line["values"].items()
+        if value is not None
     }

@@ -13,6 +13,7 @@ from progan_tf.evaluation.files import PLOT_FILE
 from progan_tf.evaluation.files import about
 from progan_tf.evaluation.files import network_of
 from progan_tf.evaluation.files import read_lines
+from progan_tf.evaluation.files import usual_fields
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
 
@@ -20,18 +21,15 @@ from progan_tf.files import writing
 class EvaluationLog:
     """Writes the files of evaluations; use it as a context manager.
 
-    Lines of a run must come in the order of images seen: TensorBoard takes a
-    step that goes back for a run that began again, and drops what was beyond.
-
     Args:
         folder: for metrics.jsonl and the plot; it is made where need be.
-        schedule: `GrowthSchedule` of the run, for the plot; None for none.
+        config: `TrainConfig` of the run, for the plot; None for none.
         tensorboard: path of the folder for TensorBoard; None for none.
     """
 
-    def __init__(self, folder, schedule=None, tensorboard=None):
+    def __init__(self, folder, config=None, tensorboard=None):
         self._folder = pathlib.Path(folder)
-        self._schedule = schedule
+        self._config = config
         self._tensorboard = tensorboard
         self._writer = None
 
@@ -49,19 +47,20 @@ class EvaluationLog:
         new = {about(line): line for line in lines}
         # Another evaluation may be writing there, or the training itself.
         with _alone_in(self._folder):
-            old = read_lines(self._folder)
-            kept = [line for line in old if about(line) not in new]
-            together = sorted([*kept, *lines], key=_order)
+            old = {about(line): line for line in read_lines(self._folder)}
+            together = sorted((old | new).values(), key=_order)
             text = "".join(json.dumps(line) + "\n" for line in together)
             write_text_atomically(self._folder / METRICS_FILE, text)
         if self._tensorboard:
-            self._write_scalars(lines)
-        if self._schedule:
+            # TensorBoard would show twice what was found once more.
+            fresh = [x for key, x in new.items() if old.get(key) != x]
+            self._write_scalars(fresh)
+        if self._config:
             # Here, because matplotlib takes a second to import.
             from progan_tf.evaluation.plot import save_plot
 
             path = self._folder / PLOT_FILE
-            save_plot(path, together, self._schedule)
+            save_plot(path, together, self._config.schedule())
 
     def close(self):
         """Flush what TensorBoard buffers."""
@@ -91,10 +90,12 @@ class EvaluationLog:
                 size, images = line["resolution"], line["images"]
                 network = network_of(line)
                 of = f"{size}x{size}_{images}" + (network and f"_{network}")
+                of += self._unusual(line)
                 with self._writer.as_default(step=line["images_seen"]):
                     for name, value in line["values"].items():
-                        # Numbers that do not compare have graphs of their own.
-                        tf.summary.scalar(f"evaluation/{name}_{of}", value)
+                        if value is not None:
+                            # What does not compare has a graph of its own.
+                            tf.summary.scalar(f"evaluation/{name}_{of}", value)
             self._writer.flush()
         except tf.errors.OpError as error:
             reason = error.message.strip().partition("\n")[0]
@@ -102,6 +103,15 @@ class EvaluationLog:
                 f"cannot write {self._tensorboard}: {reason}; free some space "
                 "or choose another place"
             ) from error
+
+    def _unusual(self, line):
+        """What sets a line apart from the run's usual ones, for its name."""
+        usual = usual_fields(self._config) if self._config else line
+        return "".join(
+            f"_{name}-{pathlib.PurePath(str(line[name])).name}"
+            for name in ("data", "mirror", "seed")
+            if line[name] != usual[name]
+        )
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A plot of metrics over a run, with its phases in the background."""
 
 import io
+import pathlib
 
 import matplotlib.figure
 import matplotlib.lines
@@ -22,7 +23,7 @@ _TITLES = {
 _LOGARITHMIC = ("swd", "frechet")
 _WIDTH, _HEIGHT, _DOTS = 8.0, 3.2, 120  # Inches, of one metric; dots an inch.
 _GREYS = "#f4f4f4", "#e4e4e4"
-_MARKERS = "o", "s", "^", "D"
+_MARKERS = "o", "s", "^", "D", "v", "P", "X", "*"
 _MARGIN = 0.015
 
 
@@ -65,6 +66,11 @@ def _draw(plot, metric, lines):
     groups = {}
     for line in lines:
         groups.setdefault(about(line, ["images_seen"]), []).append(line)
+    unlike = [
+        name
+        for name in ("data", "mirror", "seed")
+        if len({str(line.get(name)) for line in lines}) > 1
+    ]
     colours, entries = {}, []
     for number, group in enumerate(groups.values()):
         group.sort(key=lambda line: line["images_seen"])
@@ -82,6 +88,8 @@ def _draw(plot, metric, lines):
         network = network_of(last)
         text = f"{images:,} images at {size}x{size}"
         text += network and f", {network}"
+        for name in unlike:
+            text += f", {name} {pathlib.PurePath(str(last.get(name))).name}"
         entries.append(_entry(text, color="black", marker=marker))
     if len(colours) > 1:
         entries[:0] = [_entry(n, color=c) for n, c in colours.items()]

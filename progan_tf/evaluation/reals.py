@@ -35,7 +35,9 @@ class Reals:
     def __init__(self, source, data, resolution, mirror=False):
         check_resolution(source, resolution)
         self.resolution = resolution
-        self.data = data
+        # As runs keep it: the same folder from wherever it is looked at.
+        is_folder = data != "cats" and os.path.isdir(data)
+        self.data = os.path.abspath(data) if is_folder else data
         self.mirror = mirror
         self._source = source
         self._order = ShuffledOrder(len(source), _SEED)
@@ -68,9 +70,8 @@ class Reals:
 
     def place(self):
         """What the pictures were asked for as: dict that JSON can hold."""
-        path = os.path.abspath(self.data)
         return {
-            "data": path if os.path.exists(path) else self.data,
+            "data": self.data,
             "resolution": self.resolution,
             "channels": self._source.channels,
             "classes": self._source.num_classes,

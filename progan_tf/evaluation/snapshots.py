@@ -46,9 +46,18 @@ class Snapshots:
     """
 
     def __init__(self, run_dir):
+        self._run_dir = run_dir
         self.config = load_config(run_dir)
-        self.snapshots = _snapshots(run_dir, self.config.schedule())
+        self.refresh()
         self._family = generator_of(self.config)
+
+    def refresh(self):
+        """List the snapshots anew: a run that is going replaces its own.
+
+        Raises:
+            UserError: if there is none that can be read.
+        """
+        self.snapshots = _snapshots(self._run_dir, self.config.schedule())
 
     def generator(self, snapshot):
         """The averaged generator as it was at a snapshot.

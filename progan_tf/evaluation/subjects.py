@@ -84,8 +84,9 @@ class Generated:
 class RunSubjects:
     """The snapshots of a run, the oldest first.
 
-    They share the weights of one network: a subject can be used until the next
-    one is asked for.
+    Those that cannot be read are named in the log and left out. They share the
+    weights of one network: a subject can be used until the next one is asked
+    for.
 
     Args:
         run_dir: path of the run directory.
@@ -104,7 +105,7 @@ class RunSubjects:
         from progan_tf.evaluation import snapshots
 
         self._run = snapshots.Snapshots(run_dir)
-        self._chosen = self._run.snapshots[0 if every else -1 :]
+        self._every = every
         self._generated = {}
         self.config = self._run.config
         self.resolution = self.config.resolution
@@ -112,17 +113,23 @@ class RunSubjects:
         self.num_classes = self.config.num_classes
 
     def __len__(self):
-        return len(self._chosen)
+        return len(self._run.snapshots) if self._every else 1
 
     def __iter__(self):
-        for snapshot in self._chosen:
+        # It may be hours since they were listed, if the data were measured.
+        self._run.refresh()
+        chosen, read, error = self._run.snapshots, False, None
+        # The newest that can be read, or all of these.
+        for snapshot in chosen if self._every else reversed(chosen):
             try:
                 model = self._run.generator(snapshot)
-            except UserError:
+            except UserError as caught:
+                error = caught
                 if os.path.exists(f"{snapshot.checkpoint}.index"):
-                    raise
-                # By the run itself, which is still going.
-                _log.warning("%s was removed meanwhile", snapshot.checkpoint)
+                    _log.warning("%s", error)
+                else:  # By the run itself, which is still going.
+                    name = snapshot.checkpoint
+                    _log.warning("%s was removed meanwhile", name)
                 continue
             # Several snapshots share a model, which is compiled once.
             generated = self._generated.setdefault(model, Generated(model))
@@ -131,6 +138,11 @@ class RunSubjects:
             kimg = snapshot.images_seen / 1000
             name = f"{kimg:,.1f} kimg, {size}x{size}{fade}"
             yield Subject(name, snapshot.images_seen, generated.batches)
+            read = True
+            if not self._every:
+                return
+        if not read:
+            raise error
 
 
 class OneSubject:

@@ -43,9 +43,13 @@ class Table:
             # On a line of its own, so that columns stay where they are.
             lines.append(" " * _FIRST)
         for cell, width in zip(cells, self._widths, strict=True):
-            text = cell if isinstance(cell, str) else f"{cell:.4g}"
+            text = cell if isinstance(cell, str) else _number(cell)
             empty = len(lines[-1]) == _FIRST
             if not empty and len(lines[-1]) + 1 + width > self._screen:
                 lines.append(" " * _FIRST)
             lines[-1] += f" {text:>{width}}"
         print("\n".join(lines), flush=True)
+
+
+def _number(value):
+    return "-" if value is None else f"{value:.4g}"

@@ -5,12 +5,13 @@ import json
 import pathlib
 import time
 
+from progan_tf.arithmetic import LOWEST_EVALUATED
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.files import FOLDER
 from progan_tf.evaluation.files import lines_of
-from progan_tf.evaluation.files import newest_metrics
+from progan_tf.evaluation.files import lines_of_snapshot
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.statistics_cache import StatisticsCache
@@ -23,8 +24,6 @@ from progan_tf.training.console import kimg
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"
 _METRICS = ("swd", "ms_ssim")
-# Below it neither metric is defined.
-_LOWEST_RESOLUTION = 16
 
 
 class TrainingEvaluation:
@@ -55,7 +54,7 @@ class TrainingEvaluation:
         self._stopped = stopped
         self._folder = pathlib.Path(config.run_dir)
         self._log = EvaluationLog(
-            self._folder / FOLDER, self._schedule, self._folder / "tensorboard"
+            self._folder / FOLDER, config, self._folder / "tensorboard"
         )
         self._comparison = self._generated = None
         self._evaluated = -1
@@ -70,7 +69,7 @@ class TrainingEvaluation:
             images_seen: int.
         """
         phase = self._schedule.at(images_seen)
-        too_low = phase.resolution < _LOWEST_RESOLUTION
+        too_low = phase.resolution < LOWEST_EVALUATED
         if too_low or images_seen == self._evaluated:
             return
         self._evaluated = images_seen
@@ -92,16 +91,19 @@ class TrainingEvaluation:
             self._say(f"At {place}: {'; '.join(numbers)}{best}.")
 
     def is_known(self, images_seen):
-        """Whether the log has the numbers of an evaluation.
+        """Whether the log has the numbers of such an evaluation.
 
         Args:
             images_seen: int.
         """
         resolution = self._schedule.at(images_seen).resolution
         try:
-            return bool(newest_metrics(self._folder, images_seen, resolution))
+            lines = lines_of_snapshot(self._config, images_seen, resolution)
         except UserError:
             return False  # To evaluate tells of a log that cannot be read.
+        count = self._config.eval_images
+        found = {x["metric"] for x in lines if x["images"] == count}
+        return found.issuperset(_METRICS)
 
     def seconds_left(self, images_seen):
         """Seconds that the evaluations to come take, each like the last one.

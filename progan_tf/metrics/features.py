@@ -49,6 +49,7 @@ class Features:
 
     Attributes:
         name: str, where it comes from.
+        files: str, path of its file or folder; by default the name.
         dimension: int, numbers a vector.
         is_inception_2015: bool, whether it is the network of the FID.
             Distances by others must not be called so.
@@ -59,8 +60,9 @@ class Features:
 
     is_inception_2015 = False
 
-    def __init__(self, name):
+    def __init__(self, name, files=None):
         self.name = name
+        self.files = files or name
         # What it gives is known for sure only when it has been called.
         self.dimension = self(np.zeros((1, 64, 64, 3), "uint8")).shape[1]
 

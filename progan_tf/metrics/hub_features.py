@@ -11,6 +11,7 @@ from progan_tf.metrics.features import Features
 
 # Signatures by which modules are called, the first that there is.
 _SIGNATURES = ("serving_default", "default", "image_feature_vector")
+_ENOUGH = 299
 
 
 class HubModule(Features):
@@ -18,7 +19,9 @@ class HubModule(Features):
 
     It is called by its signature `serving_default`, `default` or
     `image_feature_vector`, or like a function. Pictures are resized to the
-    size that it asks for: bilinearly, and smoothed where they shrink.
+    size that it asks for: bilinearly, and smoothed where they shrink. Where it
+    takes any, they are enlarged to 299x299, the size of Inception, if they are
+    smaller: networks for photographs do not see what is tiny.
 
     Args:
         source: str, a SavedModel's folder or an address for TF-Hub.
@@ -29,13 +32,17 @@ class HubModule(Features):
 
     def __init__(self, source):
         # Kept, because functions alone do not keep their variables.
-        self._module = _load(source)
+        files = _resolved(source)
+        self._module = _load(files, source)
         self._function, self._size = _image_function(self._module, source)
-        super().__init__(source)
+        super().__init__(source, files)
 
     def _vectors(self, images):
         own = images.shape[1:3]
-        size = [a or b for a, b in zip(self._size, own, strict=True)]
+        size = [
+            asked or max(side, _ENOUGH)
+            for asked, side in zip(self._size, own, strict=True)
+        ]
         images = tf.cast(images, tf.float32) / 255
         if size != [*own]:
             images = tf.image.resize(images, size, antialias=True)
@@ -61,27 +68,39 @@ class HubModule(Features):
         return outputs[0].numpy().astype("float32")
 
 
-def _load(source):
-    if "://" not in source and not os.path.isdir(source):
+def _load(files, source):
+    if not os.path.isdir(files):
         raise UserError(
             f"there is no folder {source}; expected that of a SavedModel, the "
             f"address of a TF-Hub module, or {GRAPH_FILE}"
         )
     try:
-        if "://" in source:
-            return _hub().load(source)
         # Modules of TF-Hub's first format have their graph under no tag.
-        first = os.path.exists(os.path.join(source, "tfhub_module.pb"))
-        return tf.saved_model.load(source, tags=[] if first else None)
-    except UserError:
-        raise
-    # Whatever a file or a server may hold: each kind has errors of its own.
+        first = os.path.exists(os.path.join(files, "tfhub_module.pb"))
+        return tf.saved_model.load(files, tags=[] if first else None)
+    # Whatever a file may hold: each kind has errors of its own.
     except Exception as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UserError(
-            f"cannot load features from {source}: {reason}; expected the "
-            "folder of a SavedModel or the address of a TF-Hub module"
-        ) from error
+        raise _not_loaded(source, error) from error
+
+
+def _resolved(source):
+    """The folder of a module, which TF-Hub fetches from an address."""
+    if "://" not in source:
+        return source
+    hub = _hub()
+    try:
+        return hub.resolve(source)
+    # Whatever a server may say.
+    except Exception as error:
+        raise _not_loaded(source, error) from error
+
+
+def _not_loaded(source, error):
+    reason = str(error).strip().partition("\n")[0]
+    return UserError(
+        f"cannot load features from {source}: {reason}; expected the folder "
+        "of a SavedModel or the address of a TF-Hub module"
+    )
 
 
 def _hub():

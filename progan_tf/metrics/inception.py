@@ -21,11 +21,14 @@ _DIMENSION, _CLASSES = 2048, 1008
 class InceptionGraph(Features):
     """The Inception-2015-12-05 graph: 2048 features, before the classifier.
 
+    It is known by its operations' names and the shape of its classifier; that
+    the weights are the published ones is for the user to make sure of.
+
     Args:
         path: path of classify_image_graph_def.pb.
 
     Raises:
-        UserError: if it is another file.
+        UserError: if it is the file of another network.
     """
 
     is_inception_2015 = True

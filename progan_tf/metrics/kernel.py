@@ -13,11 +13,11 @@ class KernelDistance(NamedTuple):
 
     Attributes:
         mean: float, for sets of one kind 0 or a little beside it.
-        deviation: float.
+        deviation: float; None for sets so small that there is one subset.
     """
 
     mean: float
-    deviation: float
+    deviation: float | None
 
 
 def kernel_distance(
@@ -48,6 +48,8 @@ def kernel_distance(
     size = min(len(reals), len(fakes), subset_size)
     check_count("kernel distance", size, 2)
     random = np.random.Generator(np.random.PCG64(seed))
+    if size == len(reals) == len(fakes):
+        subsets = 1  # All would be the same.
     distances = []
     for _ in progress(range(subsets)):
         x, y = (
@@ -58,14 +60,20 @@ def kernel_distance(
         # is unbiased.
         pairs = size * (size - 1)
         same = sum(
-            (kernel.sum(dtype="float64") - np.trace(kernel, dtype="float64"))
+            kernel.sum() - np.trace(kernel)
             for kernel in (_kernel(x, x), _kernel(y, y))
         )
-        other = _kernel(x, y).mean(dtype="float64")
+        other = _kernel(x, y).mean()
         distances.append(same / pairs - 2 * other)
-    return KernelDistance(float(np.mean(distances)), float(np.std(distances)))
+    deviation = float(np.std(distances)) if subsets > 1 else None
+    return KernelDistance(float(np.mean(distances)), deviation)
 
 
 def _kernel(x, y):
-    """Features `[N, D]` and `[M, D]` to `[N, M]`."""
+    """Features `[N, D]` and `[M, D]` to float64 `[N, M]`.
+
+    The distance is a small difference of large numbers, for which float32 has
+    too few digits where features lie far from 0.
+    """
+    x, y = x.astype("float64"), y.astype("float64")
     return (x @ y.T / x.shape[1] + 1) ** 3
