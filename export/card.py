@@ -14,7 +14,7 @@ from progan_tf.images import make_grid
 from progan_tf.images import nearest_up
 from progan_tf.sampling import generate_images
 from progan_tf.sampling import input_sizes
-from progan_tf.training.fine_tuning import inherited_licence
+from progan_tf.weights.runs import inherited_licence
 
 SAMPLE_FILE, CARD_FILE = "sample.png", "README.md"
 _LARGEST_SAMPLE = 1024  # Pixels along a side of the picture.

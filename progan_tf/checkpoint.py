@@ -158,8 +158,23 @@ def restore_generator(family, checkpoint, average=True):
         UserError: if it cannot be read.
     """
     name = "average" if average else "generator"
+    restore_networks(checkpoint, **{name: family})
+
+
+def restore_networks(checkpoint, **families):
+    """Give families the weights that a checkpoint's have.
+
+    Args:
+        checkpoint: str, its path prefix.
+        **families: `Generator`s as `generator` and `average`, a
+            `Discriminator` as `discriminator`, all as the run's config
+            describes them.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
     with _reading(checkpoint):
-        restored = tf.train.Checkpoint(**{name: family}).restore(checkpoint)
+        restored = tf.train.Checkpoint(**families).restore(checkpoint)
         restored.assert_existing_objects_matched().expect_partial()
 
 

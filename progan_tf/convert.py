@@ -1,4 +1,4 @@
-"""Convert published weights: the official .pkl, or a .pth of torch.hub.
+"""Convert weights: the official .pkl, a .pth of torch.hub, or a run's.
 
   python -m progan_tf.convert --weights=file.pkl --out=generator.keras
       the averaged generator as a Keras file, for generate, walk and others
@@ -6,9 +6,10 @@
       as a TF-Hub module; --format=onnx and --format=litert write those
   python -m progan_tf.convert --weights=file.pkl --out=run --format=run
       --data=path      all networks, for progan_tf.train --run_dir=run
-
-Nothing in the file is executed. What the networks are follows from it, and the
-default of --resolution; the other settings of training are for --format=run.
+  python -m progan_tf.convert --weights=runs/x --out=runs/y --format=run
+      --learning_rate=0.0005      a run that goes on in another way
+Nothing in a file is executed. What the networks are follows from it. Settings
+of training are for --format=run; a run's are the defaults of the next one.
 """
 
 import os
@@ -29,14 +30,13 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags, and those of training."""
     text, switch = flags.DEFINE_string, flags.DEFINE_boolean
-    text("weights", None, "the published file", required=True)
+    text("weights", None, "a published file or a run directory", required=True)
     text("out", None, "what to write", required=True)
     flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "of --out")
     switch("latest", None, "the generator of the last step, not the average")
     switch("trainable", None, "of a module: keep the weights as variables")
     switch("overwrite", None, "replace what is at --out; never a run")
-    place = "where a run begins; by default with the weights just faded in"
-    flags.DEFINE_integer("images_seen", None, place, 0)
+    flags.DEFINE_integer("images_seen", None, "where a run begins", 0)
     settings.define_flags(flags, TrainConfig, [*NETWORK_SETTINGS, "run_dir"])
 
 
@@ -53,8 +53,8 @@ def main():
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")
-    if not os.path.isfile(FLAGS.weights):
-        raise UserError(f"expected --weights=FILE; there is no {FLAGS.weights}")
+    if not os.path.exists(FLAGS.weights):
+        raise UserError(f"expected --weights; there is no {FLAGS.weights}")
     command.import_tensorflow()
     from progan_tf.export.any_format import export_generator
     from progan_tf.training import fine_tuning

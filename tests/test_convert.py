@@ -30,6 +30,7 @@ from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
 from progan_tf.training import fine_tuning
 from progan_tf.weights import read_published
+from progan_tf.weights.runs import inherited_licence
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FUSED = GOLDENS / "official_16_fused.pkl"
@@ -120,7 +121,7 @@ def test_a_run_begins_with_the_original_and_trains_on(tmp_path):
     run, published = tmp_path / "run", read_published(FUSED)
     config = load_config(run)
     assert (config.seed, config.data, config.fmap_max[8]) == (3, str(data), 8)
-    licence = fine_tuning.inherited_licence(run)
+    licence = inherited_licence(run)
     assert licence == published.info.licence and "CC BY-NC 4.0" in licence
     grid = np.asarray(Image.open(run / "samples" / "fakes-000000.png"))
     assert_same_grid(grid, expected_grid(published, config))

@@ -1,15 +1,17 @@
-"""A run directory that begins with published weights, to be trained on."""
+"""A run directory that begins with weights from elsewhere, to be trained on."""
 
 import dataclasses
+import math
 import os
 import pathlib
-import re
 import shutil
 
 import tensorflow as tf
 
 from progan_tf.checkpoint import Checkpoints
+from progan_tf.config import TrainConfig
 from progan_tf.config import resolve
+from progan_tf.config.settings import merged
 from progan_tf.data import check_resolution
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
@@ -19,8 +21,10 @@ from progan_tf.training import devices
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
 from progan_tf.training.state import TrainingState
+from progan_tf.weights.runs import ORIGIN_FILE
 
-_ORIGIN_FILE = "weights.txt"
+# The last minibatch of a run may go a little beyond its end.
+_BEGINS = 0.01
 
 
 def check_place(run_dir, given):
@@ -51,9 +55,11 @@ def write_run(published, run_dir, given, images_seen=None):
         run_dir: str; nothing is there yet.
         given: dict of settings of `TrainConfig`, none of `NETWORK_SETTINGS`.
             The default of `preset` is official, that of `resolution` the
-            resolution of the weights; a higher one will grow on.
+            resolution of the weights; a higher one will grow on. Of a run's
+            weights the defaults are the run's settings.
         images_seen: int, where the schedule stands; by default where it has
-            just faded in the resolution of the weights.
+            just faded in the resolution of the weights, or where their run
+            was, if the schedule is at their resolution there.
 
     Returns:
         `TrainConfig`.
@@ -84,7 +90,7 @@ def write_run(published, run_dir, given, images_seen=None):
         Checkpoints(state, folder, config.keep_checkpoints).save()
         _write_samples(state, source, folder)
         # Of the licence, too, which the trained weights inherit.
-        write_text_atomically(folder / _ORIGIN_FILE, published.describe())
+        write_text_atomically(folder / ORIGIN_FILE, published.describe())
         with writing(path):
             folder.rename(path)
     finally:
@@ -92,25 +98,11 @@ def write_run(published, run_dir, given, images_seen=None):
     return config
 
 
-def inherited_licence(run_dir):
-    """The licence of the published weights that a run began with.
-
-    Args:
-        run_dir: path of a run directory.
-
-    Returns:
-        str, of one line; empty for a run that began with weights of its own.
-    """
-    path = pathlib.Path(run_dir, _ORIGIN_FILE)
-    if not path.is_file():
-        return ""
-    found = re.search(r"^licence +(.+)$", path.read_text("utf-8"), re.M)
-    return found[1] if found else ""
-
-
 def _config(published, run_dir, given):
     """The `TrainConfig` of the new run."""
-    given = {"resolution": published.finished_resolution, **given}
+    defaults = {"resolution": published.finished_resolution}
+    defaults |= published.info.settings
+    given = merged(defaults, given, TrainConfig)
     preset = given.pop("preset", "official")
     settings = _network_settings(published, given["resolution"])
     if given.get("labels", settings["labels"]) != settings["labels"]:
@@ -130,6 +122,8 @@ def _start(published, config, images_seen):
     """Images seen when training begins, once checked."""
     schedule = config.schedule()
     resolution = min(published.finished_resolution, config.resolution)
+    if images_seen is None and _continues(published, schedule):
+        images_seen = published.info.images_seen
     if images_seen is None:
         for phase in schedule.phases:
             if phase.resolution == resolution:
@@ -141,6 +135,20 @@ def _start(published, config, images_seen):
             "left it; give another --total_kimg, or --images_seen"
         )
     return images_seen
+
+
+def _continues(published, schedule):
+    """Whether a run's networks suit a schedule where the run was."""
+    info = published.info
+    if info.images_seen is None or info.images_seen >= schedule.total_images:
+        return False
+    trained = published.generator.resolution >> math.floor(info.lod)
+    phase = schedule.at(info.images_seen)
+    # Or where the next resolution begins to fade in, which is still new.
+    begins = schedule.alpha(info.images_seen) < _BEGINS
+    return phase.resolution == trained or (
+        phase.resolution == 2 * trained and begins
+    )
 
 
 def _network_settings(published, resolution):

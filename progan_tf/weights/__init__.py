@@ -1,8 +1,10 @@
-"""Published weights: the networks that others trained, as families of ours.
+"""Weights to begin with: those that others published, or those of a run.
 
-`read_published` tells by its first bytes which program a file is of. Whatever
-a file holds, nothing in it is executed.
+They become families of ours. `read_published` tells by its first bytes which
+program a file is of. Whatever a file holds, nothing in it is executed.
 """
+
+import os
 
 from progan_tf.weights.gan_zoo import gan_zoo_states
 from progan_tf.weights.gan_zoo import read_gan_zoo
@@ -10,6 +12,7 @@ from progan_tf.weights.official import official_variables
 from progan_tf.weights.official import read_official
 from progan_tf.weights.published import PublishedGAN
 from progan_tf.weights.published import PublishedInfo
+from progan_tf.weights.runs import read_run
 from progan_tf.weights.torch_files import is_torch_file
 
 __all__ = [
@@ -20,20 +23,24 @@ __all__ = [
     "read_gan_zoo",
     "read_official",
     "read_published",
+    "read_run",
 ]
 
 
 def read_published(path):
-    """Read a file of published weights, of either program.
+    """Read published weights of either program, or a run's.
 
     Args:
-        path: an official `.pkl`, or a `.pth` of pytorch_GAN_zoo.
+        path: an official `.pkl`, a `.pth` of pytorch_GAN_zoo, or a run
+            directory.
 
     Returns:
         `PublishedGAN`.
 
     Raises:
-        UserError: if it cannot be read; see `read_official` and
-            `read_gan_zoo`.
+        UserError: if it cannot be read; see `read_official`, `read_gan_zoo`
+            and `read_run`.
     """
+    if os.path.isdir(path):
+        return read_run(path)
     return read_gan_zoo(path) if is_torch_file(path) else read_official(path)

@@ -26,6 +26,8 @@ class PublishedInfo:
         has_average: bool, whether the file holds an average; without it
             `PublishedGAN.average` is a copy of the generator.
         licence: str, what its authors allow.
+        images_seen: int, where a run of this program was; otherwise None.
+        settings: dict, how that run was trained; otherwise empty.
     """
 
     program: str
@@ -35,6 +37,8 @@ class PublishedInfo:
     attributes: tuple
     has_average: bool
     licence: str
+    images_seen: int | None = None
+    settings: dict = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +107,8 @@ class PublishedGAN:
             "labels": " + ".join(map(str, info.attributes)) or "none",
             "licence": info.licence,
         }
+        if info.images_seen is not None:
+            lines["trained on"] = f"{info.images_seen:,} images"
         if done != size:
             lines["resolution"] += f"; trained to {done}x{done}"
         return "".join(f"{name:10}  {text}\n" for name, text in lines.items())

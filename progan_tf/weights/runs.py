@@ -1,0 +1,92 @@
+"""The networks of a run of this program, as the start of another one."""
+
+import dataclasses
+import pathlib
+import re
+
+from progan_tf.checkpoint import images_seen_in
+from progan_tf.checkpoint import latest_checkpoint
+from progan_tf.checkpoint import restore_networks
+from progan_tf.config import NETWORK_SETTINGS
+from progan_tf.config import load_config
+from progan_tf.networks import discriminator_of
+from progan_tf.networks import generator_of
+from progan_tf.weights.published import PublishedGAN
+from progan_tf.weights.published import PublishedInfo
+from progan_tf.weights.published import set_level_of_detail
+
+# What a run with weights from elsewhere says of them.
+ORIGIN_FILE = "weights.txt"
+
+
+def read_run(run_dir):
+    """Read the newest checkpoint of a run.
+
+    Args:
+        run_dir: path of a run directory, also of a run that is going.
+
+    Returns:
+        `PublishedGAN`.
+
+    Raises:
+        UserError: if there is no checkpoint that can be read.
+    """
+    config = load_config(run_dir)
+    checkpoint = latest_checkpoint(run_dir)
+    generator, average = generator_of(config), generator_of(config)
+    discriminator = discriminator_of(config)
+    restore_networks(
+        checkpoint,
+        generator=generator,
+        discriminator=discriminator,
+        average=average,
+    )
+    seen = images_seen_in(checkpoint)
+    phase = config.schedule().at(seen)
+    # Doublings that are missing, and what is missing of the last fade.
+    doublings = (config.resolution // phase.resolution).bit_length() - 1
+    lod = doublings + 1.0 - config.schedule().alpha(seen)
+    for family in (generator, discriminator, average):
+        set_level_of_detail(family, lod)
+    info = PublishedInfo(
+        program=config.variant,
+        generator=_arguments(config),
+        discriminator=_arguments(config),
+        lod=lod,
+        attributes=(config.num_classes,) if config.num_classes else (),
+        has_average=True,
+        licence=inherited_licence(run_dir) or "that of the training data",
+        images_seen=seen,
+        settings={
+            field.name: getattr(config, field.name)
+            for field in dataclasses.fields(config)
+            if field.metadata["flag"]
+            and field.name not in (*NETWORK_SETTINGS, "run_dir", "labels")
+        },
+    )
+    return PublishedGAN(generator, discriminator, average, info)
+
+
+def inherited_licence(run_dir):
+    """The licence of the weights from elsewhere that a run began with.
+
+    Args:
+        run_dir: path of a run directory.
+
+    Returns:
+        str, of one line; empty for a run that began with weights of its own.
+    """
+    path = pathlib.Path(run_dir, ORIGIN_FILE)
+    if not path.is_file():
+        return ""
+    found = re.search(r"^licence +(.+)$", path.read_text("utf-8"), re.M)
+    return found[1] if found else ""
+
+
+def _arguments(config):
+    """The arguments of the networks, of either kind."""
+    arguments = {name: getattr(config, name) for name in NETWORK_SETTINGS}
+    arguments["num_classes"] = config.num_classes
+    if config.pixelnorm_epsilon:
+        arguments["pixelnorm_epsilon"] = config.pixelnorm_epsilon
+    return arguments

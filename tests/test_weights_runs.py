@@ -1,0 +1,110 @@
+"""The networks of a run as the start of another one."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tiny import checkpoint_values
+from tiny import make_folder
+from tiny import make_run
+
+from progan_tf.checkpoint import load_generator
+from progan_tf.config import load_config
+from progan_tf.errors import UserError
+from progan_tf.sampling import generate_images
+from progan_tf.trainer import Trainer
+from progan_tf.training.fine_tuning import write_run
+from progan_tf.weights import read_published
+from progan_tf.weights import read_run
+
+# The schedule of the runs below: laptop to 16x16.
+FADE_TO_16, STABLE_16, END = 48_000, 68_000, 92_000
+SMALL = {"fmap_max": 8, "latent_size": 16}
+
+
+def weights_in(run_dir):
+    """The networks of a run's newest checkpoint, without the alphas."""
+    return {
+        key: value
+        for key, value in checkpoint_values(run_dir).items()
+        if key.startswith(("generator/", "discriminator/", "average/"))
+        and not key.endswith("alpha")
+        and "fade" not in key
+    }
+
+
+def assert_same_weights(run_dir, other):
+    found, expected = weights_in(run_dir), weights_in(other)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+@pytest.mark.parametrize("seen", [30_000, 58_000, 80_000])
+def test_a_run_goes_on_with_another_rate(tmp_path, seen):
+    old = make_run(tmp_path / "old", seen)
+    given = {"learning_rate": {16: 0.0005}}
+    config = write_run(read_run(old), str(tmp_path / "new"), given)
+    stored = load_config(old)
+    assert stored.learning_rate == {4: 0.002, 8: 0.002, 16: 0.002}
+    expected = dataclasses.replace(
+        stored,
+        run_dir=str(tmp_path / "new"),
+        learning_rate={4: 0.002, 8: 0.002, 16: 0.0005},
+        num_images=360_000,
+    )
+    assert config == expected
+    assert_same_weights(tmp_path / "new", old)
+    assert checkpoint_values(tmp_path / "new")["images_seen"] == seen
+    # It trains on from there.
+    end = seen + config.schedule().at(seen).batch_size
+    trainer = Trainer(dataclasses.replace(config, total_kimg=end / 1000))
+    assert trainer.train()
+    assert trainer.images_seen == end
+
+
+def test_a_finished_run_grows_on(tmp_path):
+    old = make_run(tmp_path / "old", resolution=8, batch_size=32)
+    assert load_config(old).schedule().total_images == FADE_TO_16
+    config = write_run(read_run(old), str(tmp_path / "new"), {"resolution": 16})
+    assert config.batch_size == {4: 32, 8: 32, 16: 16}
+    assert checkpoint_values(tmp_path / "new")["images_seen"] == FADE_TO_16
+    new = load_generator(tmp_path / "new", 8)
+    np.testing.assert_array_equal(
+        generate_images(new, [1, 2]),
+        generate_images(load_generator(old), [1, 2]),
+    )
+
+
+def test_other_pictures_begin_where_the_weights_are_faded_in(tmp_path):
+    old = make_run(tmp_path / "old")  # To its end, where nothing is left.
+    data = make_folder(tmp_path / "data")
+    config = write_run(
+        read_run(old), str(tmp_path / "new"), {"data": str(data)}
+    )
+    assert (config.data, config.num_images) == (str(data), 20)
+    assert checkpoint_values(tmp_path / "new")["images_seen"] == STABLE_16
+    assert_same_weights(tmp_path / "new", old)
+
+
+def test_what_is_read_in_the_middle_of_a_fade(tmp_path):
+    old = make_run(tmp_path / "old", (FADE_TO_16 + STABLE_16) // 2)
+    (old / "weights.txt").write_text("licence     CC BY-NC 4.0: only so\n")
+    gan = read_published(old)
+    assert gan.info.lod == 0.5
+    assert gan.finished_resolution == 8
+    assert gan.info.licence == "CC BY-NC 4.0: only so"
+    assert "trained on  58,000 images\n" in gan.describe()
+    assert gan.generator.block(16).fade.alpha.numpy() == 0.5
+    np.testing.assert_array_equal(
+        generate_images(gan.finished(), [3]),
+        generate_images(load_generator(old), [3]),
+    )
+    # The last step's weights are others than their average.
+    latest = generate_images(gan.finished(average=False), [3])
+    assert not np.array_equal(latest, generate_images(gan.finished(), [3]))
+
+
+def test_a_folder_that_is_no_run(tmp_path):
+    with pytest.raises(UserError, match="expected a run directory"):
+        read_published(tmp_path)
