@@ -40,9 +40,17 @@ images = module({inputs})
 # tensorflow-hub 0.16 imports pkg_resources, which setuptools 82 does not have.
 _HUB_NOTE = """It needs `pip install tensorflow-hub tf_keras "setuptools<82"`.
 
-`hub.KerasLayer(path)`, `keras.layers.TFSMLayer(path,
-call_endpoint="serving_default")` and TensorFlow Serving take it too; the
-signatures are `default` and `serving_default`.
+As a layer of Keras 3, and of Keras 2 (`tf_keras`):
+
+```python
+layer = keras.layers.TFSMLayer(
+    "path/to/this", call_endpoint="serving_default"
+)  # layer(inputs)["default"] are the images
+layer = hub.KerasLayer("path/to/this")
+```
+
+Its signatures, for TensorFlow Serving, are `default` and `serving_default`.
+Packed as `.tar.gz` on a web server, `hub.load` takes it from there.
 """
 
 

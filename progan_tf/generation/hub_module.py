@@ -116,6 +116,8 @@ def load_module(path):
         raise UserError(
             f"expected the folder of a module, or its .tar.gz; no {path}"
         )
+    if place.suffix == ".keras":
+        raise UserError(f"{path} is no module; give it to --run_dir")
     with tempfile.TemporaryDirectory() as folder:
         try:
             with tarfile.open(place) as archive:
