@@ -9,6 +9,8 @@ import types
 import pytest
 from absl import flags
 
+from progan_tf.arithmetic import discriminator_parameters
+from progan_tf.arithmetic import generator_parameters
 from progan_tf.config import TrainConfig
 from progan_tf.config import load_config
 from progan_tf.config import precision
@@ -44,6 +46,21 @@ def test_official_rows_share_evenly_within_one_gpus_limits(replicas):
     assert config.learning_rate == presets.OFFICIAL_LEARNING_RATES[replicas]
     for resolution, limit in OFFICIAL_LIMITS.items():
         assert config.batch_size[resolution] <= limit * replicas
+
+
+def test_cifar10_is_the_papers():
+    config = resolve("cifar10")
+    assert (config.data, config.resolution) == ("tfds:cifar10", 32)
+    assert (config.wgan_target, config.latent_size) == (750, 128)
+    assert set(config.batch_size.values()) == {16}
+    assert config.schedule().total_images == 20_000_000
+    # 4x4 for 400 kimg, then 400 to fade in and 400 more for each.
+    starts = [phase.start for phase in config.schedule().phases]
+    assert starts == [0, 400_000, 1_200_000, 2_000_000]
+    # Of 128 feature maps: known from the original networks.
+    maps = {"fmap_base": config.fmap_base, "fmap_max": config.fmap_max}
+    assert generator_parameters(32, 128, **maps) == 1_296_908
+    assert discriminator_parameters(32, **maps) == 1_298_689
 
 
 def test_official_row_is_the_largest_not_above():
@@ -233,7 +250,9 @@ def test_wrong_settings_are_told_in_one_line(name, value, message):
 
 
 def test_unknown_preset_lists_the_known():
-    with pytest.raises(UserError, match="official, paper, laptop, not 'tiny'"):
+    with pytest.raises(
+        UserError, match="official, paper, cifar10, laptop, not 'tiny'"
+    ):
         resolve("tiny")
 
 

@@ -36,6 +36,15 @@ def test_lines_beyond_the_checkpoint_are_dropped(tmp_path):
     assert seen == [10, 20, 2500]
 
 
+def test_losses_that_are_not_finite_are_null(tmp_path):
+    log = RunLog(tmp_path, 8)
+    log.write_metrics({**VALUES, "generator_loss": float("nan")})
+    log.close()
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert '"generator_loss": null' in text
+    assert "NaN" not in text
+
+
 def test_grid_cells_are_enlarged(tmp_path):
     log = RunLog(tmp_path, 8)
     images = np.zeros([log.cells, 8, 8, 3], np.uint8)

@@ -39,7 +39,7 @@ TIERS = (
     {"training"},
     {"evaluation"},
     {"trainer"},
-    COMMANDS,
+    COMMANDS | {"__main__"},
 )
 RANKS = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
 
@@ -132,6 +132,18 @@ def test_nothing_imports_export_or_a_command():
     assert not targets & (COMMANDS | {"export"})
     # A check of the check: known arrows are seen.
     assert {"schedule", "errors"} <= targets
+
+
+def test_the_package_tells_its_commands():
+    told = subprocess.run(
+        [sys.executable, "-m", "progan_tf"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    named = set(re.findall(r"^  python -m progan_tf\.(\w+) +\S", told, re.M))
+    assert named == {*COMMANDS, "export"}
 
 
 def test_layers_know_only_keras():

@@ -60,6 +60,25 @@ PRESETS = {
         "sample_kimg": 40,
         "checkpoint_kimg": 200,
     },
+    # The paper's CIFAR-10, as its original code has it, without labels.
+    "cifar10": {
+        "data": "tfds:cifar10",
+        "resolution": 32,
+        "fade_kimg": 400,
+        "stable_kimg": 400,
+        "total_kimg": 20000,
+        "batch_size": _by_resolution(*[16] * 9),
+        "learning_rate": 0.001,
+        "latent_size": 128,
+        "fmap_base": 4096,
+        "fmap_max": 128,
+        "fused_scale": False,
+        "minibatch_stddev_group": 16,
+        "wgan_target": 750.0,
+        "tick_kimg": 20,
+        "sample_kimg": 40,
+        "checkpoint_kimg": 200,
+    },
     # Recognisable pictures from two CPU cores while one waits.
     "laptop": {
         "resolution": 32,

@@ -53,7 +53,8 @@ class Progress:
         if self._bar is None and not self._quiet:
             size = values["resolution"]
             self._print(
-                f"{kimg(values['images_seen'])} of {kimg(self._total)} kimg  "
+                f"{kimg(min(values['images_seen'], self._total))} of "
+                f"{kimg(self._total)} kimg  "
                 f"{size}x{size}  "
                 f"alpha {values['alpha']:.2f}  "
                 f"{_losses(values)}  "

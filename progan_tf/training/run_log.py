@@ -1,6 +1,7 @@
 """What a run writes while it goes: metrics, TensorBoard and pictures."""
 
 import json
+import math
 import pathlib
 
 import numpy as np
@@ -66,7 +67,11 @@ class RunLog:
             writing(self._metrics),
             open(self._metrics, "a", encoding="utf-8") as file,
         ):
-            file.write(json.dumps(values) + "\n")
+            # JSON knows neither NaN nor infinity, which a skipped step has.
+            known = {
+                k: v if math.isfinite(v) else None for k, v in values.items()
+            }
+            file.write(json.dumps(known) + "\n")
         with self._writer.as_default(step=values["images_seen"]):
             for name, value in values.items():
                 tf.summary.scalar(name, value)

@@ -1,0 +1,36 @@
+"""`python -m progan_tf`: which commands there are."""
+
+import ast
+import pathlib
+
+COMMANDS = (
+    "train",
+    "generate",
+    "walk",
+    "film",
+    "project",
+    "evaluate",
+    "export",
+    "prepare",
+    "convert",
+)
+
+
+def summary(command):
+    """The first line of a command's docstring, without importing it."""
+    package = pathlib.Path(__file__).parent
+    places = (
+        package / f"{command}.py",
+        package / command / "__main__.py",
+        # In a checkout export/ stands beside the package.
+        package.parent / command / "__main__.py",
+    )
+    path = next(place for place in places if place.exists())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return ast.get_docstring(tree).splitlines()[0]
+
+
+if __name__ == "__main__":
+    print("Progressive growing of GANs. Add --help to any of these:\n")
+    for name in COMMANDS:
+        print(f"  python -m progan_tf.{name:10}{summary(name)}")
