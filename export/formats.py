@@ -7,6 +7,7 @@ import pathlib
 
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
+from progan_tf.files import check_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +60,8 @@ def check_request(name, path, precision="float32", overwrite=False):
     Raises:
         UserError: for a precision that the format does not have, another
             ending than the format's, something that is there and may not be
-            overwritten or is not of the format's kind, or packages that are
-            not installed.
+            overwritten or is not of the format's kind, a place that cannot be
+            written, or packages that are not installed.
     """
     path, form = pathlib.Path(path), FORMATS[name]
     if precision not in form.precisions:
@@ -87,6 +88,7 @@ def check_request(name, path, precision="float32", overwrite=False):
             f"{path} exists; choose another place, or give --overwrite"
         )
     _check_replaced(name, path)
+    check_folder(path.parent)
     missing = [p for p in form.packages if not importlib.util.find_spec(p)]
     if missing:
         raise UserError(

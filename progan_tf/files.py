@@ -23,6 +23,24 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
         ) from error
 
 
+def check_folder(path: str | os.PathLike) -> None:
+    """Makes sure that a folder can be written, or made where it is not yet.
+
+    Args:
+        path: the folder; it and those above need not exist.
+
+    Raises:
+        UserError: it is something else, or may not be written.
+    """
+    above = pathlib.Path(path).absolute()
+    while not above.exists():
+        above = above.parent
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise UserError(
+            f"cannot write {path}: {above} is no folder to write to"
+        )
+
+
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Gives a temporary path to write, which takes the name in the end.

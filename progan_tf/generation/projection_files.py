@@ -16,6 +16,7 @@ from progan_tf.data.decode import KINDS
 from progan_tf.data.decode import read_picture
 from progan_tf.data.decode import read_size
 from progan_tf.errors import UserError
+from progan_tf.files import check_folder
 from progan_tf.files import write_atomically
 from progan_tf.files import write_text_atomically
 from progan_tf.files import writing
@@ -62,11 +63,7 @@ def check_places(target, out):
                     f"{target} would be replaced by what is written to {out}; "
                     "choose another --out"
                 )
-    above = pathlib.Path(out).absolute()
-    while not above.exists():
-        above = above.parent
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write {out}: {above} is no folder to write to")
+    check_folder(out)
 
 
 def read_target(target, generator, label=None):
