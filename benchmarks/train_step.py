@@ -159,7 +159,7 @@ def measure(config, steps=None):
     from progan_tf.training.step import TrainingStep
 
     strategy = devices.make_strategy("")
-    check_shared_evenly(config, strategy.num_replicas_in_sync)
+    check_shared_evenly(config.batch_size, strategy.num_replicas_in_sync)
     kind = "GPU" if devices.has_gpu(strategy) else "CPU"
     batch = config.batch_size[config.resolution]
     flops = arithmetic.step_flops_per_image(
