@@ -1,6 +1,8 @@
 """The training loop: growth, maintenance, resume and a clean stop."""
 
 import contextlib
+import os
+import shutil
 import time
 
 import tensorflow as tf
@@ -54,6 +56,7 @@ class Trainer:
         self._source, self.config = open_data(config)
         self.schedule = self.config.schedule()
         self._chief = devices.is_chief(self.strategy)
+        self.images_seen = 0
 
     def train(self):
         """Train to the end of the schedule, or until SIGINT or SIGTERM.
@@ -71,6 +74,8 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             if self._chief:
                 stack.enter_context(only_writer(self.config.run_dir))
+                if not os.listdir(self.config.run_dir):
+                    stack.push(self._leave_nothing)
             began_with = open_run_directory(self.config, self._chief)
             self._create_state()
             if began_with not in (0, self.config.num_images):
@@ -94,6 +99,11 @@ class Trainer:
         return self.images_seen >= self.schedule.total_images
 
     # ---- setting up ----
+
+    def _leave_nothing(self, kind, error, trace):
+        """Remove a new run that failed before its first step."""
+        if isinstance(error, UserError) and not self.images_seen:
+            shutil.rmtree(self.config.run_dir, ignore_errors=True)
 
     def _create_state(self):
         config = self.config
@@ -132,8 +142,6 @@ class Trainer:
         for line in (words, *notices(config, replicas)):
             self._progress.say(line)
 
-    # ---- the loop ----
-
     def _loop(self):
         previous = self.images_seen - 1
         if self._saved_at >= 0:
@@ -160,7 +168,8 @@ class Trainer:
             arguments = self._feed.arguments(call)
         except UserError:
             # The networks are as good as before; only the data has failed.
-            self._save()
+            if self.images_seen:
+                self._save()
             raise
         try:
             means = self.state.run(**arguments)

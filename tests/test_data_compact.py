@@ -146,7 +146,7 @@ def replace(path, **values):
 def spoil(folder, what):
     """Spoils a compact set in one of many ways."""
     if what == "version":
-        replace(folder / "compact.json", version=2)
+        replace(folder / "compact.json", version=2, other=1)
     elif what == "no json":
         (folder / "compact.json").write_text("{")
     elif what == "other keys":

@@ -159,3 +159,15 @@ with open_writer({form!r}, "set", "cats", 4, 3) as writer:
     assert os.listdir(tmp_path) == ["set"]
     assert "cats-r10.tfrecords" not in os.listdir(tmp_path / "set")
     assert len(open_source(str(tmp_path / "set"))) == 5
+
+
+def test_what_was_made_for_a_set_that_fails_is_undone(form, tmp_path):
+    with open_writer(form, tmp_path / "a" / "b" / "set", "set", 8, 3):
+        assert (tmp_path / "a" / "b").is_dir()
+    assert not list(tmp_path.iterdir())
+    mine = tmp_path / "mine"
+    mine.mkdir(mode=0o750)
+    with open_writer(form, mine, "set", 8, 3):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+    assert (mine.stat().st_mode & 0o777, list(mine.iterdir())) == (0o750, [])

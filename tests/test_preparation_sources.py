@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from pictures import random_pixels
 from PIL import Image
+from tiny import make_folder
 
 from progan_tf import preparation
 from progan_tf.data.tfrecords import TFRecords
 from progan_tf.errors import UserError
+from progan_tf.preparation.place import check_place
 
 PICTURES = pathlib.Path(__file__).parent / "goldens" / "official_tfrecords_png"
 
@@ -80,3 +82,19 @@ def test_celeba(tmp_path):
     image = TFRecords(tmp_path / "set").images(np.array([3]), 128)[0]
     whole = random_pixels(16, 218, 178, 3)[3]
     np.testing.assert_array_equal(image, whole[57:185, 25:153])
+
+
+@pytest.mark.parametrize("name", ["celeba", "lsun", "tfds"])
+def test_a_folder_may_have_the_name_of_a_kind(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=f"there is no folder '{name}'"):
+        preparation.open_pictures(name)
+    make_folder(tmp_path / name)
+    assert len(preparation.open_pictures(name)) == 20
+
+
+@pytest.mark.parametrize("kind", ["celeba", "lsun"])
+def test_a_kind_without_a_folder(kind, tmp_path):
+    check_place(tmp_path / "out", False, f"{kind}:")
+    with pytest.raises(UserError, match=f"expected --source={kind}:FOLDER"):
+        preparation.open_pictures(f"{kind}:")

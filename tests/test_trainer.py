@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -169,18 +170,42 @@ def test_data_that_fails_later_loses_nothing(tmp_path, monkeypatch):
     assert checkpoint_values(tmp_path / "run")["images_seen"] == 32
 
 
-def test_too_little_memory_is_told_with_a_way_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("begun", [False, True])
+def test_too_little_memory_is_told_with_a_way_on(tmp_path, monkeypatch, begun):
     def run(self, **arguments):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when ...")
 
+    run_dir, strategy = tmp_path / "run", make_strategy("CPU:0")
+    if begun:
+        Trainer(tiny_config(run_dir, total_kimg=0.008), strategy).train()
     monkeypatch.setattr(TrainingStep, "run", run)
-    config = tiny_config(tmp_path / "run")
     with pytest.raises(UserError) as caught:
-        Trainer(config, make_strategy("CPU:0")).train()
+        Trainer(tiny_config(run_dir, total_kimg=0.016), strategy).train()
     message = str(caught.value)
     assert "does not hold a step of 8 images of 4x4 in float32" in message
-    assert f"--weights={tmp_path / 'run'} --format=run" in message
+    assert (f"--weights={run_dir} --format=run" in message) == begun
     assert "--batch_size=4:N, N below 8" in message
+    assert run_dir.exists() == begun
+
+
+@pytest.mark.parametrize("mine", [False, True])
+def test_data_that_fail_at_once_leave_no_run(tmp_path, mine):
+    # Found only when the sample of reals is drawn: in the middle of a file.
+    data, run_dir = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(ROOT / "tests/goldens/official_tfrecords", data)
+    path = data / "official_tfrecords-r03.tfrecords"
+    damaged = bytearray(path.read_bytes())
+    damaged[10 * 247 + 30] ^= 255
+    path.write_bytes(damaged)
+    if mine:
+        run_dir.mkdir()
+        (run_dir / "notes.txt").write_text("mine")
+    config = tiny_config(run_dir, data=str(data))
+    with pytest.raises(UserError, match="number 10, counted from 0, is damag"):
+        Trainer(config, make_strategy("CPU:0")).train()
+    # Somebody's own folder stays.
+    assert run_dir.exists() == mine
+    assert not mine or (run_dir / "notes.txt").read_text() == "mine"
 
 
 def test_trainer_refuses_other_settings_too(finished):

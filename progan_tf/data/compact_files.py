@@ -91,7 +91,15 @@ class About(NamedTuple):
         """
         path = folder / ABOUT
         try:
-            about = cls(**json.loads(path.read_text(encoding="utf-8")))
+            fields = json.loads(path.read_text(encoding="utf-8"))
+            # First, because another version may have other fields.
+            version = dict(fields).get("version", _VERSION)
+            if version != _VERSION:
+                raise UserError(
+                    f"expected version {_VERSION} of compact data in {path}, "
+                    f"found {version}; prepare the data again"
+                )
+            about = cls(**fields)
             about = about._replace(class_names=tuple(about.class_names))
             for number in (about.count, about.resolution, about.channels):
                 if not isinstance(number, int) or number < 1:
@@ -99,15 +107,12 @@ class About(NamedTuple):
             for name in about.class_names:
                 if not isinstance(name, str):
                     raise ValueError(f"{name!r} is no name of a class")
+        except UserError:
+            raise
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
                 f"cannot read {path}: {error}; copy or prepare the data again"
             ) from error
-        if about.version != _VERSION:
-            raise UserError(
-                f"expected version {_VERSION} of compact data in {path}, "
-                f"found {about.version}; prepare the data again"
-            )
         return about
 
 

@@ -81,6 +81,11 @@ class DecodingSource(Source):
         """Pictures found so far that could not be read."""
         return self._log.count
 
+    @property
+    def replaced(self) -> int:
+        """Pictures that could not be decoded, so that others stand in."""
+        return len(self._broken)
+
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
         """See `Source.images`."""
         check_resolution(self, resolution)

@@ -40,8 +40,11 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
         for name in files:
             if name.startswith("."):
                 continue
-            if os.path.splitext(name)[1].lower() in EXTENSIONS:
-                path = pathlib.Path(folder, name)
+            path = pathlib.Path(folder, name)
+            # To open a pipe would wait for ever. A link to nothing is left
+            # to be named as unreadable.
+            special = path.exists() and not path.is_file()
+            if path.suffix.lower() in EXTENSIONS and not special:
                 pictures.append(path.relative_to(root))
             else:
                 others += 1

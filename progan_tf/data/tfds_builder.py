@@ -3,6 +3,7 @@
 import difflib
 import os
 import re
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -92,6 +93,8 @@ def prepare_builder(builder, data: str) -> None:
         UserError: it cannot be; it says why.
     """
     try:
+        if not builder.is_prepared():
+            print(f"preparing {data} in {builder.data_dir}", file=sys.stderr)
         builder.download_and_prepare()
     except Exception as error:  # Of any kind: each data set has its own code.
         raise UserError(

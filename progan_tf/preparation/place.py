@@ -60,8 +60,10 @@ def check_place(
     """
     if not out:
         raise UserError("expected --out=FOLDER for the data set")
-    folder = pathlib.Path(re.sub("^(celeba|lsun):", "", source)).resolve()
-    if source != "cats" and folder in pathlib.Path(out).resolve().parents:
+    place = re.sub("^(celeba|lsun):", "", source)
+    above = pathlib.Path(out).resolve().parents
+    # An empty place is told when it is opened.
+    if place not in ("", "cats") and pathlib.Path(place).resolve() in above:
         raise UserError(f"{out} lies within {source}; choose another --out")
     if _is_free(out):
         return

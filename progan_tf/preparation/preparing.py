@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import itertools
+import logging
 import os
 import pathlib
 from collections.abc import Callable
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from progan_tf.data import Compact
 from progan_tf.data import Folder
 from progan_tf.data import Source
 from progan_tf.data import check_resolution
 from progan_tf.data import open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.data.celeba import CelebA
+from progan_tf.data.compact_files import is_compact
 from progan_tf.data.lsun import Lsun
 from progan_tf.data.tfds import TFDS
 from progan_tf.errors import UserError
@@ -51,7 +54,11 @@ def open_pictures(
         UserError: there is no such source, or it has no labels where they
             are wanted.
     """
-    kind, _, place = source.partition(":")
+    kind, colon, place = source.partition(":")
+    if not colon:  # A folder may be called celeba, too.
+        kind = ""
+    if kind in ("celeba", "lsun") and not place:
+        raise UserError(f"expected --source={kind}:FOLDER; received {source}")
     # Decoded pictures are not kept, because each is needed once.
     if kind == "celeba":
         return CelebA(place, channels, labels, 0, labels_file)
@@ -67,6 +74,8 @@ def open_pictures(
         opened = Arrays(source, channels, labels)
     elif kind == "tfds":
         opened = TFDS(source, channels, labels, cache_bytes=0)
+    elif os.path.isdir(source) and is_compact(source):
+        opened = Compact(source, channels, labels, cache_bytes=0)
     elif source == "cats" or os.path.isdir(source):
         opened = open_source(source, channels, labels)
     else:
@@ -125,7 +134,7 @@ def prepare(
         order: int64 [N], the pictures to write.
         out: the data set's folder.
         resolution: of its largest pictures, a power of two.
-        form: one of `data.writers.FORMS`.
+        form: one of `preparation.writers.FORMS`.
         name: of the set, the beginning of its files' names; by default the
             folder's.
         labels: write the classes, too.
@@ -146,6 +155,13 @@ def prepare(
         ) as writer:
             classes = _write_pictures(source, order, resolution, writer, labels)
             writer.finish(classes, source.class_names if labels else ())
+    replaced = getattr(source, "replaced", 0)
+    if replaced:
+        logging.getLogger("progan_tf").warning(
+            "%d pictures could not be decoded; each has the next readable one "
+            "in its place, which so is in the set twice",
+            replaced,
+        )
 
 
 def _write_pictures(

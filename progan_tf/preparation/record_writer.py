@@ -82,4 +82,5 @@ def _system_errors() -> Iterator[None]:
     try:
         yield
     except errors.OpError as error:
-        raise OSError(error.message) from error
+        # Before the reason TensorFlow names the hidden file.
+        raise OSError(error.message.rpartition("; ")[2]) from error

@@ -61,6 +61,7 @@ class SetWriter(abc.ABC):
         self._folder = pathlib.Path(os.path.realpath(folder))
         self._partial = self._folder.with_name(f".{self._folder.name}.partial")
         self._lock = None
+        self._undo = contextlib.ExitStack()  # For what `finish` did not reach.
         self._files = []  # In the order of a payload's parts.
         self._begin()
 
@@ -131,6 +132,7 @@ class SetWriter(abc.ABC):
                 with open(path, "rb+") as file:
                     os.fsync(file.fileno())
             os.rename(self._partial, self._folder)
+        self._undo.pop_all()
         self._unlock()
 
     def __enter__(self) -> "SetWriter":
@@ -143,6 +145,7 @@ class SetWriter(abc.ABC):
                 self._close_files()
             shutil.rmtree(self._partial, ignore_errors=True)
             self._unlock()
+        self._undo.close()
 
     @abc.abstractmethod
     def _file_names(self) -> list[str]:
@@ -165,14 +168,14 @@ class SetWriter(abc.ABC):
     def _begin(self) -> None:
         """Makes the hidden folder, locks and empties it, opens the files."""
         with writing(self._folder):
-            self._folder.parent.mkdir(parents=True, exist_ok=True)
-            _remove_if_empty(self._folder)
+            self._make_room()
             self._partial.mkdir(exist_ok=True)
             self._lock = os.open(self._partial, os.O_RDONLY)
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 self._unlock()
+                self._undo.close()
                 raise UserError(
                     f"another command is writing {self._folder}; wait for it "
                     "or choose another folder"
@@ -188,6 +191,22 @@ class SetWriter(abc.ABC):
         except BaseException:
             self.__exit__()
             raise
+
+    def _make_room(self) -> None:
+        """Makes the folders above, and removes an empty one of the name.
+
+        Both are undone where the set does not come about.
+        """
+        for parent in reversed(self._folder.parents):
+            if not parent.exists():
+                parent.mkdir(exist_ok=True)
+                self._undo.callback(_remove_silently, parent)
+        if self._folder.is_dir():
+            mode = self._folder.stat().st_mode & 0o7777
+            _remove_if_empty(self._folder)
+            self._undo.callback(_make_again, self._folder, mode)
+        else:
+            _remove_if_empty(self._folder)
 
     def _close_files(self) -> None:
         while self._files:
@@ -213,6 +232,19 @@ def _remove_if_empty(folder: pathlib.Path) -> None:
             f"cannot write {folder}: it exists and cannot be replaced "
             f"({error.strerror}); choose another folder"
         ) from error
+
+
+def _remove_silently(folder: pathlib.Path) -> None:
+    """Removes a folder, unless something has come into it."""
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _make_again(folder: pathlib.Path, mode: int) -> None:
+    """Puts back the empty folder that made room."""
+    with contextlib.suppress(OSError):
+        folder.mkdir()
+        folder.chmod(mode)
 
 
 def _check_labels(labels: np.ndarray, count: int, classes: int) -> None:

@@ -11,9 +11,11 @@ def too_large(config, call):
         call: `feed.Call`, the steps that were to be taken.
     """
     size = call.resolution
+    # A run that has not begun leaves nothing to go on from.
+    how = _another_run(config) if call.start else "begin again"
     return UserError(
         f"the memory does not hold a step of {call.batch_size} images of "
-        f"{size}x{size} in {config.precision}; {_another_run(config)}, with "
+        f"{size}x{size} in {config.precision}; {how}, with "
         f"--batch_size={size}:N, N below {call.batch_size}, or "
         "--precision=bfloat16"
     )
