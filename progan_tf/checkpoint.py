@@ -212,7 +212,10 @@ def load_with_origin(path, resolution=None, average=True):
     if not path.is_dir():
         raise UserError(f"expected a run directory or .keras file; no {path}")
     if (path / "saved_model.pb").exists():
-        raise UserError(f"{path} is a module; give it to --module")
+        raise UserError(
+            f"expected a run directory or .keras file; {path} is a TF-Hub "
+            "module, which some commands take as --module"
+        )
     config = load_config(path)
     checkpoint, family = latest_checkpoint(path), generator_of(config)
     while True:

@@ -64,21 +64,22 @@ def run(main, define_flags):
 
 @contextlib.contextmanager
 def told_to_stop():
-    """Notes Ctrl-C and SIGTERM in place of ending the process.
+    """Notes Ctrl-C, SIGTERM and a closed terminal; the process goes on.
 
     Yields:
         list of the signals that came; work looks at it and ends early.
     """
     told = []
-    numbers = signal.SIGINT, signal.SIGTERM
-    handlers = [
-        signal.signal(number, lambda number, frame: told.append(number))
-        for number in numbers
-    ]
+    handlers = {}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        handler = signal.getsignal(number)
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: told.append(number))
+            handlers[number] = handler
     try:
         yield told
     finally:
-        for number, handler in zip(numbers, handlers, strict=True):
+        for number, handler in handlers.items():
             signal.signal(number, handler)
 
 

@@ -34,7 +34,7 @@ def load_keras(path, resolution=None):
     if not zipfile.is_zipfile(path):
         raise UserError(
             f"expected a run directory or .keras file; {path} is neither, or "
-            "damaged (a module's folder or .tar.gz goes to --module)"
+            "damaged (some commands take a TF-Hub module as --module)"
         )
     try:
         generator = keras.saving.load_model(path, compile=False)

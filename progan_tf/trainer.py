@@ -1,8 +1,6 @@
 """The training loop: growth, maintenance, resume and a clean stop."""
 
 import contextlib
-import os
-import shutil
 import time
 
 import tensorflow as tf
@@ -13,7 +11,6 @@ from progan_tf.config import check_shared_evenly
 from progan_tf.config.report import notices
 from progan_tf.errors import UserError
 from progan_tf.evaluation.training import TrainingEvaluation
-from progan_tf.files import only_writer
 from progan_tf.training import devices
 from progan_tf.training.console import Progress
 from progan_tf.training.console import duration
@@ -25,6 +22,7 @@ from progan_tf.training.feed import Feed
 from progan_tf.training.feed import cadences
 from progan_tf.training.run_data import open_data
 from progan_tf.training.run_directory import open_run_directory
+from progan_tf.training.run_directory import own_run_directory
 from progan_tf.training.run_log import Averages
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
@@ -73,9 +71,11 @@ class Trainer:
         """
         with contextlib.ExitStack() as stack:
             if self._chief:
-                stack.enter_context(only_writer(self.config.run_dir))
-                if not os.listdir(self.config.run_dir):
-                    stack.push(self._leave_nothing)
+                stack.enter_context(
+                    own_run_directory(
+                        self.config.run_dir, lambda: self.images_seen
+                    )
+                )
             began_with = open_run_directory(self.config, self._chief)
             self._create_state()
             if began_with not in (0, self.config.num_images):
@@ -99,11 +99,6 @@ class Trainer:
         return self.images_seen >= self.schedule.total_images
 
     # ---- setting up ----
-
-    def _leave_nothing(self, kind, error, trace):
-        """Remove a new run that failed before its first step."""
-        if isinstance(error, UserError) and not self.images_seen:
-            shutil.rmtree(self.config.run_dir, ignore_errors=True)
 
     def _create_state(self):
         config = self.config

@@ -98,3 +98,26 @@ def test_a_kind_without_a_folder(kind, tmp_path):
     check_place(tmp_path / "out", False, f"{kind}:")
     with pytest.raises(UserError, match=f"expected --source={kind}:FOLDER"):
         preparation.open_pictures(f"{kind}:")
+
+
+def test_pictures_that_stand_in_for_others_are_told(tmp_path, caplog):
+    # Broken behind the header: found when it is decoded.
+    folder = make_folder(tmp_path / "in", count=120)
+    for name in ("even/004.png", "odd/007.png"):
+        path = folder / name
+        path.write_bytes(path.read_bytes()[:60])
+    folder = str(folder)
+    source = preparation.open_pictures(folder)
+    order = preparation.choose(source, most=4)
+    preparation.prepare(source, order, tmp_path / "few", 8)
+    assert "in the set twice" not in caplog.text
+    order = preparation.choose(source, most=8)
+    # Two of 120 are over the one in a hundred that a folder may have.
+    with pytest.raises(UserError, match="cannot be read"):
+        preparation.prepare(source, order, tmp_path / "out", 8)
+    (tmp_path / "in/odd/007.png").unlink()
+    source = preparation.open_pictures(folder)
+    order = preparation.choose(source)
+    preparation.prepare(source, order, tmp_path / "set", 8)
+    assert "1 pictures could not be decoded; each has the next" in caplog.text
+    assert len(TFRecords(tmp_path / "set")) == 119

@@ -188,7 +188,7 @@ def test_too_little_memory_is_told_with_a_way_on(tmp_path, monkeypatch, begun):
     assert run_dir.exists() == begun
 
 
-@pytest.mark.parametrize("mine", [False, True])
+@pytest.mark.parametrize("mine", [None, [], ["log.txt"]])
 def test_data_that_fail_at_once_leave_no_run(tmp_path, mine):
     # Found only when the sample of reals is drawn: in the middle of a file.
     data, run_dir = tmp_path / "data", tmp_path / "run"
@@ -197,15 +197,16 @@ def test_data_that_fail_at_once_leave_no_run(tmp_path, mine):
     damaged = bytearray(path.read_bytes())
     damaged[10 * 247 + 30] ^= 255
     path.write_bytes(damaged)
-    if mine:
+    if mine is not None:
         run_dir.mkdir()
-        (run_dir / "notes.txt").write_text("mine")
+    for name in mine or ():
+        (run_dir / name).write_text("mine")
     config = tiny_config(run_dir, data=str(data))
     with pytest.raises(UserError, match="number 10, counted from 0, is damag"):
         Trainer(config, make_strategy("CPU:0")).train()
-    # Somebody's own folder stays.
-    assert run_dir.exists() == mine
-    assert not mine or (run_dir / "notes.txt").read_text() == "mine"
+    # Somebody's own folder stays, with what is in it and no more.
+    assert run_dir.exists() == (mine is not None)
+    assert mine is None or [x.name for x in run_dir.iterdir()] == mine
 
 
 def test_trainer_refuses_other_settings_too(finished):

@@ -41,10 +41,11 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
             if name.startswith("."):
                 continue
             path = pathlib.Path(folder, name)
-            # To open a pipe would wait for ever. A link to nothing is left
+            # To open a pipe would wait for ever. A link to nothing is taken,
             # to be named as unreadable.
-            special = path.exists() and not path.is_file()
-            if path.suffix.lower() in EXTENSIONS and not special:
+            if path.suffix.lower() in EXTENSIONS and (
+                path.is_file() or not path.exists()
+            ):
                 pictures.append(path.relative_to(root))
             else:
                 others += 1

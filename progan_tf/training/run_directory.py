@@ -1,6 +1,9 @@
 """Opening the folder of a run, new or resumed, before anything is trained."""
 
+import contextlib
+import os
 import pathlib
+import shutil
 
 from progan_tf.checkpoint import images_seen_in
 from progan_tf.checkpoint import latest_checkpoint
@@ -8,6 +11,41 @@ from progan_tf.config import CONFIG_FILE
 from progan_tf.config import load_config
 from progan_tf.config.resume import check_resumable
 from progan_tf.errors import UserError
+from progan_tf.files import only_writer
+
+# What a run may have written before its first step.
+_BEGINNINGS = (CONFIG_FILE, "metrics.jsonl", "samples", "tensorboard")
+
+
+@contextlib.contextmanager
+def own_run_directory(run_dir, images_seen):
+    """Keeps a run directory to this process while it trains there.
+
+    Where an error of the user's comes before the first step, such as data that
+    cannot be read, what the run wrote is taken back. What was there before
+    stays, and what came from elsewhere, such as a log.
+
+    Args:
+        run_dir: path of the run directory; it need not exist.
+        images_seen: function without arguments, how many the run has seen.
+
+    Raises:
+        UserError: another process has it, or it cannot be made.
+    """
+    folder = pathlib.Path(run_dir)
+    was_there = folder.exists()
+    with only_writer(folder):
+        before = set(os.listdir(folder))
+        try:
+            yield
+        except UserError:
+            if not images_seen():
+                for name in set(_BEGINNINGS) - before:
+                    _remove(folder / name)
+                if not was_there:
+                    with contextlib.suppress(OSError):
+                        folder.rmdir()
+            raise
 
 
 def open_run_directory(config, write):
@@ -34,6 +72,13 @@ def open_run_directory(config, write):
     if write:
         config.save_config(folder)
     return began_with
+
+
+def _remove(path):
+    """Removes a file or a folder; what is not there, or cannot be, is left."""
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _check_not_beyond(config, stored):
