@@ -6,8 +6,10 @@ import shutil
 
 import pytest
 import tensorflow as tf
+from tiny import make_growing_run
 from tiny import tiny_config
 
+from progan_tf import checkpoint
 from progan_tf.checkpoint import checkpoints_of
 from progan_tf.checkpoint import load_generator
 from progan_tf.checkpoint_list import mend_list
@@ -121,3 +123,26 @@ def test_damaged_metrics_are_dropped(tmp_path, strategy):
     Trainer(config, strategy).train()
     lines = path.read_text().splitlines()
     assert [json.loads(line)["images_seen"] for line in lines] == [32]
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_read(tmp_path, monkeypatch):
+    folder = make_growing_run(tmp_path)
+    *_, old, newest = checkpoints_of(folder)
+    seen = checkpoint.images_seen_in(newest)
+    for path in (folder / "checkpoints").glob(f"{pathlib.Path(old).name}.*"):
+        path.unlink()
+    # A run that is going removes what was the newest a moment ago.
+    answers, latest = [old], checkpoint.latest_checkpoint
+    monkeypatch.setattr(
+        checkpoint,
+        "latest_checkpoint",
+        lambda run_dir: answers.pop() if answers else latest(run_dir),
+    )
+    generator, (_, told) = checkpoint.load_with_origin(folder)
+    assert (generator.output_shape[1], told, answers) == (16, seen, [])
+    # One that stays the newest and cannot be read is an error all the same.
+    monkeypatch.undo()
+    (index,) = (folder / "checkpoints").glob(f"{pathlib.Path(newest).name}.i*")
+    index.write_bytes(index.read_bytes()[:20])
+    with pytest.raises(UserError, match="cannot read checkpoint"):
+        checkpoint.load_with_origin(folder)
