@@ -30,16 +30,17 @@ import train_step
 from absl import flags
 from PIL import Image
 
-from progan_tf import command
-from progan_tf import preparation
+from progan_tf import command, preparation
 from progan_tf.config import resolve
 from progan_tf.config.presets import PRESETS
-from progan_tf.data import Cats
-from progan_tf.data import Compact
-from progan_tf.data import Folder
-from progan_tf.data import Loader
-from progan_tf.data import ShuffledOrder
-from progan_tf.data import TFRecords
+from progan_tf.data import (
+    Cats,
+    Compact,
+    Folder,
+    Loader,
+    ShuffledOrder,
+    TFRecords,
+)
 from progan_tf.errors import UserError
 
 FLAGS = flags.FLAGS

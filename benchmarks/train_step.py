@@ -26,10 +26,8 @@ import time
 import numpy as np
 from absl import flags
 
-from progan_tf import arithmetic
-from progan_tf import command
-from progan_tf.config import check_shared_evenly
-from progan_tf.config import resolve
+from progan_tf import arithmetic, command
+from progan_tf.config import check_shared_evenly, resolve
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
 

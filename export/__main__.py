@@ -20,8 +20,7 @@ from progan_tf import command
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
 from progan_tf.evaluation.files import newest_metrics
-from progan_tf.export.formats import FORMATS
-from progan_tf.export.formats import check_request
+from progan_tf.export.formats import FORMATS, check_request
 
 FLAGS = flags.FLAGS
 

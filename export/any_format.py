@@ -1,9 +1,7 @@
 """Writing a generator in the format that is asked for."""
 
 from progan_tf.errors import UserError
-from progan_tf.export.card import CARD_FILE
-from progan_tf.export.card import card_files
-from progan_tf.export.card import model_card
+from progan_tf.export.card import CARD_FILE, card_files, model_card
 from progan_tf.export.keras_file import export_keras_file
 from progan_tf.export.litert_file import export_litert_file
 from progan_tf.export.onnx_file import export_onnx_file

@@ -10,10 +10,8 @@ from PIL import Image
 
 from progan_tf import __version__
 from progan_tf.export.usage import usage
-from progan_tf.images import make_grid
-from progan_tf.images import nearest_up
-from progan_tf.sampling import generate_images
-from progan_tf.sampling import input_sizes
+from progan_tf.images import make_grid, nearest_up
+from progan_tf.sampling import generate_images, input_sizes
 from progan_tf.weights.runs import inherited_licence
 
 SAMPLE_FILE, CARD_FILE = "sample.png", "README.md"

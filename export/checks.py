@@ -4,14 +4,10 @@ import numpy as np
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.export.module import LABELS
-from progan_tf.export.module import LATENTS
+from progan_tf.export.module import LABELS, LATENTS
 from progan_tf.export.precision import in_precision
-from progan_tf.files import replacing
-from progan_tf.files import writing
-from progan_tf.sampling import input_sizes
-from progan_tf.sampling import one_hot
-from progan_tf.sampling import seeded_latents
+from progan_tf.files import replacing, writing
+from progan_tf.sampling import input_sizes, one_hot, seeded_latents
 
 _SEEDS = 8
 # Of the root mean square of the difference, for images in [0, 1]. Measured, at

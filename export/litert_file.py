@@ -6,11 +6,9 @@ import tensorflow as tf
 from progan_tf.export.card import append_card
 from progan_tf.export.checks import write_checked
 from progan_tf.export.formats import check_request
-from progan_tf.export.module import IMAGES
-from progan_tf.export.module import GeneratorModule
+from progan_tf.export.module import IMAGES, GeneratorModule
 from progan_tf.export.precision import in_precision
-from progan_tf.layers import EqualizedConv2D
-from progan_tf.layers import NearestUpscale
+from progan_tf.layers import EqualizedConv2D, NearestUpscale
 
 
 def export_litert_file(

@@ -10,20 +10,18 @@ this graph, and says so in two tracebacks.)
 import keras
 import numpy as np
 import onnx
-from onnx import helper
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 
 from progan_tf import __version__
 from progan_tf.errors import UserError
-from progan_tf.export.module import IMAGES
-from progan_tf.export.module import LABELS
-from progan_tf.export.module import LATENTS
-from progan_tf.export.module import folded_kernels
-from progan_tf.layers import EqualizedConv2D
-from progan_tf.layers import EqualizedDense
-from progan_tf.layers import FadeIn
-from progan_tf.layers import NearestUpscale
-from progan_tf.layers import PixelNormalization
+from progan_tf.export.module import IMAGES, LABELS, LATENTS, folded_kernels
+from progan_tf.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    FadeIn,
+    NearestUpscale,
+    PixelNormalization,
+)
 from progan_tf.sampling import input_sizes
 
 # Of 2022, old enough for the runtimes in use, and the version of the file

@@ -10,10 +10,8 @@ import tempfile
 import tensorflow as tf
 
 from progan_tf.export.checks import largest_difference
-from progan_tf.export.formats import check_request
-from progan_tf.export.formats import is_archive
-from progan_tf.export.module import IMAGES
-from progan_tf.export.module import GeneratorModule
+from progan_tf.export.formats import check_request, is_archive
+from progan_tf.export.module import IMAGES, GeneratorModule
 from progan_tf.export.precision import in_precision
 from progan_tf.files import writing
 

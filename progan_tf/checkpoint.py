@@ -8,15 +8,16 @@ import re
 
 import tensorflow as tf
 
-from progan_tf.checkpoint_list import PREFIX
-from progan_tf.checkpoint_list import UNREADABLE
-from progan_tf.checkpoint_list import checkpoints_in
-from progan_tf.checkpoint_list import mend_list
-from progan_tf.checkpoint_list import remove_unfinished
+from progan_tf.checkpoint_list import (
+    PREFIX,
+    UNREADABLE,
+    checkpoints_in,
+    mend_list,
+    remove_unfinished,
+)
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
-from progan_tf.keras_file import load_keras
-from progan_tf.keras_file import save_keras
+from progan_tf.keras_file import load_keras, save_keras
 from progan_tf.networks import generator_of
 
 _FOLDER = "checkpoints"

@@ -11,8 +11,7 @@ import signal
 import sys
 import tempfile
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from progan_tf.errors import UserError
 

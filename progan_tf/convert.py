@@ -17,12 +17,9 @@ import os
 from absl import flags
 
 from progan_tf import command
-from progan_tf.config import NETWORK_SETTINGS
-from progan_tf.config import TrainConfig
-from progan_tf.config import settings
+from progan_tf.config import NETWORK_SETTINGS, TrainConfig, settings
 from progan_tf.errors import UserError
-from progan_tf.export.formats import FORMATS
-from progan_tf.export.formats import check_request
+from progan_tf.export.formats import FORMATS, check_request
 
 FLAGS = flags.FLAGS
 

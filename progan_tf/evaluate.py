@@ -21,9 +21,7 @@ from absl import flags
 
 from progan_tf import command
 from progan_tf.errors import UserError
-from progan_tf.evaluation import evaluation
-from progan_tf.evaluation import measures
-from progan_tf.evaluation import subjects
+from progan_tf.evaluation import evaluation, measures, subjects
 
 FLAGS = flags.FLAGS
 

@@ -11,8 +11,7 @@ import keras
 import tensorflow as tf
 
 from progan_tf.arithmetic import resolutions
-from progan_tf.layers import EqualizedConv2D
-from progan_tf.layers import EqualizedDense
+from progan_tf.layers import EqualizedConv2D, EqualizedDense
 from progan_tf.variants import VARIANTS
 
 

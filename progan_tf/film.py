@@ -12,8 +12,7 @@ has some, too. A bar at the lower edge shows how far the film is.
 from absl import flags
 
 from progan_tf import command
-from progan_tf.generation import films
-from progan_tf.generation import growth
+from progan_tf.generation import films, growth
 
 FLAGS = flags.FLAGS
 

@@ -17,11 +17,8 @@ is stopped, the same command goes on where it was.
 
 from absl import flags
 
-from progan_tf import command
-from progan_tf import sampling
-from progan_tf.generation import array_files
-from progan_tf.generation import generator_flags
-from progan_tf.generation import image_files
+from progan_tf import command, sampling
+from progan_tf.generation import array_files, generator_flags, image_files
 
 FLAGS = flags.FLAGS
 

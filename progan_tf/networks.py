@@ -10,13 +10,14 @@ import functools
 
 import keras
 
-from progan_tf.arithmetic import dense_units
-from progan_tf.arithmetic import feature_maps
+from progan_tf.arithmetic import dense_units, feature_maps
 from progan_tf.family import Family
-from progan_tf.layers import FadeIn
-from progan_tf.layers import MinibatchStdDev
-from progan_tf.layers import NearestUpscale
-from progan_tf.layers import PixelNormalization
+from progan_tf.layers import (
+    FadeIn,
+    MinibatchStdDev,
+    NearestUpscale,
+    PixelNormalization,
+)
 from progan_tf.variants import VARIANTS
 
 

@@ -13,11 +13,9 @@ Then train with --data=data/set.
 
 from absl import flags
 
-from progan_tf import command
-from progan_tf import preparation
+from progan_tf import command, preparation
 from progan_tf.errors import UserError
-from progan_tf.preparation import inspection
-from progan_tf.preparation import place
+from progan_tf.preparation import inspection, place
 from progan_tf.preparation.writers import FORMS
 
 FLAGS = flags.FLAGS

@@ -3,8 +3,7 @@
 import datetime
 import sys
 import time
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import tqdm

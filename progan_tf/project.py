@@ -14,8 +14,7 @@ with what it has found.
 from absl import flags
 
 from progan_tf import command
-from progan_tf.generation import generator_flags
-from progan_tf.generation import projection_files
+from progan_tf.generation import generator_flags, projection_files
 from progan_tf.progress import progress
 
 FLAGS = flags.FLAGS

@@ -20,8 +20,7 @@ Invariants, for any number of images seen:
 
 import dataclasses
 
-from progan_tf.arithmetic import LOWEST_RESOLUTION
-from progan_tf.arithmetic import resolutions
+from progan_tf.arithmetic import LOWEST_RESOLUTION, resolutions
 from progan_tf.errors import UserError
 
 

@@ -16,10 +16,7 @@ resume. A flag that is not given has the preset's value.
 from absl import flags
 
 from progan_tf import command
-from progan_tf.config import TrainConfig
-from progan_tf.config import report
-from progan_tf.config import resume
-from progan_tf.config import settings
+from progan_tf.config import TrainConfig, report, resume, settings
 from progan_tf.training.run_data import open_data
 
 

@@ -5,26 +5,22 @@ import time
 
 import tensorflow as tf
 
-from progan_tf.checkpoint import Checkpoints
-from progan_tf.checkpoint import save_generator
+from progan_tf.checkpoint import Checkpoints, save_generator
 from progan_tf.config import check_shared_evenly
 from progan_tf.config.report import notices
 from progan_tf.errors import UserError
 from progan_tf.evaluation.training import TrainingEvaluation
 from progan_tf.training import devices
-from progan_tf.training.console import Progress
-from progan_tf.training.console import duration
-from progan_tf.training.console import first_words
+from progan_tf.training.console import Progress, duration, first_words
 from progan_tf.training.estimate import TimeEstimate
-from progan_tf.training.failures import not_finite
-from progan_tf.training.failures import too_large
-from progan_tf.training.feed import Feed
-from progan_tf.training.feed import cadences
+from progan_tf.training.failures import not_finite, too_large
+from progan_tf.training.feed import Feed, cadences
 from progan_tf.training.run_data import open_data
-from progan_tf.training.run_directory import open_run_directory
-from progan_tf.training.run_directory import own_run_directory
-from progan_tf.training.run_log import Averages
-from progan_tf.training.run_log import RunLog
+from progan_tf.training.run_directory import (
+    open_run_directory,
+    own_run_directory,
+)
+from progan_tf.training.run_log import Averages, RunLog
 from progan_tf.training.samples import SampleGrids
 from progan_tf.training.step import TrainingStep
 from progan_tf.training.stopping import StopRequest

@@ -12,12 +12,9 @@ A film ends where it begins. The same seeds always give the same film.
 import numpy as np
 from absl import flags
 
-from progan_tf import command
-from progan_tf import sampling
+from progan_tf import command, sampling
 from progan_tf.errors import UserError
-from progan_tf.generation import films
-from progan_tf.generation import generator_flags
-from progan_tf.generation import walks
+from progan_tf.generation import films, generator_flags, walks
 
 FLAGS = flags.FLAGS
 _CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # pixels; pictures of a strip, of a leg

@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 
 from progan_tf import losses
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
+from progan_tf.networks import Discriminator, Generator
 from progan_tf.training.activations import lean_leaky_relu
 
 SMALL = {"fmap_base": 32, "fmap_max": 8, "seed": 1}

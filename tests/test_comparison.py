@@ -2,28 +2,27 @@
 
 import numpy as np
 import pytest
-from comparing import ALL
-from comparing import FAKES
-from comparing import SIZE
-from comparing import WITHOUT_FEATURES
-from comparing import Projections
-from comparing import comparison
-from comparing import in_batches
-from comparing import no_bar
-from comparing import reals_in
-from comparing import values_of
-from pictures import random_pixels
-from pictures import write_pictures
+from comparing import (
+    ALL,
+    FAKES,
+    SIZE,
+    WITHOUT_FEATURES,
+    Projections,
+    comparison,
+    in_batches,
+    no_bar,
+    reals_in,
+    values_of,
+)
+from pictures import random_pixels, write_pictures
 from tiny import make_folder
 
 from progan_tf import metrics
-from progan_tf.data import Cats
-from progan_tf.data import open_source
+from progan_tf.data import Cats, open_source
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
-from progan_tf.evaluation.reals import Reals
-from progan_tf.evaluation.reals import at_resolution
+from progan_tf.evaluation.reals import Reals, at_resolution
 from progan_tf.evaluation.statistics_cache import StatisticsCache
 
 

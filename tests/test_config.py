@@ -9,14 +9,15 @@ import types
 import pytest
 from absl import flags
 
-from progan_tf.arithmetic import discriminator_parameters
-from progan_tf.arithmetic import generator_parameters
-from progan_tf.config import TrainConfig
-from progan_tf.config import load_config
-from progan_tf.config import precision
-from progan_tf.config import presets
-from progan_tf.config import resolve
-from progan_tf.config import settings
+from progan_tf.arithmetic import discriminator_parameters, generator_parameters
+from progan_tf.config import (
+    TrainConfig,
+    load_config,
+    precision,
+    presets,
+    resolve,
+    settings,
+)
 from progan_tf.errors import UserError
 
 # The official code's limits for one GPU in float32.

@@ -9,23 +9,21 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from published_files import GOLDENS
-from published_files import golden_arrays
-from published_files import official_states
-from published_files import random_states
-from published_files import save_official
-from tiny import checkpoint_values
-from tiny import make_folder
+from published_files import (
+    GOLDENS,
+    golden_arrays,
+    official_states,
+    random_states,
+    save_official,
+)
+from tiny import checkpoint_values, make_folder
 
 from progan_tf.arithmetic import feature_maps
 from progan_tf.checkpoint import load_generator
-from progan_tf.config import load_config
-from progan_tf.config import resume
+from progan_tf.config import load_config, resume
 from progan_tf.errors import UserError
 from progan_tf.export.any_format import export_generator
-from progan_tf.images import grid_shape
-from progan_tf.images import make_grid
-from progan_tf.images import nearest_up
+from progan_tf.images import grid_shape, make_grid, nearest_up
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
 from progan_tf.training import fine_tuning

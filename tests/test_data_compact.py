@@ -8,11 +8,8 @@ import pytest
 from pictures import random_pixels
 from PIL import Image
 
-from progan_tf.data import Compact
-from progan_tf.data import TFRecords
-from progan_tf.data import open_source
-from progan_tf.data.compact_files import decode_picture
-from progan_tf.data.compact_files import encode_picture
+from progan_tf.data import Compact, TFRecords, open_source
+from progan_tf.data.compact_files import decode_picture, encode_picture
 from progan_tf.errors import UserError
 from progan_tf.preparation.writers import open_writer
 

@@ -5,11 +5,9 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
-from progan_tf.data.decode import read_picture
-from progan_tf.data.decode import read_size
+from progan_tf.data.decode import read_picture, read_size
 
 
 def _read(tmp_path, image, extension="png", resolution=4, channels=3, **save):

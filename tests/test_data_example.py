@@ -3,8 +3,7 @@
 import pytest
 import tensorflow as tf
 
-from progan_tf.data.example import example_before_data
-from progan_tf.data.example import parse_example
+from progan_tf.data.example import example_before_data, parse_example
 
 
 def test_bytes_a_record_at_every_resolution():

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from progan_tf import data
-from progan_tf.data.order import mirror_flags
-from progan_tf.data.order import random_indices
+from progan_tf.data.order import mirror_flags, random_indices
 from progan_tf.errors import UserError
 
 

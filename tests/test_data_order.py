@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from progan_tf.data.order import ShuffledOrder
-from progan_tf.data.order import mirror_flags
-from progan_tf.data.order import random_indices
+from progan_tf.data.order import ShuffledOrder, mirror_flags, random_indices
 
 
 def test_every_epoch_shows_every_picture_once():

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from pictures import random_pixels
-from test_data_tfrecords import NAME
-from test_data_tfrecords import write_records
+from test_data_tfrecords import NAME, write_records
 
-from progan_tf.data import TFRecords
-from progan_tf.data import open_source
+from progan_tf.data import TFRecords, open_source
 from progan_tf.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -10,10 +10,8 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from progan_tf.data import TFDS
-from progan_tf.data import open_source
-from progan_tf.data.shards import Shards
-from progan_tf.data.shards import record_starts
+from progan_tf.data import TFDS, open_source
+from progan_tf.data.shards import Shards, record_starts
 from progan_tf.errors import UserError
 
 TRAIN, TEST = 200, 20

@@ -10,18 +10,12 @@ import pytest
 import tensorflow as tf
 from pictures import random_pixels
 from PIL import Image
-from test_resume import assert_equal_to_the_bit
-from test_resume import train_until
-from tiny import checkpoint_values
-from tiny import tiny_config
+from test_resume import assert_equal_to_the_bit, train_until
+from tiny import checkpoint_values, tiny_config
 
-from progan_tf.data import Compact
-from progan_tf.data import TFRecords
-from progan_tf.data import open_source
-from progan_tf.data.example import example_before_data
-from progan_tf.data.example import parse_example
-from progan_tf.data.pyramid import pyramid
-from progan_tf.data.pyramid import shrink
+from progan_tf.data import Compact, TFRecords, open_source
+from progan_tf.data.example import example_before_data, parse_example
+from progan_tf.data.pyramid import pyramid, shrink
 from progan_tf.errors import UserError
 from progan_tf.preparation.writers import open_writer
 from progan_tf.trainer import Trainer

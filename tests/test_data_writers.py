@@ -13,8 +13,7 @@ from pictures import random_pixels
 
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
-from progan_tf.preparation.writers import FORMS
-from progan_tf.preparation.writers import open_writer
+from progan_tf.preparation.writers import FORMS, open_writer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

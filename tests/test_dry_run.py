@@ -8,10 +8,8 @@ import sys
 
 import pytest
 
-from progan_tf.config import PRESETS
-from progan_tf.config import resolve
-from progan_tf.config.report import dry_run
-from progan_tf.config.report import notices
+from progan_tf.config import PRESETS, resolve
+from progan_tf.config.report import dry_run, notices
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -12,23 +12,18 @@ import pytest
 import tensorflow as tf
 from pictures import write_pictures
 from PIL import Image
-from tiny import make_folder
-from tiny import make_growing_run
-from tiny import make_run
+from tiny import make_folder, make_growing_run, make_run
 
 from progan_tf import metrics
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import resolve
-from progan_tf.data import Cats
-from progan_tf.data import open_source
+from progan_tf.data import Cats, open_source
 from progan_tf.errors import UserError
-from progan_tf.evaluation.evaluation import Evaluation
-from progan_tf.evaluation.evaluation import reals_for
+from progan_tf.evaluation.evaluation import Evaluation, reals_for
 from progan_tf.evaluation.files import read_lines
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
-from progan_tf.evaluation.subjects import Generated
-from progan_tf.evaluation.subjects import open_subjects
+from progan_tf.evaluation.subjects import Generated, open_subjects
 from progan_tf.export import export_saved_model
 from progan_tf.sampling import generate_images
 

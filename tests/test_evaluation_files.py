@@ -12,10 +12,12 @@ from progan_tf.config import resolve
 from progan_tf.data import Cats
 from progan_tf.errors import UserError
 from progan_tf.evaluation.comparison import Result
-from progan_tf.evaluation.files import kimg_in_names
-from progan_tf.evaluation.files import lines_of
-from progan_tf.evaluation.files import newest_metrics
-from progan_tf.evaluation.files import read_lines
+from progan_tf.evaluation.files import (
+    kimg_in_names,
+    lines_of,
+    newest_metrics,
+    read_lines,
+)
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.plot import save_plot
 from progan_tf.evaluation.reals import Reals

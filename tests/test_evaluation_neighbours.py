@@ -4,8 +4,7 @@ import numpy as np
 from pictures import random_pixels
 from PIL import Image
 
-from progan_tf.evaluation.evaluation import Evaluation
-from progan_tf.evaluation.evaluation import reals_for
+from progan_tf.evaluation.evaluation import Evaluation, reals_for
 from progan_tf.evaluation.subjects import open_subjects
 
 

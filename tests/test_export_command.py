@@ -18,8 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 from tiny import make_run
 
-from progan_tf.checkpoint import load_generator
-from progan_tf.checkpoint import load_with_origin
+from progan_tf.checkpoint import load_generator, load_with_origin
 from progan_tf.export.card import model_card
 from progan_tf.networks import Generator
 from progan_tf.sampling import seeded_latents

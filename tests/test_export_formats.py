@@ -13,9 +13,11 @@ from ai_edge_litert.interpreter import Interpreter
 from generators import make_generator
 
 from progan_tf.errors import UserError
-from progan_tf.export import export_keras_file
-from progan_tf.export import export_litert_file
-from progan_tf.export import export_onnx_file
+from progan_tf.export import (
+    export_keras_file,
+    export_litert_file,
+    export_onnx_file,
+)
 from progan_tf.export.card import model_card
 from progan_tf.export.formats import FORMATS
 from progan_tf.sampling import seeded_latents

@@ -8,8 +8,7 @@ import tensorflow_hub as hub
 from generators import make_generator
 
 from progan_tf.errors import UserError
-from progan_tf.export import export_keras_file
-from progan_tf.export import export_saved_model
+from progan_tf.export import export_keras_file, export_saved_model
 from progan_tf.export.checks import largest_difference
 from progan_tf.export.precision import in_precision
 from progan_tf.layers import PixelNormalization

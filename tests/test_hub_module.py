@@ -15,9 +15,7 @@ from progan_tf.generation.hub_module import load_module
 from progan_tf.generation.manifest import fingerprint
 from progan_tf.generation.projection import project
 from progan_tf.networks import Generator
-from progan_tf.sampling import generate_images
-from progan_tf.sampling import input_sizes
-from progan_tf.sampling import seeded_latents
+from progan_tf.sampling import generate_images, input_sizes, seeded_latents
 
 
 def make_generator(num_classes=0, channels=3):

@@ -14,9 +14,7 @@ from seeded import Source
 from progan_tf import files
 from progan_tf.errors import UserError
 from progan_tf.generation import image_files
-from progan_tf.generation.image_files import place_of
-from progan_tf.generation.image_files import save_folder
-from progan_tf.generation.image_files import save_grid
+from progan_tf.generation.image_files import place_of, save_folder, save_grid
 
 
 def read(path):

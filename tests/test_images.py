@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from progan_tf import files
-from progan_tf import images
+from progan_tf import files, images
 from progan_tf.errors import UserError
 
 

@@ -5,8 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from pictures import random_pixels
-from pictures import write_pictures
+from pictures import random_pixels, write_pictures
 from PIL import Image
 
 from progan_tf import preparation

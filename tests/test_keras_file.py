@@ -8,8 +8,7 @@ import pytest
 from generators import make_generator
 
 from progan_tf.errors import UserError
-from progan_tf.keras_file import load_keras
-from progan_tf.keras_file import save_keras
+from progan_tf.keras_file import load_keras, save_keras
 
 
 def test_a_generator_comes_back(tmp_path):

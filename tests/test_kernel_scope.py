@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from progan_tf.layers import EqualizedConv2D
-from progan_tf.layers import EqualizedDense
-from progan_tf.layers import kernels_computed_once
+from progan_tf.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    kernels_computed_once,
+)
 
 LEAKY = {"activation": "leaky_relu"}
 

@@ -4,18 +4,22 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conformance import assert_layer_conforms
-from numpy_reference import append_stddev
-from numpy_reference import convolve
-from numpy_reference import downscale
-from numpy_reference import leaky_relu
-from numpy_reference import upscale
+from numpy_reference import (
+    append_stddev,
+    convolve,
+    downscale,
+    leaky_relu,
+    upscale,
+)
 
-from progan_tf.layers import EqualizedConv2D
-from progan_tf.layers import EqualizedDense
-from progan_tf.layers import FadeIn
-from progan_tf.layers import MinibatchStdDev
-from progan_tf.layers import NearestUpscale
-from progan_tf.layers import PixelNormalization
+from progan_tf.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    FadeIn,
+    MinibatchStdDev,
+    NearestUpscale,
+    PixelNormalization,
+)
 
 CONV = {"filters": 5, "kernel_size": 3}
 LEAKY = {"activation": "leaky_relu"}

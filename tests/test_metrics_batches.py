@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from progan_tf.errors import UserError
-from progan_tf.metrics.batches import as_batches
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_images
-from progan_tf.metrics.batches import check_same_space
-from progan_tf.metrics.batches import checked_batches
-from progan_tf.metrics.batches import prefetched
-from progan_tf.metrics.batches import regrouped
+from progan_tf.metrics.batches import (
+    as_batches,
+    check_count,
+    check_images,
+    check_same_space,
+    checked_batches,
+    prefetched,
+    regrouped,
+)
 
 
 def pictures(n, resolution=16, channels=3):

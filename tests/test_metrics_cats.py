@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 
 from progan_tf.data import Cats
-from progan_tf.images import box_down
-from progan_tf.images import nearest_up
-from progan_tf.metrics import Features
-from progan_tf.metrics import SlicedStatistics
-from progan_tf.metrics import extract_features
-from progan_tf.metrics import frechet_distance
-from progan_tf.metrics import gaussian_statistics
-from progan_tf.metrics import inception_score
-from progan_tf.metrics import kernel_distance
-from progan_tf.metrics import ms_ssim
-from progan_tf.metrics import nearest_neighbours
-from progan_tf.metrics import precision_recall
-from progan_tf.metrics import sliced_distance
+from progan_tf.images import box_down, nearest_up
+from progan_tf.metrics import (
+    Features,
+    SlicedStatistics,
+    extract_features,
+    frechet_distance,
+    gaussian_statistics,
+    inception_score,
+    kernel_distance,
+    ms_ssim,
+    nearest_neighbours,
+    precision_recall,
+    sliced_distance,
+)
 
 COUNT, RESOLUTION = 256, 32
 WORSE = ("blurred", "noisy", "few", "recoloured")

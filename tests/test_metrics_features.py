@@ -9,9 +9,7 @@ import pytest
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import extract_features
-from progan_tf.metrics import feature_batches
-from progan_tf.metrics import load_features
+from progan_tf.metrics import extract_features, feature_batches, load_features
 
 PICTURES = np.random.RandomState(0).randint(0, 256, (20, 8, 8, 3), "uint8")
 MEANS = PICTURES.mean((1, 2)) / 255

@@ -7,8 +7,7 @@ import pytest
 from scipy import linalg
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import frechet_distance
-from progan_tf.metrics import gaussian_statistics
+from progan_tf.metrics import frechet_distance, gaussian_statistics
 
 
 def gaussian(mean, covariance):

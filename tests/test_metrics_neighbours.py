@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import nearest_neighbours
-from progan_tf.metrics import neighbours_grid
+from progan_tf.metrics import nearest_neighbours, neighbours_grid
 
 
 def pictures(seed, n, resolution=16, channels=3):

@@ -8,10 +8,12 @@ from scipy import stats
 from scipy.spatial import distance
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import inception_score
-from progan_tf.metrics import kernel_distance
-from progan_tf.metrics import manifold
-from progan_tf.metrics import precision_recall
+from progan_tf.metrics import (
+    inception_score,
+    kernel_distance,
+    manifold,
+    precision_recall,
+)
 
 
 def normal(seed, *shape):

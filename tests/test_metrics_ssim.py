@@ -6,9 +6,7 @@ from scipy import signal
 from test_metrics_swd import blocks
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import Similarity
-from progan_tf.metrics import ms_ssim
-from progan_tf.metrics import ssim
+from progan_tf.metrics import Similarity, ms_ssim, ssim
 
 
 def pairs(seed, n, resolution):

@@ -8,14 +8,14 @@ import pytest
 from scipy import ndimage
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import SlicedStatistics
-from progan_tf.metrics import projections
-from progan_tf.metrics import sliced_distance
-from progan_tf.metrics import sliced_wasserstein
-from progan_tf.metrics import swd
-from progan_tf.metrics.laplacian import enlarged
-from progan_tf.metrics.laplacian import laplacian_pyramid
-from progan_tf.metrics.laplacian import shrunk
+from progan_tf.metrics import (
+    SlicedStatistics,
+    projections,
+    sliced_distance,
+    sliced_wasserstein,
+    swd,
+)
+from progan_tf.metrics.laplacian import enlarged, laplacian_pyramid, shrunk
 
 
 def blocks(seed, n, base, resolution):

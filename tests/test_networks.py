@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from numpy_reference import append_stddev
-from numpy_reference import convolve
-from numpy_reference import downscale
-from numpy_reference import leaky_relu
-from numpy_reference import normalize_pixels
-from numpy_reference import upscale
+from numpy_reference import (
+    append_stddev,
+    convolve,
+    downscale,
+    leaky_relu,
+    normalize_pixels,
+    upscale,
+)
 
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
+from progan_tf.networks import Discriminator, Generator
 
 # Small families: 8 feature maps at 4x4 and 8x8, 4 at 16x16.
 SMALL = {"fmap_base": 32, "fmap_max": 8}

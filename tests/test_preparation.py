@@ -9,16 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from pictures import random_pixels
-from pictures import write_pictures
+from pictures import random_pixels, write_pictures
 
 from progan_tf import preparation
-from progan_tf.data import Cats
-from progan_tf.data import Compact
-from progan_tf.data import Folder
-from progan_tf.data import Loader
-from progan_tf.data import Source
-from progan_tf.data import TFRecords
+from progan_tf.data import Cats, Compact, Folder, Loader, Source, TFRecords
 from progan_tf.errors import UserError
 from progan_tf.preparation import inspection
 

@@ -15,10 +15,8 @@ from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
-from progan_tf.generation.projection_files import check_places
-from progan_tf.generation.projection_files import read_target
-from progan_tf.sampling import generate_images
-from progan_tf.sampling import images_of
+from progan_tf.generation.projection_files import check_places, read_target
+from progan_tf.sampling import generate_images, images_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

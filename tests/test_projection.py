@@ -9,15 +9,15 @@ import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.generation import projection
-from progan_tf.generation.projection import multi_scale_errors
-from progan_tf.generation.projection import peak_ratio
-from progan_tf.generation.projection import project
+from progan_tf.generation.projection import (
+    multi_scale_errors,
+    peak_ratio,
+    project,
+)
 from progan_tf.generation.projection_files import known_class
-from progan_tf.images import box_down
-from progan_tf.images import to_float
+from progan_tf.images import box_down, to_float
 from progan_tf.networks import Generator
-from progan_tf.sampling import generate_images
-from progan_tf.sampling import images_of
+from progan_tf.sampling import generate_images, images_of
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -11,12 +11,9 @@ import time
 
 import numpy as np
 import pytest
-from tiny import checkpoint_values
-from tiny import make_folder
-from tiny import tiny_config
+from tiny import checkpoint_values, make_folder, tiny_config
 
-from progan_tf.checkpoint import Checkpoints
-from progan_tf.checkpoint import latest_checkpoint
+from progan_tf.checkpoint import Checkpoints, latest_checkpoint
 from progan_tf.errors import UserError
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy

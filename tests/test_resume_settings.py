@@ -5,9 +5,7 @@ import pathlib
 
 import pytest
 
-from progan_tf.config import presets
-from progan_tf.config import resolve
-from progan_tf.config import resume
+from progan_tf.config import presets, resolve, resume
 from progan_tf.errors import UserError
 
 

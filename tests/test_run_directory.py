@@ -6,12 +6,10 @@ import shutil
 
 import pytest
 import tensorflow as tf
-from tiny import make_growing_run
-from tiny import tiny_config
+from tiny import make_growing_run, tiny_config
 
 from progan_tf import checkpoint
-from progan_tf.checkpoint import checkpoints_of
-from progan_tf.checkpoint import load_generator
+from progan_tf.checkpoint import checkpoints_of, load_generator
 from progan_tf.checkpoint_list import mend_list
 from progan_tf.errors import UserError
 from progan_tf.files import only_writer

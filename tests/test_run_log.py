@@ -9,11 +9,9 @@ import pytest
 from PIL import Image
 
 from progan_tf.errors import UserError
-from progan_tf.training.console import Progress
-from progan_tf.training.console import duration
+from progan_tf.training.console import Progress, duration
 from progan_tf.training.feed import Call
-from progan_tf.training.run_log import Averages
-from progan_tf.training.run_log import RunLog
+from progan_tf.training.run_log import Averages, RunLog
 
 VALUES = {
     "images_seen": 2500,

@@ -5,8 +5,7 @@ import numpy as np
 from PIL import Image
 from tiny import tiny_config
 
-from progan_tf.data import Folder
-from progan_tf.data import ShuffledOrder
+from progan_tf.data import Folder, ShuffledOrder
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
 

@@ -4,8 +4,7 @@ import pytest
 
 from progan_tf.config import resolve
 from progan_tf.errors import UserError
-from progan_tf.schedule import GrowthSchedule
-from progan_tf.schedule import Phase
+from progan_tf.schedule import GrowthSchedule, Phase
 
 KIMG = 1000
 # First and last kimg of each fade with the official code's default settings.

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from tiny import make_growing_run
-from tiny import make_run
+from tiny import make_growing_run, make_run
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError

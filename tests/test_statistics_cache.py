@@ -4,21 +4,25 @@ import logging
 import os
 
 import pytest
-from comparing import FAKES
-from comparing import SIZE
-from comparing import Projections
-from comparing import comparison
-from comparing import in_batches
-from comparing import no_bar
-from comparing import reals_in
+from comparing import (
+    FAKES,
+    SIZE,
+    Projections,
+    comparison,
+    in_batches,
+    no_bar,
+    reals_in,
+)
 from pictures import write_pictures
 
 from progan_tf.data import Cats
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.reals import Reals
-from progan_tf.evaluation.statistics_cache import StatisticsCache
-from progan_tf.evaluation.statistics_cache import files_fingerprint
+from progan_tf.evaluation.statistics_cache import (
+    StatisticsCache,
+    files_fingerprint,
+)
 
 
 class Counting(Cats):

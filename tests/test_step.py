@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny import checkpoint_values
-from tiny import tiny_config
+from tiny import checkpoint_values, tiny_config
 
 from progan_tf.errors import UserError
 from progan_tf.trainer import Trainer

@@ -13,9 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
-from tiny import checkpoint_values
-from tiny import make_folder
-from tiny import tiny_config
+from tiny import checkpoint_values, make_folder, tiny_config
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError

@@ -5,8 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from tiny import checkpoint_values
-from tiny import tiny_config
+from tiny import checkpoint_values, tiny_config
 
 from progan_tf import metrics
 from progan_tf.checkpoint import load_generator
@@ -16,8 +15,7 @@ from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
 from progan_tf.evaluation.training import TrainingEvaluation
 from progan_tf.networks import generator_of
-from progan_tf.sampling import generate_images
-from progan_tf.sampling import seeded_latents
+from progan_tf.sampling import generate_images, seeded_latents
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
 from progan_tf.training.stopping import StopRequest

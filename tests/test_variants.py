@@ -7,14 +7,10 @@ test_weights_gan_zoo.
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy_reference import downscale
-from numpy_reference import upscale
+from numpy_reference import downscale, upscale
 
-from progan_tf.layers import EqualizedConv2D
-from progan_tf.layers import EqualizedDense
-from progan_tf.layers import MinibatchStdDev
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
+from progan_tf.layers import EqualizedConv2D, EqualizedDense, MinibatchStdDev
+from progan_tf.networks import Discriminator, Generator
 
 # 8 feature maps at 4x4 and 8x8, 4 at 16x16.
 SMALL = {"fmap_base": 32, "fmap_max": 8, "seed": 1}

@@ -8,8 +8,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from test_films import read_gif
-from test_films import read_mp4
+from test_films import read_gif, read_mp4
 from tiny import make_run
 
 from progan_tf import sampling

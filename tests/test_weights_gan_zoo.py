@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
-from published_files import GOLDENS
-from published_files import BaseConfig
-from published_files import gan_zoo_content
-from published_files import golden_arrays
-from published_files import save_gan_zoo
+from published_files import (
+    GOLDENS,
+    BaseConfig,
+    gan_zoo_content,
+    golden_arrays,
+    save_gan_zoo,
+)
 
 from progan_tf.errors import UserError
-from progan_tf.weights import gan_zoo_states
-from progan_tf.weights import read_gan_zoo
+from progan_tf.weights import gan_zoo_states, read_gan_zoo
 from progan_tf.weights.tensors import feature_map_settings
 
 torch = pytest.importorskip("torch", reason="these are files of PyTorch")

@@ -4,18 +4,17 @@ import re
 
 import numpy as np
 import pytest
-from numpy_reference import downscale
-from numpy_reference import upscale
-from published_files import GOLDENS
-from published_files import golden_arrays
-from published_files import official_states
-from published_files import random_states
-from published_files import save_official
+from numpy_reference import downscale, upscale
+from published_files import (
+    GOLDENS,
+    golden_arrays,
+    official_states,
+    random_states,
+    save_official,
+)
 
 from progan_tf.errors import UserError
-from progan_tf.weights import official_variables
-from progan_tf.weights import read_official
-from progan_tf.weights import read_published
+from progan_tf.weights import official_variables, read_official, read_published
 
 NAMES = ["official_16_fused", "official_16_separate", "official_16_labels"]
 # Networks of 4,545 and 4,129 numbers.

@@ -4,9 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from tiny import checkpoint_values
-from tiny import make_folder
-from tiny import make_run
+from tiny import checkpoint_values, make_folder, make_run
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import load_config
@@ -14,8 +12,7 @@ from progan_tf.errors import UserError
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
 from progan_tf.training.fine_tuning import write_run
-from progan_tf.weights import read_published
-from progan_tf.weights import read_run
+from progan_tf.weights import read_published, read_run
 
 # The schedule of the runs below: laptop to 16x16.
 FADE_TO_16, STABLE_16, END = 48_000, 68_000, 92_000

@@ -6,14 +6,10 @@ import sys
 import zipfile
 
 import pytest
-from published_files import GOLDENS
-from published_files import gan_zoo_content
-from published_files import save_gan_zoo
+from published_files import GOLDENS, gan_zoo_content, save_gan_zoo
 
 from progan_tf.errors import UserError
-from progan_tf.weights import read_gan_zoo
-from progan_tf.weights import read_official
-from progan_tf.weights import read_published
+from progan_tf.weights import read_gan_zoo, read_official, read_published
 
 pytest.importorskip("torch", reason="these are files of PyTorch")
 

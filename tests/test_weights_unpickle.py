@@ -6,17 +6,16 @@ import struct
 
 import numpy as np
 import pytest
-from published_files import GOLDENS
-from published_files import official_states
-from published_files import random_states
-from published_files import save_official
+from published_files import (
+    GOLDENS,
+    official_states,
+    random_states,
+    save_official,
+)
 
 from progan_tf.errors import UserError
-from progan_tf.weights import read_official
-from progan_tf.weights import unpickle
-from progan_tf.weights.unpickle import Call
-from progan_tf.weights.unpickle import numpy_array
-from progan_tf.weights.unpickle import read_pickle
+from progan_tf.weights import read_official, unpickle
+from progan_tf.weights.unpickle import Call, numpy_array, read_pickle
 
 GOLDEN = GOLDENS / "official_16_fused.pkl"
 

@@ -5,8 +5,7 @@ name keeps its default there. Kimg are thousands of images seen. A table gives
 a number for each resolution; a single number stands for all of them.
 """
 
-from progan_tf.arithmetic import HIGHEST_RESOLUTION
-from progan_tf.arithmetic import resolutions
+from progan_tf.arithmetic import HIGHEST_RESOLUTION, resolutions
 from progan_tf.errors import UserError
 
 

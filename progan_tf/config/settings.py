@@ -10,9 +10,11 @@ import numbers
 import types
 import typing
 
-from progan_tf.arithmetic import HIGHEST_RESOLUTION
-from progan_tf.arithmetic import LOWEST_RESOLUTION
-from progan_tf.arithmetic import resolutions
+from progan_tf.arithmetic import (
+    HIGHEST_RESOLUTION,
+    LOWEST_RESOLUTION,
+    resolutions,
+)
 from progan_tf.errors import UserError
 from progan_tf.schedule import GrowthSchedule
 

@@ -13,18 +13,13 @@ import os
 import pathlib
 import re
 
-from progan_tf.arithmetic import LOWEST_RESOLUTION
-from progan_tf.arithmetic import feature_maps
-from progan_tf.arithmetic import resolutions
-from progan_tf.config import presets
-from progan_tf.config import settings
-from progan_tf.config.precision import PRECISIONS
-from progan_tf.config.precision import fastest_precision
+from progan_tf.arithmetic import LOWEST_RESOLUTION, feature_maps, resolutions
+from progan_tf.config import presets, settings
+from progan_tf.config.precision import PRECISIONS, fastest_precision
 from progan_tf.config.presets import PRESETS
 from progan_tf.config.settings import setting
 from progan_tf.errors import UserError
-from progan_tf.files import write_text_atomically
-from progan_tf.files import writing
+from progan_tf.files import write_text_atomically, writing
 from progan_tf.variants import VARIANTS
 
 CONFIG_FILE = "config.json"

@@ -11,12 +11,10 @@ from progan_tf.data.cats import Cats
 from progan_tf.data.compact import Compact
 from progan_tf.data.compact_files import is_compact
 from progan_tf.data.folder import Folder
-from progan_tf.data.loader import Chunk
-from progan_tf.data.loader import Loader
+from progan_tf.data.loader import Chunk, Loader
 from progan_tf.data.order import ShuffledOrder
 from progan_tf.data.record_files import has_records
-from progan_tf.data.source import Source
-from progan_tf.data.source import check_resolution
+from progan_tf.data.source import Source, check_resolution
 from progan_tf.data.tfds import TFDS
 from progan_tf.data.tfds_builder import PREFIX
 from progan_tf.data.tfrecords import TFRecords

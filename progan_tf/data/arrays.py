@@ -9,10 +9,12 @@ from PIL import Image
 from progan_tf.data.decode import fit_square
 from progan_tf.data.labels_file import classes_of
 from progan_tf.data.pyramid import shrink
-from progan_tf.data.source import MAX_RESOLUTION
-from progan_tf.data.source import MIN_RESOLUTION
-from progan_tf.data.source import Source
-from progan_tf.data.source import check_resolution
+from progan_tf.data.source import (
+    MAX_RESOLUTION,
+    MIN_RESOLUTION,
+    Source,
+    check_resolution,
+)
 from progan_tf.errors import UserError
 
 # What the arrays of pictures and labels are called: here, by Keras (whose

@@ -9,14 +9,12 @@ import collections
 import importlib.resources
 import math
 import threading
-from typing import TYPE_CHECKING
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from progan_tf.data.source import Source
-from progan_tf.data.source import check_resolution
+from progan_tf.data.source import Source, check_resolution
 from progan_tf.errors import UserError
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.decode import read_picture
-from progan_tf.data.decode import read_size
+from progan_tf.data.decode import read_picture, read_size
 from progan_tf.data.folder import Folder
 
 _SIZE = (178, 218)  # The width and height of an aligned picture.

@@ -9,14 +9,10 @@ import numpy as np
 
 from progan_tf.data import compact_files
 from progan_tf.data.compact_files import About
-from progan_tf.data.decoding import CACHE_BYTES
-from progan_tf.data.decoding import DecodingSource
-from progan_tf.data.disk import read_part
-from progan_tf.data.disk import read_rows
-from progan_tf.data.pyramid import pyramid
-from progan_tf.data.pyramid import shrink
-from progan_tf.data.source import check_channels
-from progan_tf.data.source import check_resolution
+from progan_tf.data.decoding import CACHE_BYTES, DecodingSource
+from progan_tf.data.disk import read_part, read_rows
+from progan_tf.data.pyramid import pyramid, shrink
+from progan_tf.data.source import check_channels, check_resolution
 from progan_tf.data.unreadable import Unreadable
 from progan_tf.errors import UserError
 

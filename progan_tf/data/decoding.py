@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf.data.pyramid import shrink
-from progan_tf.data.source import Source
-from progan_tf.data.source import check_resolution
+from progan_tf.data.source import Source, check_resolution
 from progan_tf.data.unreadable import Unreadable
 from progan_tf.errors import UserError
 

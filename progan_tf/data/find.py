@@ -6,8 +6,7 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.decode import EXTENSIONS
-from progan_tf.data.decode import KINDS
+from progan_tf.data.decode import EXTENSIONS, KINDS
 from progan_tf.errors import UserError
 
 

@@ -8,15 +8,11 @@ import sys
 
 import numpy as np
 
-from progan_tf.data.decode import read_picture
-from progan_tf.data.decode import read_size
-from progan_tf.data.decoding import CACHE_BYTES
-from progan_tf.data.decoding import DecodingSource
-from progan_tf.data.find import find_classes
-from progan_tf.data.find import find_pictures
+from progan_tf.data.decode import read_picture, read_size
+from progan_tf.data.decoding import CACHE_BYTES, DecodingSource
+from progan_tf.data.find import find_classes, find_pictures
 from progan_tf.data.labels_file import read_labels_file
-from progan_tf.data.source import MAX_RESOLUTION
-from progan_tf.data.source import MIN_RESOLUTION
+from progan_tf.data.source import MAX_RESOLUTION, MIN_RESOLUTION
 from progan_tf.data.unreadable import Unreadable
 from progan_tf.errors import UserError
 

@@ -5,9 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from progan_tf.data.order import ShuffledOrder
-from progan_tf.data.order import mirror_flags
-from progan_tf.data.order import random_indices
+from progan_tf.data.order import ShuffledOrder, mirror_flags, random_indices
 from progan_tf.data.source import Source
 from progan_tf.errors import UserError
 

@@ -6,8 +6,7 @@ import os
 import numpy as np
 
 from progan_tf.data.decode import read_picture
-from progan_tf.data.decoding import CACHE_BYTES
-from progan_tf.data.decoding import DecodingSource
+from progan_tf.data.decoding import CACHE_BYTES, DecodingSource
 from progan_tf.data.disk import file_size
 from progan_tf.data.sizes import sampled_resolution
 from progan_tf.data.unreadable import Unreadable

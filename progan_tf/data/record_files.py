@@ -17,13 +17,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from progan_tf.data.disk import file_size
-from progan_tf.data.disk import list_folder
-from progan_tf.data.disk import read_part
-from progan_tf.data.example import example_before_data
-from progan_tf.data.example import parse_example
-from progan_tf.data.source import MAX_RESOLUTION
-from progan_tf.data.source import MIN_RESOLUTION
+from progan_tf.data.disk import file_size, list_folder, read_part
+from progan_tf.data.example import example_before_data, parse_example
+from progan_tf.data.source import MAX_RESOLUTION, MIN_RESOLUTION
 from progan_tf.errors import UserError
 
 _FILE = re.compile(r"(.+)-r(\d\d)\.tfrecords", re.DOTALL)

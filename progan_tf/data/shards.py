@@ -8,9 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from progan_tf.data.disk import cannot_read
-from progan_tf.data.disk import file_size
-from progan_tf.data.disk import read_part
+from progan_tf.data.disk import cannot_read, file_size, read_part
 from progan_tf.errors import UserError
 from progan_tf.progress import progress
 

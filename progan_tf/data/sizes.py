@@ -5,8 +5,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from progan_tf.data.decode import read_size
-from progan_tf.data.source import MAX_RESOLUTION
-from progan_tf.data.source import MIN_RESOLUTION
+from progan_tf.data.source import MAX_RESOLUTION, MIN_RESOLUTION
 from progan_tf.errors import UserError
 
 # Large data sets are made as one: LSUN's millions of pictures, for example,

@@ -6,14 +6,15 @@ import os
 import numpy as np
 
 from progan_tf.data.decode import read_picture
-from progan_tf.data.decoding import CACHE_BYTES
-from progan_tf.data.decoding import DecodingSource
+from progan_tf.data.decoding import CACHE_BYTES, DecodingSource
 from progan_tf.data.example import parse_example
 from progan_tf.data.sizes import sampled_resolution
-from progan_tf.data.tfds_builder import feature_classes
-from progan_tf.data.tfds_builder import find_builder
-from progan_tf.data.tfds_builder import open_records
-from progan_tf.data.tfds_builder import prepare_builder
+from progan_tf.data.tfds_builder import (
+    feature_classes,
+    find_builder,
+    open_records,
+    prepare_builder,
+)
 from progan_tf.data.unreadable import Unreadable
 from progan_tf.errors import UserError
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from progan_tf.data.disk import read_rows
-from progan_tf.data.record_files import damaged
-from progan_tf.data.record_files import labels_file
-from progan_tf.data.record_files import open_levels
-from progan_tf.data.record_files import read_labels
-from progan_tf.data.record_files import record_pixels
-from progan_tf.data.source import Source
-from progan_tf.data.source import check_channels
-from progan_tf.data.source import check_resolution
+from progan_tf.data.record_files import (
+    damaged,
+    labels_file,
+    open_levels,
+    read_labels,
+    record_pixels,
+)
+from progan_tf.data.source import Source, check_channels, check_resolution
 
 
 class TFRecords(Source):

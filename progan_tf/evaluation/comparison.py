@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf import metrics
-from progan_tf.evaluation.reals import batch_size
-from progan_tf.evaluation.reals import cut
+from progan_tf.evaluation.reals import batch_size, cut
 
 
 class Result(NamedTuple):

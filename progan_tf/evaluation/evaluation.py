@@ -12,18 +12,16 @@ from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
-from progan_tf.evaluation.files import FOLDER
-from progan_tf.evaluation.files import kimg_in_names
-from progan_tf.evaluation.files import lines_of
+from progan_tf.evaluation.files import FOLDER, kimg_in_names, lines_of
 from progan_tf.evaluation.log import EvaluationLog
-from progan_tf.evaluation.reals import Reals
-from progan_tf.evaluation.reals import at_resolution
-from progan_tf.evaluation.statistics_cache import StatisticsCache
-from progan_tf.evaluation.statistics_cache import files_fingerprint
+from progan_tf.evaluation.reals import Reals, at_resolution
+from progan_tf.evaluation.statistics_cache import (
+    StatisticsCache,
+    files_fingerprint,
+)
 from progan_tf.evaluation.table import Table
 from progan_tf.files import writing
-from progan_tf.images import nearest_up
-from progan_tf.images import save_png
+from progan_tf.images import nearest_up, save_png
 from progan_tf.progress import progress
 
 # Bars between its rows would tear the table apart.

@@ -8,14 +8,15 @@ import pathlib
 import tempfile
 
 from progan_tf.errors import UserError
-from progan_tf.evaluation.files import METRICS_FILE
-from progan_tf.evaluation.files import PLOT_FILE
-from progan_tf.evaluation.files import about
-from progan_tf.evaluation.files import network_of
-from progan_tf.evaluation.files import read_lines
-from progan_tf.evaluation.files import usual_fields
-from progan_tf.files import write_text_atomically
-from progan_tf.files import writing
+from progan_tf.evaluation.files import (
+    METRICS_FILE,
+    PLOT_FILE,
+    about,
+    network_of,
+    read_lines,
+    usual_fields,
+)
+from progan_tf.files import write_text_atomically, writing
 
 
 class EvaluationLog:

@@ -7,8 +7,7 @@ import matplotlib.figure
 import matplotlib.lines
 import matplotlib.ticker
 
-from progan_tf.evaluation.files import about
-from progan_tf.evaluation.files import network_of
+from progan_tf.evaluation.files import about, network_of
 from progan_tf.files import write_atomically
 
 _TITLES = {

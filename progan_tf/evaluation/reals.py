@@ -4,14 +4,11 @@ import os
 
 import numpy as np
 
-from progan_tf.data import ShuffledOrder
-from progan_tf.data import check_resolution
-from progan_tf.data.order import mirror_flags
-from progan_tf.data.order import random_indices
+from progan_tf.data import ShuffledOrder, check_resolution
+from progan_tf.data.order import mirror_flags, random_indices
 from progan_tf.errors import UserError
 from progan_tf.evaluation import statistics_cache
-from progan_tf.images import box_down
-from progan_tf.images import nearest_up
+from progan_tf.images import box_down, nearest_up
 
 # Of the order of the reals, which are mirrored, and the labels of fakes.
 _SEED = 0

@@ -3,9 +3,11 @@
 import logging
 from typing import NamedTuple
 
-from progan_tf.checkpoint import checkpoints_of
-from progan_tf.checkpoint import images_seen_in
-from progan_tf.checkpoint import restore_generator
+from progan_tf.checkpoint import (
+    checkpoints_of,
+    images_seen_in,
+    restore_generator,
+)
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.networks import generator_of

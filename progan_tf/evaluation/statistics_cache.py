@@ -16,11 +16,9 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.tfds_builder import PREFIX
-from progan_tf.data.tfds_builder import find_builder
+from progan_tf.data.tfds_builder import PREFIX, find_builder
 from progan_tf.errors import UserError
-from progan_tf.files import replacing
-from progan_tf.files import writing
+from progan_tf.files import replacing, writing
 
 _ABOUT = "about"  # Name of the array that says what the others are.
 _log = logging.getLogger("progan_tf")

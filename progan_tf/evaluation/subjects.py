@@ -6,12 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from progan_tf import sampling
-from progan_tf.data import ShuffledOrder
-from progan_tf.data import open_source
+from progan_tf.data import ShuffledOrder, open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.errors import UserError
-from progan_tf.evaluation.reals import batch_size
-from progan_tf.evaluation.reals import cut
+from progan_tf.evaluation.reals import batch_size, cut
 
 _NOT_FINITE = "an image of the generator is not finite"
 _log = logging.getLogger("progan_tf")

@@ -9,16 +9,12 @@ from progan_tf.arithmetic import LOWEST_EVALUATED
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
-from progan_tf.evaluation.files import FOLDER
-from progan_tf.evaluation.files import lines_of
-from progan_tf.evaluation.files import lines_of_snapshot
+from progan_tf.evaluation.files import FOLDER, lines_of, lines_of_snapshot
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.statistics_cache import StatisticsCache
-from progan_tf.evaluation.subjects import Generated
-from progan_tf.evaluation.subjects import Subject
-from progan_tf.files import write_text_atomically
-from progan_tf.files import writing
+from progan_tf.evaluation.subjects import Generated, Subject
+from progan_tf.files import write_text_atomically, writing
 from progan_tf.keras_file import save_keras
 from progan_tf.training.console import kimg
 

@@ -15,19 +15,18 @@ import pathlib
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from progan_tf.errors import UserError
 from progan_tf.files import writing
-from progan_tf.generation.image_files import MANIFEST
-from progan_tf.generation.image_files import SeededImages
-from progan_tf.generation.manifest import occupied
-from progan_tf.generation.manifest import read_manifest
-from progan_tf.generation.manifest import write_manifest
+from progan_tf.generation.image_files import MANIFEST, SeededImages
+from progan_tf.generation.manifest import (
+    occupied,
+    read_manifest,
+    write_manifest,
+)
 from progan_tf.progress import progress
 
 # Between two notes of how far the file is: what a crash may cost.

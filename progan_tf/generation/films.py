@@ -16,8 +16,7 @@ from PIL import Image
 
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
-from progan_tf.images import make_grid
-from progan_tf.images import save_png
+from progan_tf.images import make_grid, save_png
 from progan_tf.progress import progress
 
 # Beyond it few players show a film.

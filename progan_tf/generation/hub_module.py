@@ -9,8 +9,7 @@ import zlib
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.sampling import one_hot
-from progan_tf.sampling import seeded_latents
+from progan_tf.sampling import one_hot, seeded_latents
 
 _SIGNATURES = ("default", "serving_default")
 _LABELS, _IMAGES = "labels", "default"

@@ -7,10 +7,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -19,14 +16,14 @@ from PIL import Image
 
 from progan_tf import sampling
 from progan_tf.errors import UserError
-from progan_tf.files import write_atomically
-from progan_tf.files import writing
-from progan_tf.generation.manifest import fingerprint
-from progan_tf.generation.manifest import occupied
-from progan_tf.generation.manifest import read_manifest
-from progan_tf.generation.manifest import write_manifest
-from progan_tf.images import make_grid
-from progan_tf.images import save_png
+from progan_tf.files import write_atomically, writing
+from progan_tf.generation.manifest import (
+    fingerprint,
+    occupied,
+    read_manifest,
+    write_manifest,
+)
+from progan_tf.images import make_grid, save_png
 from progan_tf.progress import progress
 
 # Endings of the files in a folder, of grids and of single files.

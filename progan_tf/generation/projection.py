@@ -13,12 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.images import to_float
-from progan_tf.images import to_uint8
+from progan_tf.images import to_float, to_uint8
 from progan_tf.layers import kernels_computed_once
-from progan_tf.sampling import images_of
-from progan_tf.sampling import input_sizes
-from progan_tf.sampling import one_hot
+from progan_tf.sampling import images_of, input_sizes, one_hot
 
 # Adam's decays. Gradients shrink by orders of magnitude on the way, and Adam
 # must forget the large ones: after 250 steps at 32x32 a second decay of 0.95

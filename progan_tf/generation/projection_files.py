@@ -11,21 +11,17 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.decode import EXTENSIONS
-from progan_tf.data.decode import KINDS
-from progan_tf.data.decode import read_picture
-from progan_tf.data.decode import read_size
+from progan_tf.data.decode import EXTENSIONS, KINDS, read_picture, read_size
 from progan_tf.errors import UserError
-from progan_tf.files import check_folder
-from progan_tf.files import write_atomically
-from progan_tf.files import write_text_atomically
-from progan_tf.files import writing
+from progan_tf.files import (
+    check_folder,
+    write_atomically,
+    write_text_atomically,
+    writing,
+)
 from progan_tf.generation import films
-from progan_tf.images import nearest_up
-from progan_tf.images import save_png
-from progan_tf.sampling import generate_images
-from progan_tf.sampling import labels_of
-from progan_tf.sampling import parse_seeds
+from progan_tf.images import nearest_up, save_png
+from progan_tf.sampling import generate_images, labels_of, parse_seeds
 
 _OWN = "seed:"
 _TARGET, _RESULT, _FILM = "target.png", "result.png", "search.gif"

@@ -8,8 +8,7 @@ import numpy as np
 from progan_tf import sampling
 from progan_tf.errors import UserError
 from progan_tf.generation import films
-from progan_tf.images import make_grid
-from progan_tf.images import nearest_up
+from progan_tf.images import make_grid, nearest_up
 
 # Latents of 512 numbers then take 2 GB while they are drawn.
 _MOST_LATENTS = 500_000

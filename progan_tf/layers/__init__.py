@@ -12,10 +12,8 @@ Stability, and Variation", ICLR 2018.
 from progan_tf.layers.base import kernels_computed_once
 from progan_tf.layers.convolution import EqualizedConv2D
 from progan_tf.layers.dense import EqualizedDense
-from progan_tf.layers.growth import FadeIn
-from progan_tf.layers.growth import NearestUpscale
-from progan_tf.layers.normalization import MinibatchStdDev
-from progan_tf.layers.normalization import PixelNormalization
+from progan_tf.layers.growth import FadeIn, NearestUpscale
+from progan_tf.layers.normalization import MinibatchStdDev, PixelNormalization
 
 __all__ = [
     "EqualizedConv2D",

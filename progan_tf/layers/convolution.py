@@ -4,8 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from progan_tf.layers.base import SQRT_2
-from progan_tf.layers.base import EqualizedLayer
+from progan_tf.layers.base import SQRT_2, EqualizedLayer
 
 _PACKAGE = "progan_tf"
 _CHANNELS_LAST = {"data_format": "channels_last"}

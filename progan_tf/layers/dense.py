@@ -5,8 +5,7 @@ import math
 import keras
 from keras import ops
 
-from progan_tf.layers.base import SQRT_2
-from progan_tf.layers.base import EqualizedLayer
+from progan_tf.layers.base import SQRT_2, EqualizedLayer
 
 _PACKAGE = "progan_tf"
 

@@ -13,27 +13,28 @@ seed alone, not on how they are cut into batches.
 """
 
 from progan_tf.metrics.batches import prefetched
-from progan_tf.metrics.features import Features
-from progan_tf.metrics.features import extract_features
-from progan_tf.metrics.features import feature_batches
-from progan_tf.metrics.frechet import frechet_distance
-from progan_tf.metrics.frechet import gaussian_statistics
-from progan_tf.metrics.kernel import KernelDistance
-from progan_tf.metrics.kernel import kernel_distance
+from progan_tf.metrics.features import (
+    Features,
+    extract_features,
+    feature_batches,
+)
+from progan_tf.metrics.frechet import frechet_distance, gaussian_statistics
+from progan_tf.metrics.kernel import KernelDistance, kernel_distance
 from progan_tf.metrics.load import load_features
-from progan_tf.metrics.manifold import PrecisionRecall
-from progan_tf.metrics.manifold import precision_recall
-from progan_tf.metrics.neighbours import Neighbours
-from progan_tf.metrics.neighbours import nearest_neighbours
-from progan_tf.metrics.neighbours import neighbours_grid
-from progan_tf.metrics.score import InceptionScore
-from progan_tf.metrics.score import inception_score
-from progan_tf.metrics.ssim import Similarity
-from progan_tf.metrics.ssim import ms_ssim
-from progan_tf.metrics.swd import SlicedDistance
-from progan_tf.metrics.swd import SlicedStatistics
-from progan_tf.metrics.swd import sliced_distance
-from progan_tf.metrics.swd import sliced_wasserstein
+from progan_tf.metrics.manifold import PrecisionRecall, precision_recall
+from progan_tf.metrics.neighbours import (
+    Neighbours,
+    nearest_neighbours,
+    neighbours_grid,
+)
+from progan_tf.metrics.score import InceptionScore, inception_score
+from progan_tf.metrics.ssim import Similarity, ms_ssim
+from progan_tf.metrics.swd import (
+    SlicedDistance,
+    SlicedStatistics,
+    sliced_distance,
+    sliced_wasserstein,
+)
 
 __all__ = [
     "Features",

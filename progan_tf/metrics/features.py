@@ -7,11 +7,13 @@ compare only with numbers from the same network.
 import numpy as np
 
 from progan_tf.errors import UserError
-from progan_tf.metrics.batches import as_rgb
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_images
-from progan_tf.metrics.batches import checked_batches
-from progan_tf.metrics.batches import regrouped
+from progan_tf.metrics.batches import (
+    as_rgb,
+    check_count,
+    check_images,
+    checked_batches,
+    regrouped,
+)
 
 # Where the Inception-2015-12-05 graph is published, this is its name.
 GRAPH_FILE = "classify_image_graph_def.pb"

@@ -6,10 +6,12 @@ features of the Inception-2015 graph it is the FID, and only there.
 
 import numpy as np
 
-from progan_tf.metrics.batches import as_batches
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_same_space
-from progan_tf.metrics.batches import regrouped
+from progan_tf.metrics.batches import (
+    as_batches,
+    check_count,
+    check_same_space,
+    regrouped,
+)
 
 # Rows that are summed up together, so that sums do not depend on the batches.
 _GROUP = 1024

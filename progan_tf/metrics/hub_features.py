@@ -6,8 +6,7 @@ import warnings
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.metrics.features import GRAPH_FILE
-from progan_tf.metrics.features import Features
+from progan_tf.metrics.features import GRAPH_FILE, Features
 
 # Signatures by which modules are called, the first that there is.
 _SIGNATURES = ("serving_default", "default", "image_feature_vector")

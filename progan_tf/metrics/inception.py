@@ -9,8 +9,7 @@ import tensorflow as tf
 from google.protobuf import message
 
 from progan_tf.errors import UserError
-from progan_tf.metrics.features import GRAPH_FILE
-from progan_tf.metrics.features import Features
+from progan_tf.metrics.features import GRAPH_FILE, Features
 
 # Of that graph: where pictures of 0 to 255 go in, of any size; features; and
 # the product with the weights of the classes.

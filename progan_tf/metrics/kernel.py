@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_same_space
+from progan_tf.metrics.batches import check_count, check_same_space
 
 
 class KernelDistance(NamedTuple):

@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_same_space
+from progan_tf.metrics.batches import check_count, check_same_space
 
 # Rows whose distances to all others are looked at together.
 _ROWS = 512

@@ -10,13 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from progan_tf.images import box_down
-from progan_tf.images import make_grid
-from progan_tf.metrics.batches import as_batches
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_images
-from progan_tf.metrics.batches import checked_batches
-from progan_tf.metrics.batches import regrouped
+from progan_tf.images import box_down, make_grid
+from progan_tf.metrics.batches import (
+    as_batches,
+    check_count,
+    check_images,
+    checked_batches,
+    regrouped,
+)
 from progan_tf.metrics.manifold import squared_distances
 
 # Reals that are compared together, so that results do not depend on batches.

@@ -9,10 +9,12 @@ import numpy as np
 
 from progan_tf.errors import UserError
 from progan_tf.images import box_down
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_images
-from progan_tf.metrics.batches import checked_batches
-from progan_tf.metrics.batches import in_threads
+from progan_tf.metrics.batches import (
+    check_count,
+    check_images,
+    checked_batches,
+    in_threads,
+)
 
 # Weights of the five scales, from the full size down (Wang et al. 2003,
 # section 3.2), and the constants of one scale (Wang et al. 2004).

@@ -15,15 +15,15 @@ import numpy as np
 
 from progan_tf.errors import UserError
 from progan_tf.files import writing
-from progan_tf.metrics.batches import as_batches
-from progan_tf.metrics.batches import as_rgb
-from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.batches import check_images
-from progan_tf.metrics.batches import in_threads
+from progan_tf.metrics.batches import (
+    as_batches,
+    as_rgb,
+    check_count,
+    check_images,
+    in_threads,
+)
 from progan_tf.metrics.laplacian import laplacian_pyramid
-from progan_tf.metrics.projections import PATCH
-from progan_tf.metrics.projections import run_edges
-from progan_tf.metrics.projections import sorted_projections
+from progan_tf.metrics.projections import PATCH, run_edges, sorted_projections
 
 _SMALLEST = 16  # Where the pyramid ends.
 _PATCHES = 128  # From each picture, at each size.

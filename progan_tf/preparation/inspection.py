@@ -8,18 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from progan_tf.arithmetic import resolutions
-from progan_tf.data import Compact
-from progan_tf.data import Source
-from progan_tf.data import TFRecords
-from progan_tf.data.compact_files import About
-from progan_tf.data.compact_files import is_compact
+from progan_tf.data import Compact, Source, TFRecords
+from progan_tf.data.compact_files import About, is_compact
 from progan_tf.data.pyramid import pyramid
 from progan_tf.data.record_files import has_records
 from progan_tf.errors import UserError
-from progan_tf.images import grid_shape
-from progan_tf.images import make_grid
-from progan_tf.images import nearest_up
-from progan_tf.images import save_png
+from progan_tf.images import grid_shape, make_grid, nearest_up, save_png
 from progan_tf.progress import progress
 
 # Small pictures are enlarged until one sees them without a lens; of large

@@ -6,28 +6,25 @@ import itertools
 import logging
 import os
 import pathlib
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from progan_tf.data import Compact
-from progan_tf.data import Folder
-from progan_tf.data import Source
-from progan_tf.data import check_resolution
-from progan_tf.data import open_source
+from progan_tf.data import (
+    Compact,
+    Folder,
+    Source,
+    check_resolution,
+    open_source,
+)
 from progan_tf.data.arrays import Arrays
 from progan_tf.data.celeba import CelebA
 from progan_tf.data.compact_files import is_compact
 from progan_tf.data.lsun import Lsun
 from progan_tf.data.tfds import TFDS
 from progan_tf.errors import UserError
-from progan_tf.preparation.place import check_space
-from progan_tf.preparation.place import is_prepared
-from progan_tf.preparation.place import place_for
-from progan_tf.preparation.writers import SetWriter
-from progan_tf.preparation.writers import open_writer
+from progan_tf.preparation.place import check_space, is_prepared, place_for
+from progan_tf.preparation.writers import SetWriter, open_writer
 from progan_tf.progress import progress
 
 # A task of the threads is about so many bytes of pictures: enough that

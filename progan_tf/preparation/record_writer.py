@@ -9,9 +9,11 @@ import numpy as np
 
 from progan_tf.data.example import example_before_data
 from progan_tf.data.pyramid import pyramid
-from progan_tf.data.record_files import LABELS_TOGETHER
-from progan_tf.data.record_files import labels_file
-from progan_tf.data.record_files import record_file
+from progan_tf.data.record_files import (
+    LABELS_TOGETHER,
+    labels_file,
+    record_file,
+)
 from progan_tf.preparation.set_writer import SetWriter
 
 

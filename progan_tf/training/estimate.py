@@ -5,8 +5,7 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from progan_tf.arithmetic import DISCRIMINATOR_PASSES
-from progan_tf.arithmetic import GENERATOR_PASSES
+from progan_tf.arithmetic import DISCRIMINATOR_PASSES, GENERATOR_PASSES
 
 
 class TimeEstimate:

@@ -9,14 +9,11 @@ import shutil
 import tensorflow as tf
 
 from progan_tf.checkpoint import Checkpoints
-from progan_tf.config import TrainConfig
-from progan_tf.config import resolve
+from progan_tf.config import TrainConfig, resolve
 from progan_tf.config.settings import merged
-from progan_tf.data import check_resolution
-from progan_tf.data import open_source
+from progan_tf.data import check_resolution, open_source
 from progan_tf.errors import UserError
-from progan_tf.files import write_text_atomically
-from progan_tf.files import writing
+from progan_tf.files import write_text_atomically, writing
 from progan_tf.training import devices
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids

@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from progan_tf.data import check_resolution
-from progan_tf.data import open_source
+from progan_tf.data import check_resolution, open_source
 
 
 def open_data(config):

@@ -5,10 +5,8 @@ import os
 import pathlib
 import shutil
 
-from progan_tf.checkpoint import images_seen_in
-from progan_tf.checkpoint import latest_checkpoint
-from progan_tf.config import CONFIG_FILE
-from progan_tf.config import load_config
+from progan_tf.checkpoint import images_seen_in, latest_checkpoint
+from progan_tf.config import CONFIG_FILE, load_config
 from progan_tf.config.resume import check_resumable
 from progan_tf.errors import UserError
 from progan_tf.files import only_writer

@@ -7,13 +7,14 @@ import pathlib
 import numpy as np
 import tensorflow as tf
 
-from progan_tf.files import write_text_atomically
-from progan_tf.files import writing
-from progan_tf.images import box_down
-from progan_tf.images import grid_shape
-from progan_tf.images import make_grid
-from progan_tf.images import nearest_up
-from progan_tf.images import save_png
+from progan_tf.files import write_text_atomically, writing
+from progan_tf.images import (
+    box_down,
+    grid_shape,
+    make_grid,
+    nearest_up,
+    save_png,
+)
 
 # Cells of a grid are enlarged to this many pixels, to be seen without a lens.
 _CELL = 64

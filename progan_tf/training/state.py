@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from progan_tf.networks import discriminator_of
-from progan_tf.networks import generator_of
+from progan_tf.networks import discriminator_of, generator_of
 from progan_tf.training.activations import lean_leaky_relu
 from progan_tf.training.optimizer import FusedAdam
 

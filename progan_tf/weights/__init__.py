@@ -6,12 +6,9 @@ program a file is of. Whatever a file holds, nothing in it is executed.
 
 import os
 
-from progan_tf.weights.gan_zoo import gan_zoo_states
-from progan_tf.weights.gan_zoo import read_gan_zoo
-from progan_tf.weights.official import official_variables
-from progan_tf.weights.official import read_official
-from progan_tf.weights.published import PublishedGAN
-from progan_tf.weights.published import PublishedInfo
+from progan_tf.weights.gan_zoo import gan_zoo_states, read_gan_zoo
+from progan_tf.weights.official import official_variables, read_official
+from progan_tf.weights.published import PublishedGAN, PublishedInfo
 from progan_tf.weights.runs import read_run
 from progan_tf.weights.torch_files import is_torch_file
 

@@ -8,16 +8,21 @@ import os
 
 from progan_tf import arithmetic
 from progan_tf.errors import UserError
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
-from progan_tf.weights.gan_zoo_tensors import discriminator_tensors
-from progan_tf.weights.gan_zoo_tensors import generator_tensors
-from progan_tf.weights.published import PublishedGAN
-from progan_tf.weights.published import PublishedInfo
-from progan_tf.weights.published import set_level_of_detail
-from progan_tf.weights.tensors import assign_all
-from progan_tf.weights.tensors import check_size
-from progan_tf.weights.tensors import feature_map_settings
+from progan_tf.networks import Discriminator, Generator
+from progan_tf.weights.gan_zoo_tensors import (
+    discriminator_tensors,
+    generator_tensors,
+)
+from progan_tf.weights.published import (
+    PublishedGAN,
+    PublishedInfo,
+    set_level_of_detail,
+)
+from progan_tf.weights.tensors import (
+    assign_all,
+    check_size,
+    feature_map_settings,
+)
 from progan_tf.weights.torch_files import read_torch_file
 
 LICENCE = (

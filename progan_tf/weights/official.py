@@ -4,22 +4,28 @@ import os
 
 from progan_tf import arithmetic
 from progan_tf.errors import UserError
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
-from progan_tf.weights.official_options import discriminator_arguments
-from progan_tf.weights.official_options import generator_arguments
-from progan_tf.weights.official_tensors import discriminator_tensors
-from progan_tf.weights.official_tensors import generator_tensors
-from progan_tf.weights.published import PublishedGAN
-from progan_tf.weights.published import PublishedInfo
-from progan_tf.weights.published import set_level_of_detail
-from progan_tf.weights.tensors import assign_all
-from progan_tf.weights.tensors import check_size
-from progan_tf.weights.unpickle import DAMAGE
-from progan_tf.weights.unpickle import NUMPY_NAMES
-from progan_tf.weights.unpickle import Call
-from progan_tf.weights.unpickle import numpy_array
-from progan_tf.weights.unpickle import read_pickle
+from progan_tf.networks import Discriminator, Generator
+from progan_tf.weights.official_options import (
+    discriminator_arguments,
+    generator_arguments,
+)
+from progan_tf.weights.official_tensors import (
+    discriminator_tensors,
+    generator_tensors,
+)
+from progan_tf.weights.published import (
+    PublishedGAN,
+    PublishedInfo,
+    set_level_of_detail,
+)
+from progan_tf.weights.tensors import assign_all, check_size
+from progan_tf.weights.unpickle import (
+    DAMAGE,
+    NUMPY_NAMES,
+    Call,
+    numpy_array,
+    read_pickle,
+)
 
 LICENCE = (
     "CC BY-NC 4.0 if the authors of the paper published it: no commercial "

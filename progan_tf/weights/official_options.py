@@ -5,9 +5,7 @@ import math
 from progan_tf import arithmetic
 from progan_tf.errors import UserError
 from progan_tf.weights.tensors import feature_map_settings
-from progan_tf.weights.unpickle import DAMAGE
-from progan_tf.weights.unpickle import Call
-from progan_tf.weights.unpickle import numpy_array
+from progan_tf.weights.unpickle import DAMAGE, Call, numpy_array
 
 # What our networks always do.
 _FIXED = ("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu")

@@ -6,8 +6,7 @@ import math
 import keras
 
 from progan_tf.errors import UserError
-from progan_tf.networks import Discriminator
-from progan_tf.networks import Generator
+from progan_tf.networks import Discriminator, Generator
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,16 +4,18 @@ import dataclasses
 import pathlib
 import re
 
-from progan_tf.checkpoint import images_seen_in
-from progan_tf.checkpoint import latest_checkpoint
-from progan_tf.checkpoint import restore_networks
-from progan_tf.config import NETWORK_SETTINGS
-from progan_tf.config import load_config
-from progan_tf.networks import discriminator_of
-from progan_tf.networks import generator_of
-from progan_tf.weights.published import PublishedGAN
-from progan_tf.weights.published import PublishedInfo
-from progan_tf.weights.published import set_level_of_detail
+from progan_tf.checkpoint import (
+    images_seen_in,
+    latest_checkpoint,
+    restore_networks,
+)
+from progan_tf.config import NETWORK_SETTINGS, load_config
+from progan_tf.networks import discriminator_of, generator_of
+from progan_tf.weights.published import (
+    PublishedGAN,
+    PublishedInfo,
+    set_level_of_detail,
+)
 
 # What a run with weights from elsewhere says of them.
 ORIGIN_FILE = "weights.txt"
