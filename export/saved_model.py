@@ -14,6 +14,7 @@ from progan_tf.export.formats import check_request, is_archive
 from progan_tf.export.module import IMAGES, GeneratorModule
 from progan_tf.export.precision import in_precision
 from progan_tf.files import writing
+from progan_tf.text import first_line
 
 
 def export_saved_model(
@@ -99,7 +100,7 @@ def _save(module, folder):
         )
     except tf.errors.OpError as error:
         # Of a full disk TensorFlow tells in errors of its own.
-        raise OSError(str(error).splitlines()[0]) from error
+        raise OSError(first_line(error)) from error
 
 
 def _packed(folder, archive):

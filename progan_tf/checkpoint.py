@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import pathlib
-import re
 
 import tensorflow as tf
 
@@ -19,6 +18,7 @@ from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.keras_file import load_keras, save_keras
 from progan_tf.networks import generator_of
+from progan_tf.text import first_line
 
 _FOLDER = "checkpoints"
 _log = logging.getLogger("progan_tf")
@@ -87,8 +87,8 @@ class Checkpoints:
             kept = self._manager.latest_checkpoint
             raise UserError(
                 f"cannot write a checkpoint to {self._folder}: "
-                f"{_reason(error)}; free some space and run the same command "
-                f"again: it goes on from {kept or 'the beginning'}"
+                f"{first_line(error)}; free some space and run the same "
+                f"command again: it goes on from {kept or 'the beginning'}"
             ) from error
 
     def restore(self):
@@ -108,7 +108,7 @@ class Checkpoints:
                 self._checkpoint.restore(path).assert_consumed()
                 return True
             except UNREADABLE as error:
-                reason = _reason(error)
+                reason = first_line(error)
                 _log.warning("cannot read checkpoint %s: %s", path, reason)
         if paths:
             raise UserError(
@@ -266,11 +266,5 @@ def _reading(checkpoint):
         yield
     except UNREADABLE as error:
         raise UserError(
-            f"cannot read checkpoint {checkpoint}: {_reason(error)}"
+            f"cannot read checkpoint {checkpoint}: {first_line(error)}"
         ) from error
-
-
-def _reason(error):
-    """The first line of an error's message, without TensorFlow's frills."""
-    line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return re.sub(r"\{\{function_node .*?\}\} | \[Op:\w+\]", "", line)

@@ -1,7 +1,6 @@
 """Writing files so that a reader never sees half of one."""
 
 import contextlib
-import fcntl
 import os
 import pathlib
 import threading
@@ -75,34 +74,68 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 @contextlib.contextmanager
-def only_writer(folder: str | os.PathLike) -> Iterator[None]:
-    """Keeps a folder to this process while it writes there.
+def only_writer(
+    path: str | os.PathLike, beside: bool = False, wait: bool = False
+) -> Iterator[None]:
+    """Keeps a folder or a file to this process while it writes there.
 
-    The lock is on the folder itself, leaves no file, and ends with the
-    process, whatever ends that.
+    The lock is on a hidden file, `.lock` in the folder or `.NAME.lock` beside
+    what has that name. The system holds it, so it ends with the process,
+    whatever ends that; the file is removed, and does no harm where a kill left
+    it. On network file systems that have no locks nothing is kept.
 
     Args:
-        folder: the folder, which is made if need be.
+        path: the folder, which is made if need be. With `beside` a file or
+            folder that need not exist, unlike the folder that it is in.
+        beside: keep what has this name, not the inside of a folder.
+        wait: until other processes have done with it.
 
     Raises:
         UserError: another process has it, or it cannot be made.
     """
-    with writing(folder):
-        os.makedirs(folder, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
+    path = pathlib.Path(path)
+    with writing(path):
+        if beside:
+            file = path.with_name(f".{path.name}.lock")
+        else:
+            file = path / ".lock"
+            path.mkdir(parents=True, exist_ok=True)
+        descriptor = _locked(file, wait)
+    if descriptor is None:
+        raise UserError(
+            f"another command is writing {path}; wait for it or choose "
+            "another place"
+        )
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"another command is writing {folder}; wait for it or choose "
-                "another folder"
-            ) from error
-        except OSError:
-            pass  # Some network file systems have no locks.
         yield
     finally:
+        # While it is held, because afterwards it may be another's. On Windows
+        # it stays.
+        with contextlib.suppress(OSError):
+            file.unlink()
         os.close(descriptor)
+
+
+def _locked(file: pathlib.Path, wait: bool) -> int | None:
+    """A descriptor that holds a file's lock; None where another one does."""
+    # Here, because --help need not wait for it.
+    import filelock
+
+    while True:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            held = filelock.lock_descriptor(descriptor, blocking=wait)
+        except OSError:
+            return descriptor  # There are no locks.
+        except BaseException:
+            os.close(descriptor)
+            raise
+        # Its last holder may have removed it before it was locked here.
+        if held and os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
+        if not held:
+            return None
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:

@@ -6,6 +6,7 @@ import keras
 
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
+from progan_tf.text import first_line
 
 
 def save_keras(model, path):
@@ -40,9 +41,8 @@ def load_keras(path, resolution=None):
         generator = keras.saving.load_model(path, compile=False)
     except Exception as error:
         # Of any kind: Keras meets whatever a broken file holds.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UserError(
-            f"cannot read {path} as a Keras model: {reason}"
+            f"cannot read {path} as a Keras model: {first_line(error)}"
         ) from error
     if not _is_generator(generator):
         raise UserError(

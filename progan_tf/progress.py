@@ -1,12 +1,13 @@
 """Showing how far long work is, on a terminal and where there is none."""
 
-import datetime
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
 import tqdm
+
+from progan_tf.text import duration
 
 Item = TypeVar("Item")
 
@@ -49,7 +50,7 @@ def progress(
         if count and now - said >= _SECONDS:
             said = now
             rate = count / (now - start)
-            left = datetime.timedelta(seconds=round((total - count) / rate))
+            left = duration((total - count) / rate)
             print(
                 f"{action} {count:,} of {total:,} {unit}s  "
                 f"{rate:,.4g} {unit}s/s  {left} left",

@@ -10,8 +10,9 @@ from progan_tf.config import check_shared_evenly
 from progan_tf.config.report import notices
 from progan_tf.errors import UserError
 from progan_tf.evaluation.training import TrainingEvaluation
+from progan_tf.text import duration
 from progan_tf.training import devices
-from progan_tf.training.console import Progress, duration, first_words
+from progan_tf.training.console import Progress, first_words
 from progan_tf.training.estimate import TimeEstimate
 from progan_tf.training.failures import not_finite, too_large
 from progan_tf.training.feed import Feed, cadences

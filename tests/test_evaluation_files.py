@@ -13,7 +13,6 @@ from progan_tf.data import Cats
 from progan_tf.errors import UserError
 from progan_tf.evaluation.comparison import Result
 from progan_tf.evaluation.files import (
-    kimg_in_names,
     lines_of,
     newest_metrics,
     read_lines,
@@ -85,11 +84,6 @@ def test_numbers_of_two_networks_are_apart(tmp_path):
         "evaluation/swd_16_16x16_32",
         "evaluation/swd_avg_16x16_32",
     ]
-
-
-def test_numbers_in_names():
-    assert kimg_in_names(40_000) == "000040"
-    assert kimg_in_names(40_016) == "000040.016"
 
 
 def test_newer_lines_replace_older_ones_about_the_same(tmp_path):

@@ -27,7 +27,7 @@ def test_a_second_trainer_is_refused(tmp_path, strategy):
     with only_writer(tmp_path / "run"):
         with pytest.raises(UserError, match="another command is writing"):
             Trainer(config, strategy).train()
-        assert not list((tmp_path / "run").iterdir())
+    assert not list((tmp_path / "run").iterdir())
     assert Trainer(config, strategy).train()
     # What was trained is free again, also for one that was refused.
     assert Trainer(config, strategy).train()

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from progan_tf.errors import UserError
-from progan_tf.training.console import Progress, duration
+from progan_tf.training.console import Progress
 from progan_tf.training.feed import Call
 from progan_tf.training.run_log import Averages, RunLog
 
@@ -111,11 +111,3 @@ def test_other_workers_say_nothing(capsys):
     progress.tick(VALUES, 1)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0:00:00"), (725, "0:12:05"), (273_600, "3 days, 4:00:00")],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text

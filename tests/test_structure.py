@@ -29,6 +29,7 @@ COMMANDS = {
 # From the bottom up. A package, such as data, is one entry.
 TIERS = (
     {"errors"},
+    {"text"},
     {"arithmetic", "command", "files", "progress", "variants"},
     {"checkpoint_list", "keras_file", "schedule"},
     {"config", "images", "layers"},
@@ -61,6 +62,7 @@ PURE = (
     "preparation.inspection",
     "progress",
     "schedule",
+    "text",
     "train",
     "walk",
 )

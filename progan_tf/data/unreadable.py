@@ -5,6 +5,7 @@ import logging
 from PIL import UnidentifiedImageError
 
 from progan_tf.errors import UserError
+from progan_tf.text import first_line
 
 # A few broken files in a large folder are usual and harmless; more mean
 # that the folder is not what the user thinks it is.
@@ -69,6 +70,4 @@ def _reason(error: Exception) -> str:
     """Says in one line, without the path, what is wrong with a file."""
     if isinstance(error, UnidentifiedImageError):
         return "not a picture of a known kind"
-    # The system's errors repeat the path in their text, not in `strerror`.
-    text = getattr(error, "strerror", None) or str(error)
-    return " ".join(text.split()) or type(error).__name__
+    return first_line(error)

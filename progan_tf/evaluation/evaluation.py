@@ -12,7 +12,7 @@ from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
-from progan_tf.evaluation.files import FOLDER, kimg_in_names, lines_of
+from progan_tf.evaluation.files import FOLDER, lines_of
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals, at_resolution
 from progan_tf.evaluation.statistics_cache import (
@@ -23,6 +23,7 @@ from progan_tf.evaluation.table import Table
 from progan_tf.files import writing
 from progan_tf.images import nearest_up, save_png
 from progan_tf.progress import progress
+from progan_tf.text import kimg_in_names
 
 # Bars between its rows would tear the table apart.
 _progress = functools.partial(progress, leave=False)

@@ -95,12 +95,6 @@ def about(line, without=()):
     return tuple((name, line[name]) for name in sorted(names))
 
 
-def kimg_in_names(images_seen):
-    """Thousands of images as sample grids name them: 000040 or 000040.016."""
-    whole, rest = divmod(images_seen, 1000)
-    return f"{whole:06d}" + (f".{rest:03d}" if rest else "")
-
-
 def network_of(line):
     """The short name of a line's features module; "" where it has none."""
     return pathlib.PurePath(line.get("features") or "").name

@@ -1,9 +1,6 @@
 """What evaluations leave behind: metrics.jsonl, TensorBoard and a plot."""
 
-import contextlib
-import fcntl
 import json
-import os
 import pathlib
 import tempfile
 
@@ -16,7 +13,8 @@ from progan_tf.evaluation.files import (
     read_lines,
     usual_fields,
 )
-from progan_tf.files import write_text_atomically, writing
+from progan_tf.files import only_writer, write_text_atomically, writing
+from progan_tf.text import first_line
 
 
 class EvaluationLog:
@@ -46,12 +44,13 @@ class EvaluationLog:
         with writing(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
         new = {about(line): line for line in lines}
+        file = self._folder / METRICS_FILE
         # Another evaluation may be writing there, or the training itself.
-        with _alone_in(self._folder):
+        with only_writer(file, beside=True, wait=True):
             old = {about(line): line for line in read_lines(self._folder)}
             together = sorted((old | new).values(), key=_order)
             text = "".join(json.dumps(line) + "\n" for line in together)
-            write_text_atomically(self._folder / METRICS_FILE, text)
+            write_text_atomically(file, text)
         if self._tensorboard:
             # TensorBoard would show twice what was found once more.
             fresh = [x for key, x in new.items() if old.get(key) != x]
@@ -99,10 +98,9 @@ class EvaluationLog:
                             tf.summary.scalar(f"evaluation/{name}_{of}", value)
             self._writer.flush()
         except tf.errors.OpError as error:
-            reason = error.message.strip().partition("\n")[0]
             raise UserError(
-                f"cannot write {self._tensorboard}: {reason}; free some space "
-                "or choose another place"
+                f"cannot write {self._tensorboard}: {first_line(error)}; free "
+                "some space or choose another place"
             ) from error
 
     def _unusual(self, line):
@@ -113,19 +111,6 @@ class EvaluationLog:
             for name in ("data", "mirror", "seed")
             if line[name] != usual[name]
         )
-
-
-@contextlib.contextmanager
-def _alone_in(folder):
-    """Waits until no other process changes a folder's file; ends with ours."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Some network file systems have no locks.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _order(line):

@@ -16,7 +16,7 @@ from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.subjects import Generated, Subject
 from progan_tf.files import write_text_atomically, writing
 from progan_tf.keras_file import save_keras
-from progan_tf.training.console import kimg
+from progan_tf.text import kimg
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"
 _METRICS = ("swd", "ms_ssim")

@@ -6,7 +6,6 @@ that an interrupted one goes on there.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import math
@@ -19,8 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from progan_tf.errors import UserError
-from progan_tf.files import writing
+from progan_tf.files import only_writer, writing
 from progan_tf.generation.image_files import MANIFEST, SeededImages
 from progan_tf.generation.manifest import (
     occupied,
@@ -121,11 +119,10 @@ class _ArrayFile:
             there = there or self._partial.exists()
         if there and not overwrite:
             raise occupied(self._path, self._found, self._request)
-        with writing(self._path):
-            # Not emptied: another process may be writing it.
+        with only_writer(self._path, beside=True), writing(self._path):
+            # Not emptied, because it goes on where it was.
             descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT, 0o666)
             with open(descriptor, "r+b") as self._file:
-                self._lock()
                 if os.fstat(descriptor).st_size < self._end(self._done):
                     self._done, self._crc = 0, zlib.crc32(self._header)
                 yield self._done
@@ -145,17 +142,6 @@ class _ArrayFile:
                 noted = time.monotonic()
         self._complete()
         os.replace(self._partial, self._path)
-
-    def _lock(self) -> None:
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise UserError(
-                f"another command is writing {self._path}; wait for it or "
-                "choose another file"
-            ) from error
-        except OSError:
-            pass  # Some network file systems have no locks.
 
     def _save(self) -> None:
         """Note what is written once it has reached the disk."""

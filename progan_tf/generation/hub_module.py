@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.sampling import one_hot, seeded_latents
+from progan_tf.text import first_line
 
 _SIGNATURES = ("default", "serving_default")
 _LABELS, _IMAGES = "labels", "default"
@@ -77,7 +78,7 @@ class ModuleGenerator:
             images = (self(inputs).numpy() + 1) / 2
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise UserError(
-                f"{name} makes no image: {_reason(error)}"
+                f"{name} makes no image: {first_line(error)}"
             ) from error
         shape = images.shape
         if len(shape) != 4 or shape[0] != 1 or shape[-1] not in (1, 3):
@@ -138,7 +139,7 @@ def _load(folder, name):
         # Of any kind: it meets whatever a broken module holds.
         raise UserError(
             f"cannot read {name} as a TF-Hub module or SavedModel: "
-            f"{_reason(error)}"
+            f"{first_line(error)}"
         ) from error
 
 
@@ -180,11 +181,6 @@ def _is_rows(spec):
 def _text(specs):
     """Names and shapes of a signature's inputs or outputs."""
     return ", ".join(f"{name} {spec.shape}" for name, spec in specs.items())
-
-
-def _reason(error):
-    """The first line of an error's message, without a stack trace."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _digest(folder):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.metrics.features import GRAPH_FILE, Features
+from progan_tf.text import first_line
 
 # Signatures by which modules are called, the first that there is.
 _SIGNATURES = ("serving_default", "default", "image_feature_vector")
@@ -95,10 +96,9 @@ def _resolved(source):
 
 
 def _not_loaded(source, error):
-    reason = str(error).strip().partition("\n")[0]
     return UserError(
-        f"cannot load features from {source}: {reason}; expected the folder "
-        "of a SavedModel or the address of a TF-Hub module"
+        f"cannot load features from {source}: {first_line(error)}; "
+        "expected the folder of a SavedModel or the address of a TF-Hub module"
     )
 
 

@@ -1,9 +1,10 @@
 """What a run says on the screen: a bar or lines, its first words, numbers."""
 
-import datetime
 import sys
 
 import tqdm
+
+from progan_tf.text import duration, kimg
 
 
 class Progress:
@@ -105,13 +106,3 @@ def _losses(values):
     """The losses out of a dict of metrics, as text."""
     d_loss, g_loss = values["discriminator_loss"], values["generator_loss"]
     return f"D {d_loss:.3f}  G {g_loss:.3f}"
-
-
-def kimg(images):
-    """Thousands of images as text: 12,000.0, and 0.128 for few."""
-    return f"{images / 1000:,.{1 if images >= 1000 else 3}f}"
-
-
-def duration(seconds):
-    """Seconds as text such as 0:12:05 or 3 days, 4:00:00."""
-    return str(datetime.timedelta(seconds=round(seconds)))

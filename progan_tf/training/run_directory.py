@@ -32,18 +32,21 @@ def own_run_directory(run_dir, images_seen):
     """
     folder = pathlib.Path(run_dir)
     was_there = folder.exists()
-    with only_writer(folder):
-        before = set(os.listdir(folder))
-        try:
-            yield
-        except UserError:
-            if not images_seen():
-                for name in set(_BEGINNINGS) - before:
-                    _remove(folder / name)
-                if not was_there:
-                    with contextlib.suppress(OSError):
-                        folder.rmdir()
-            raise
+    try:
+        with only_writer(folder):
+            before = set(os.listdir(folder))
+            try:
+                yield
+            except UserError:
+                if not images_seen():
+                    for name in set(_BEGINNINGS) - before:
+                        _remove(folder / name)
+                raise
+    except UserError:
+        if not was_there:
+            with contextlib.suppress(OSError):
+                folder.rmdir()  # Where nothing is left in it.
+        raise
 
 
 def open_run_directory(config, write):

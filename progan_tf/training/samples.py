@@ -5,6 +5,7 @@ import numpy as np
 from progan_tf.data import ShuffledOrder
 from progan_tf.images import nearest_up
 from progan_tf.sampling import generate_images
+from progan_tf.text import kimg_in_names
 
 
 class SampleGrids:
@@ -69,7 +70,6 @@ class SampleGrids:
         seeds = config.seed + np.arange(self._log.cells)
         images = generate_images(generator, seeds, self._labels)
         images = nearest_up(images, config.resolution // images.shape[1])
-        kimg = f"{images_seen // 1000:06d}"
-        if config.sample_kimg % 1:  # Grids may come more often than a kimg.
-            kimg = f"{images_seen / 1000:010.3f}"
+        # Grids that may come more often than a kimg have names of one form.
+        kimg = kimg_in_names(images_seen, exact=config.sample_kimg % 1 > 0)
         self._log.write_grid("fakes", f"fakes-{kimg}", images, images_seen)

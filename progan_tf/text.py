@@ -1,0 +1,44 @@
+"""How numbers, times and errors are said, in messages and in file names."""
+
+import datetime
+import re
+
+# What TensorFlow adds to a message: where in its graph it was.
+_FRILLS = re.compile(r"\{\{function_node .*?\}\} ?| ?\[Op:\w+\]")
+
+
+def kimg(images: float) -> str:
+    """Thousands of images: 12,000.0, and 0.128 for few."""
+    return f"{images / 1000:,.{1 if images >= 1000 else 3}f}"
+
+
+def kimg_in_names(images: int, exact: bool = False) -> str:
+    """Thousands of images in the names of a run's files, for all alike.
+
+    Args:
+        images: that were seen.
+        exact: write the thousandths even if they are zero, so that names
+            that mostly have some are in order.
+
+    Returns:
+        Such as 000040 for 40,000 images and 000040.016 for 40,016.
+    """
+    whole, rest = divmod(images, 1000)
+    return f"{whole:06d}" + (f".{rest:03d}" if rest or exact else "")
+
+
+def duration(seconds: float) -> str:
+    """A time such as 0:12:05 or 3 days, 4:00:00."""
+    return str(datetime.timedelta(seconds=round(seconds)))
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says, in one line.
+
+    Without the path that the system's errors repeat, without what TensorFlow
+    adds to its own, and without the lines after the first, which are of that
+    library's inside.
+    """
+    text = getattr(error, "strerror", None) or str(error)
+    lines = _FRILLS.sub("", text).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

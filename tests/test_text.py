@@ -1,0 +1,48 @@
+"""Numbers, times and errors as text."""
+
+import errno
+
+import pytest
+
+from progan_tf.text import duration, first_line, kimg, kimg_in_names
+
+
+def test_thousands_of_images():
+    assert kimg(12_000_000) == "12,000.0"
+    assert kimg(40_016) == "40.0"
+    assert kimg(128) == "0.128"
+
+
+def test_all_files_of_one_moment_have_one_name():
+    assert kimg_in_names(0) == "000000"
+    assert kimg_in_names(40_000) == "000040"
+    assert kimg_in_names(40_016) == "000040.016"
+    assert kimg_in_names(40_000, exact=True) == "000040.000"
+    exact = [kimg_in_names(images, exact=True) for images in range(0, 9000, 16)]
+    assert exact == sorted(exact)
+
+
+def test_times():
+    assert duration(0.4) == "0:00:00"
+    assert duration(724.6) == "0:12:05"
+    assert duration(3 * 86400 + 4 * 3600) == "3 days, 4:00:00"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("one\ntwo"), "one"),
+        (ValueError("\n  one  \n"), "one"),
+        (ValueError(), "ValueError"),
+        (OSError(errno.ENOSPC, "No space left", "x/y"), "No space left"),
+        (
+            RuntimeError(
+                "{{function_node __wrapped__Save_device_/job:a}} x/y; No space "
+                "left [Op:SaveV2] name: "
+            ),
+            "x/y; No space left name:",
+        ),
+    ],
+)
+def test_errors_in_one_line(error, said):
+    assert first_line(error) == said
