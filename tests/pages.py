@@ -1,0 +1,58 @@
+"""The Markdown pages of the project, and the command lines in them."""
+
+import pathlib
+import re
+import shlex
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+PAGES = [
+    README,
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
+
+
+def name_of(path):
+    """The path as it is written in the project, such as docs/use.md."""
+    return path.relative_to(ROOT).as_posix()
+
+
+def fenced_blocks(text, language=r"\w*"):
+    """The contents of a page's fenced blocks, in one language or in any."""
+    pattern = rf"^```{language}\n(.*?)^```$"
+    return re.findall(pattern, text, re.MULTILINE | re.DOTALL)
+
+
+def prose(text):
+    """A page without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+
+
+def inline_code(text):
+    """The code spans of a page's prose, each on one line."""
+    spans = re.findall(r"`([^`]+)`", prose(text))
+    return [" ".join(span.split()) for span in spans]
+
+
+def command_lines(text):
+    """Every command of a page as a list of words.
+
+    Of fenced shell blocks and of code spans that begin with `python`;
+    comments, continued lines, `&&` and variables before a command are
+    resolved as a shell would.
+    """
+    blocks = fenced_blocks(text, "bash")
+    spans = [s for s in inline_code(text) if s.startswith("python ")]
+    lines = "\n".join(blocks + spans).replace("\\\n", " ").splitlines()
+    commands = []
+    for line in lines:
+        words = [*shlex.split(line, comments=True), "&&"]
+        while words:
+            end = words.index("&&")
+            command, words = words[:end], words[end + 1 :]
+            while command and re.match(r"[A-Z_]+=", command[0]):
+                del command[0]
+            if command:
+                commands.append(command)
+    return commands
