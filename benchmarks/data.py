@@ -182,7 +182,7 @@ def print_memory(folder, count):
 
 
 def make_records(folder, form, count):
-    """Prepare a number of cats, which come again where there are too few."""
+    """Prepare so many cats; where the source has fewer, they come again."""
     command.import_tensorflow()  # Quietly, before it is used for records.
     cats = Cats()
     order = np.resize(preparation.choose(cats, count, seed=123), count)

@@ -31,8 +31,8 @@ class Phase:
     Attributes:
         resolution: int, width and height of the images.
         start: int, images seen when the phase begins.
-        fade_images: int, how many images the resolution fades in over; also
-            where training ends before the fade does.
+        fade_images: int, how many images the resolution fades in over: the
+            whole fade, even if training ends within it.
         stable_images: int, how many it then trains on its own.
         end: int, images seen when the next phase begins or training ends.
         batch_size: int, images a step, over all devices.
@@ -161,8 +161,7 @@ class GrowthSchedule:
     def next_boundary(self, images_seen):
         """Images seen at which a fade next begins or ends, or training ends.
 
-        Always more than `images_seen`, except past the end of training, which
-        is then the answer.
+        Always more than `images_seen`; past the end of training it is that end.
         """
         phase = self.at(images_seen)
         if images_seen < phase.fade_end:
@@ -170,7 +169,7 @@ class GrowthSchedule:
         return phase.end
 
     def steps_until(self, images_seen, target):
-        """Minibatches from one number of images seen until at least another.
+        """How many minibatches lead from some images seen to at least others.
 
         A minibatch begun before the end of a phase belongs to that phase, so
         the next phase may begin a few images late.

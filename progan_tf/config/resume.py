@@ -27,8 +27,8 @@ def changed_settings(stored, new):
     for field in dataclasses.fields(stored):
         old, value = getattr(stored, field.name), getattr(new, field.name)
         if field.metadata["table"]:
-            # Another resolution has a longer or shorter table; that alone is
-            # told by the resolution.
+            # Another resolution has a longer or shorter table. The resolution
+            # is named already, so the table need not be.
             different = any(old[r] != value[r] for r in old.keys() & value)
         else:
             different = old != value

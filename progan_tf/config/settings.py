@@ -69,7 +69,7 @@ def setting(
 
 
 def kind(field):
-    """The type of a setting: int, float, bool or str; of a table's values."""
+    """The type of a setting, or of a table's values: int, float, bool, str."""
     if field.metadata["table"]:
         return typing.get_args(field.type)[1]
     if isinstance(field.type, types.UnionType):
@@ -123,7 +123,7 @@ def check_names(values, config_class):
 
 
 def merged(values, given, config_class):
-    """Settings with others over them.
+    """Settings, overridden by those that are given.
 
     Args:
         values: mapping from setting to value.

@@ -25,8 +25,8 @@ def check_images(images, resolution=None):
         resolution: int, the R that is expected, where it is known.
 
     Raises:
-        UserError: if it is something else. Floats are not taken, in which a
-            diverged network has NaN: as uint8 those would be grey.
+        UserError: if it is something else. Floats are refused, because a
+            diverged network gives NaN, and NaN would become grey as uint8.
     """
     if not isinstance(images, np.ndarray):
         raise UserError(

@@ -65,7 +65,7 @@ class Features:
     def __init__(self, name, files=None):
         self.name = name
         self.files = files or name
-        # What it gives is known for sure only when it has been called.
+        # Only a call shows for sure what the network gives.
         self.dimension = self(np.zeros((1, 64, 64, 3), "uint8")).shape[1]
 
     @property
@@ -102,8 +102,8 @@ class Features:
             vectors: float32 `[N, D]`.
 
         Returns:
-            float32 `[N, classes]`. Of a module those are its vectors: it must
-            be a classifier.
+            float32 `[N, classes]`. A module's scores are its vectors, so it
+            must be a classifier.
         """
         return vectors
 

@@ -45,7 +45,7 @@ def frechet_distance(reals, fakes):
     root = _roots(np.linalg.eigvalsh(product)).sum()
     traces = np.trace(reals["covariance"]) + np.trace(fakes["covariance"])
     distance = np.sum((first - second) ** 2) + traces - 2 * root
-    # Of equal sets rounding leaves something on either side of 0.
+    # For equal sets, rounding leaves a little on either side of 0.
     return max(float(distance), 0.0)
 
 
@@ -83,5 +83,5 @@ def gaussian_statistics(vectors):
 
 
 def _roots(eigenvalues):
-    """Square roots, where rounding may leave a 0 a little below."""
+    """Square roots; what rounding left a little below 0 counts as 0."""
     return np.sqrt(np.maximum(eigenvalues, 0))

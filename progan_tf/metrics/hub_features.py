@@ -19,9 +19,9 @@ class HubModule(Features):
 
     It is called by its signature `serving_default`, `default` or
     `image_feature_vector`, or like a function. Pictures are resized to the
-    size that it asks for: bilinearly, and smoothed where they shrink. Where it
-    takes any, they are enlarged to 299x299, the size of Inception, if they are
-    smaller: networks for photographs do not see what is tiny.
+    size that it asks for: bilinearly, and smoothed where they shrink. If it
+    takes any size, smaller ones are enlarged to 299x299, the size of Inception:
+    networks for photographs do not see what is tiny.
 
     Args:
         source: str, a SavedModel's folder or an address for TF-Hub.

@@ -11,8 +11,8 @@ from google.protobuf import message
 from progan_tf.errors import UserError
 from progan_tf.metrics.features import GRAPH_FILE, Features
 
-# Of that graph: where pictures of 0 to 255 go in, of any size; features; and
-# the product with the weights of the classes.
+# Names in that graph: the input, pictures of any size from 0 to 255; the
+# features; and the product with the weights of the classes.
 _INPUT, _FEATURES, _PRODUCT = "ExpandDims", "pool_3", "softmax/logits/MatMul"
 _DIMENSION, _CLASSES = 2048, 1008
 
@@ -45,7 +45,7 @@ class InceptionGraph(Features):
                     return_elements=[f"{_FEATURES}:0", _PRODUCT],
                     name="",
                 )
-            # Of a name that is not there.
+            # A name is missing.
             except ValueError as error:
                 raise _not_inception(path) from error
         weights = product.inputs[1]
@@ -60,8 +60,8 @@ class InceptionGraph(Features):
     def logits(self, vectors):
         """Scores of the 1008 classes, as the official code has them.
 
-        Those leave out the classifier's biases, which the published inception
-        scores do, too.
+        They leave out the classifier's biases, as published inception scores
+        do.
 
         Args:
             vectors: float32 `[N, 2048]`.

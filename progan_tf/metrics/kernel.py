@@ -11,7 +11,7 @@ class KernelDistance(NamedTuple):
     """Mean and standard deviation of the distance over subsets.
 
     Attributes:
-        mean: float, for sets of one kind 0 or a little beside it.
+        mean: float; near 0, on either side of it, for sets of one kind.
         deviation: float; None for sets so small that there is one subset.
     """
 
@@ -32,8 +32,8 @@ def kernel_distance(
         fakes: float `[M, D]`.
         seed: int, of the subsets.
         subsets: int.
-        subset_size: int, of pictures of either set at most, drawn without
-            replacement.
+        subset_size: int, the most pictures of either set in a subset, drawn
+            without replacement.
         progress: function that gives back an iterable of the subsets, such
             as `tqdm.tqdm`.
 

@@ -1,9 +1,9 @@
 """The Laplacian pyramid (Burt and Adelson 1983) of pictures, in NumPy.
 
-The filter is [1, 4, 6, 4, 1] / 16 along either axis; what lies beyond an edge
-is what lies before it, the edge itself not repeated. Rows and columns with even
-and with odd numbers are taken apart: no product is computed to be thrown away
-when shrinking, and none with a zero between the pixels when enlarging.
+The filter is [1, 4, 6, 4, 1] / 16 along either axis; beyond its edges a picture
+is mirrored, the edge itself not repeated. Even and odd rows and columns are
+treated apart, so that shrinking computes no product that it throws away, and
+enlarging none with the zeros between pixels.
 """
 
 import numpy as np
@@ -36,8 +36,8 @@ def shrunk(planes):
     Returns:
         float32 `[..., H/2, W/2]`.
     """
-    # Rows first: those lie whole in memory, and the slower way along them
-    # then has only half as many left.
+    # Rows first: they lie whole in memory, and the slower pass along them then
+    # has only half of them left.
     return _shrunk_along(_shrunk_along(planes, -2), -1)
 
 

@@ -1,7 +1,7 @@
 """Improved precision and recall (Kynkäänniemi et al. 2019).
 
-A set of features stands for the region that balls around them cover, each just
-reaching the third nearest other one of the set.
+A set of features stands for a region: that of the balls around them, each of
+which just reaches the third nearest other one of the set.
 """
 
 from typing import NamedTuple
@@ -31,7 +31,7 @@ def precision_recall(reals, fakes, neighbours=3, progress=iter):
 
     Args:
         reals: float `[N, D]`, features.
-        fakes: float `[M, D]`. Published are numbers of 50,000 of either; they
+        fakes: float `[M, D]`. Published numbers are of 50,000 of either; they
             depend on how many there are.
         neighbours: int, the k of the k-th nearest neighbour.
         progress: function that gives back an iterable of the blocks of rows,
@@ -74,8 +74,8 @@ def _share_within(points, centres, neighbours, progress):
 def squared_distances(x, y):
     """Squared Euclidean distances of rows, `[N, D]` and `[M, D]` to `[N, M]`.
 
-    Rounding leaves a little of equal rows, at most a few millionths of their
-    squared length.
+    Between equal rows, rounding leaves a few millionths of their squared length
+    at most.
     """
     squares = x @ y.T
     squares *= -2

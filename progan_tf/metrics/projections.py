@@ -13,16 +13,17 @@ _NUMBERS = 3 * PATCH**2  # A patch has these.
 # The official code's: four times 128.
 _DIRECTIONS = 512
 # The sorted projections on a direction are kept as means over so many runs of
-# equal length. Differences that change sign within a run are lost: between
-# two sets of 65,536 patches of the same kind 0.3 %, a tenth of what another
-# seed changes, and between different kinds less than 0.1 %.
+# equal length. Differences that change sign within a run are lost. That is
+# 0.3 % of the distance between two sets of 65,536 patches of the same kind, a
+# tenth of what another seed changes, and less than 0.1 % between different
+# kinds.
 _RUNS = 4096
 # Patches that are projected together, and directions that are sorted together:
 # with 16,384 pictures of 128 patches those take one gigabyte.
 _CHUNK = 2**15
 _SORTED_TOGETHER = 128
-# A colour that deviates by less, in a range of 255, is that of pictures of one
-# colour, where rounding alone deviates.
+# In a range of 255, a smaller deviation of a colour is nothing but rounding:
+# the pictures are of one colour.
 _LEAST_DEVIATION = 1e-3
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from progan_tf.metrics.batches import check_count
 
 _SPLITS = 10
-# For the logarithm of what is 0; times 0 it is nothing.
+# Stands for the logarithm of 0, and is only ever multiplied by 0.
 _TINY = 1e-300
 
 
@@ -31,7 +31,7 @@ def inception_score(logits, splits=_SPLITS):
 
     Args:
         logits: float `[N, classes]`, in random order: `features.logits(...)`.
-            Probabilities are taken, too. Published are scores of 50,000
+            Probabilities are taken, too. Published scores are of 50,000
             pictures.
         splits: int, parts that are scored each on its own.
 

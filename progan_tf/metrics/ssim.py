@@ -39,8 +39,8 @@ def ms_ssim(images):
 
     Args:
         images: uint8 `[N, R, R, C]` or an iterable of batches of those, in
-            random order; R is at least 16, C 1 or 3. Published are the means
-            of 10,000 pairs. Without its pair a last picture does not count.
+            random order; R is at least 16, C 1 or 3. Published means are of
+            10,000 pairs. A last picture without a pair does not count.
 
     Returns:
         float, about 0 for pictures of nothing in common, 1 for equal ones.
@@ -103,7 +103,7 @@ class Similarity:
 
 
 def similarities(first, second):
-    """MS-SSIM of pictures with those of the same place in another array.
+    """MS-SSIM of each picture with the one at its index in another array.
 
     Args:
         first: uint8 `[N, R, R, C]`, R at least 16.
@@ -119,8 +119,8 @@ def similarities(first, second):
             a, b = box_down(a, 2), box_down(b, 2)
         similarity, contrast = _one_scale(a, b)
         contrasts.append(contrast)
-    # The last scale's is whole, that of the others without luminance; below
-    # zero there would be no power.
+    # Luminance counts at the last scale alone. A negative number has no real
+    # power, so it counts as 0.
     terms = np.maximum([*contrasts[:-1], similarity], 0)  # [level, N]
     return np.prod(terms ** _WEIGHTS[:, np.newaxis], axis=0)
 

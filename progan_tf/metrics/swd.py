@@ -106,8 +106,8 @@ class SlicedStatistics:
 
     Args:
         seed: int, of patches and directions.
-        stream: int, 0 for reals and 1 for fakes. They must not be cut at the
-            same places, or a set would be at 0 from itself.
+        stream: int, 0 for reals and 1 for fakes. Their patches must lie at
+            different places, or a set would be at distance 0 from itself.
         resolution: int, R of the pictures; by default that of the first.
 
     Raises:
@@ -180,7 +180,7 @@ class SlicedStatistics:
     def close(self):
         """Remove the temporary files."""
         for file in self._files.values():
-            # Closing writes what is left, for which a full disk has no place.
+            # Closing writes what is buffered, and the disk may be full.
             with contextlib.suppress(OSError):
                 file.close()
 
@@ -212,7 +212,7 @@ class SlicedStatistics:
 
         Returns:
             list of float16 `[n, 128, 3, 7, 7]`. Rounding pixels to 11 bits
-            changes distances by less than 1e-4 of them.
+            changes a distance by less than a ten-thousandth.
         """
         planes = np.moveaxis(as_rgb(images), -1, 1).astype("float32")  # [NCRR]
         places = [self._places(first + i) for i in range(len(images))]

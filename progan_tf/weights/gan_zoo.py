@@ -238,7 +238,7 @@ def _discriminator(where, shared, arrays, most_bytes):
     """A `Discriminator` with the weights of netD."""
     kernel = arrays.get("groupScaleZero.0.weight")
     maps = arithmetic.feature_maps(4, shared["fmap_base"], shared["fmap_max"])
-    # One more input map is the minibatch standard deviation.
+    # The minibatch standard deviation adds one input map.
     stddev = kernel is not None and kernel.shape[1:2] == (maps + 1,)
     expected = arithmetic.discriminator_parameters(
         **_shape(shared), minibatch_stddev=stddev

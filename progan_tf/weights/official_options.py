@@ -9,7 +9,7 @@ from progan_tf.weights.unpickle import DAMAGE, Call, numpy_array
 
 # What our networks always do.
 _FIXED = ("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu")
-# More than any network has; less than would take long to multiply.
+# More than any network has, and small enough to be multiplied at once.
 _MOST = 1_000_000
 
 
@@ -113,7 +113,7 @@ def _feature_maps(where, options, sizes):
         base, most = feature_map_settings(
             {r: _decayed(r, base, most, decay) for r in sizes}
         )
-        # Of the discriminator's dense layer, the only one below 4x4.
+        # The discriminator's dense layer has the number of maps below 4x4.
         if units != arithmetic.dense_units(base, most):
             raise UserError(
                 f"{where} was made with fmap_decay={decay} and few feature "

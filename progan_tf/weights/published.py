@@ -45,7 +45,7 @@ class PublishedGAN:
     """The networks of a file of published weights.
 
     `generator.at(r)` is every resolution on the way, and `set_alpha` gives
-    every stage of a fade. Alpha begins as the file was when it was saved.
+    every stage of a fade. Alpha begins where it was when the file was saved.
 
     Attributes:
         generator: `Generator`, of the last step.

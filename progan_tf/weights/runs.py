@@ -17,7 +17,7 @@ from progan_tf.weights.published import (
     set_level_of_detail,
 )
 
-# What a run with weights from elsewhere says of them.
+# Where a run says what weights it began with.
 ORIGIN_FILE = "weights.txt"
 
 

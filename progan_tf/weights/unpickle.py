@@ -3,9 +3,9 @@
 A pickle is a program for a small machine, which may import any name and call
 it. The machine here has the same stack and no imports: a name stays text, and
 where the program asks for a call there is a `Call`, a note of what was asked.
-Names have to be on the caller's list. So reading a file cannot do more than
-fill memory, and that not beyond the file's own size: strings and bytes are
-those that stand in it, and everything else is a reference to them.
+Names have to be on the caller's list. So the most that reading a file can do is
+to fill memory, and no more of it than the file's own size: strings and bytes
+are those in the file, and everything else refers to them.
 """
 
 import mmap
@@ -20,7 +20,7 @@ from progan_tf.errors import UserError
 _LARGEST_FILE = 4 << 30
 # Three networks of 1024x1024 take about 10,000.
 _MOST_OPCODES = 1_000_000
-# Bytes to tell a web page by: no pickle begins with "<".
+# How a web page begins, and no pickle.
 _START = 64
 
 _ARRAY = ("_core.multiarray._reconstruct", "core.multiarray._reconstruct")
@@ -45,8 +45,8 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _PUTS = frozenset({"BINPUT", "LONG_BINPUT"})
 _GETS = frozenset({"BINGET", "LONG_BINGET"})
 _NOTHING_TO_DO = frozenset({"PROTO", "FRAME"})
-# What reading raises for bytes that are no pickle or not all of one, and
-# `numpy_array` for what is no array.
+# What reading raises for bytes that are no whole pickle, and `numpy_array` for
+# what is no array.
 DAMAGE = (
     ValueError,
     IndexError,
@@ -82,8 +82,8 @@ def read_pickle(path, allowed, foreign):
     Args:
         path: the file.
         allowed: set of the full names that may occur in it.
-        foreign: dict from the beginning of a name to what a file is that has
-            it, for the message.
+        foreign: dict from the beginning of a name to what kind of file has such
+            names, for the message.
 
     Returns:
         What the file holds: numbers, text, bytes, lists, tuples and dicts,
