@@ -2,13 +2,13 @@
 
 import io
 import math
-import os
 import zipfile
 
 import numpy as np
 from PIL import Image
 
 from progan_tf import __version__
+from progan_tf.data import kind_named
 from progan_tf.export.usage import usage
 from progan_tf.images import make_grid, nearest_up
 from progan_tf.sampling import generate_images, input_sizes
@@ -16,10 +16,6 @@ from progan_tf.weights.runs import inherited_licence
 
 SAMPLE_FILE, CARD_FILE = "sample.png", "README.md"
 _LARGEST_SAMPLE = 1024  # Pixels along a side of the picture.
-_CATS = (
-    "The training data were cats composed from pictures by David Revoy, CC BY "
-    "4.0: name him as the source of pictures made with this model."
-)
 _OTHERS = (
     "What may be done with the images depends on the licence of the training "
     "data, which this model does not know."
@@ -72,10 +68,8 @@ def model_card(
     }
     if config:
         # Of a folder its name; where it lies is nobody's business.
-        data = config.data
-        if os.path.isabs(data):
-            data = os.path.basename(data).replace("|", "\\|")
-        rows["training data"] = data
+        data = kind_named(config.data).title(config.data)
+        rows["training data"] = data.replace("|", "\\|")
         rows["images seen in training"] = f"{images_seen:,}"
         rows["preset"] = config.preset
     rows |= {name: f"{value:.4g}" for name, value in (metrics or {}).items()}
@@ -113,7 +107,8 @@ def append_card(path, card):
 
 def _licence(config):
     """What the data and the weights that training began with ask for."""
-    text = _CATS if config and config.data == "cats" else _OTHERS
+    credit = kind_named(config.data).credit(config.data) if config else None
+    text = credit or _OTHERS
     inherited = inherited_licence(config.run_dir) if config else ""
     if inherited:
         text += f"\n\nOf the weights that training began with: {inherited}."

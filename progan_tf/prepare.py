@@ -14,6 +14,7 @@ Then train with --data=data/set.
 from absl import flags
 
 from progan_tf import command, preparation
+from progan_tf.data import open_source
 from progan_tf.errors import UserError
 from progan_tf.preparation import inspection, place
 from progan_tf.preparation.writers import FORMS
@@ -60,8 +61,12 @@ def main():
     if FLAGS.verify:
         print(inspection.verify(FLAGS.verify))
         return
-    source = preparation.open_pictures(
-        FLAGS.source, FLAGS.channels, FLAGS.labels, FLAGS.labels_file
+    source = open_source(
+        FLAGS.source,
+        FLAGS.channels,
+        FLAGS.labels,
+        FLAGS.labels_file,
+        preparing=True,
     )
     seed, labels = FLAGS.shuffle_seed, bool(FLAGS.labels or FLAGS.labels_file)
     order = preparation.choose(source, FLAGS.max_images, seed)

@@ -17,6 +17,7 @@ from absl import flags
 
 from progan_tf import command
 from progan_tf.config import TrainConfig, report, resume, settings
+from progan_tf.data import kind_named
 from progan_tf.training.run_data import open_data
 
 
@@ -42,7 +43,7 @@ def main():
     given = settings.given_flags(flags.FLAGS, TrainConfig)
     config, resumed = resume.resolve_for_run(given, count_replicas)
     if flags.FLAGS.dry_run:
-        if not config.data.startswith("tfds:"):  # That may be a download.
+        if not kind_named(config.data).may_download:
             _, config = open_data(config)
         print(report.dry_run(config, resumed))
         return

@@ -9,7 +9,7 @@ from pictures import random_pixels
 from PIL import Image
 
 from progan_tf.data import Compact, TFRecords, open_source
-from progan_tf.data.compact_files import decode_picture, encode_picture
+from progan_tf.data.compact import decode_picture, encode_picture
 from progan_tf.errors import UserError
 from progan_tf.preparation.writers import open_writer
 
@@ -123,7 +123,7 @@ def test_decoded_pictures_stay_within_the_budget(compact, monkeypatch):
         reads.append(len(encoded))
         return decode_picture(encoded, channels)
 
-    monkeypatch.setattr("progan_tf.data.compact_files.decode_picture", counted)
+    monkeypatch.setattr("progan_tf.data.compact.decode_picture", counted)
     size = COUNT * 128 * 128 * 3
     for budget, expected in ((size, COUNT), (size - 1, 2 * COUNT)):
         reads.clear()

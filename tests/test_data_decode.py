@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from progan_tf.data.decode import read_picture, read_size
+from progan_tf.data.picture_files import read_picture, read_size
 
 
 def _read(tmp_path, image, extension="png", resolution=4, channels=3, **save):

@@ -6,7 +6,7 @@ import pathlib
 import pytest
 from PIL import Image
 
-from progan_tf.data.find import find_pictures
+from progan_tf.data.folder import find_pictures
 from progan_tf.errors import UserError
 
 

@@ -165,7 +165,7 @@ def test_open_source_says_what_it_understands(tmp_path):
         (str(tmp_path / "nowhere"), "does not exist"),
         (str(file), "is not a folder"),
     ]:
-        with pytest.raises(UserError, match=f"'cats', a .*{problem}") as error:
+        with pytest.raises(UserError, match=f"=cats, tfds.*{problem}") as error:
             data.open_source(wrong)
         assert repr(wrong) in str(error.value)
 

@@ -1,5 +1,6 @@
 """What is said of prepared sets, and which damage is found."""
 
+import functools
 import pathlib
 import shutil
 
@@ -9,9 +10,11 @@ from pictures import random_pixels, write_pictures
 from PIL import Image
 
 from progan_tf import preparation
-from progan_tf.data import Cats
+from progan_tf.data import Cats, open_source
 from progan_tf.errors import UserError
 from progan_tf.preparation import inspection
+
+open_pictures = functools.partial(open_source, preparing=True)
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 RECORDS = GOLDENS / "official_tfrecords"
@@ -69,7 +72,7 @@ def test_description_of_a_compact_set(tmp_path):
 
 def test_samples_without_classes(tmp_path):
     pictures = write_pictures(tmp_path / "pictures", 20, 8)
-    source = preparation.open_pictures(str(pictures))
+    source = open_pictures(str(pictures))
     folder = tmp_path / "set"
     preparation.prepare(source, preparation.choose(source), folder, 8)
     path = inspection.save_samples(folder)

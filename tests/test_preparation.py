@@ -1,5 +1,6 @@
 """Prepared sets are what the official tool writes, whole or not at all."""
 
+import functools
 import pathlib
 import resource
 import shutil
@@ -12,9 +13,19 @@ import pytest
 from pictures import random_pixels, write_pictures
 
 from progan_tf import preparation
-from progan_tf.data import Cats, Compact, Folder, Loader, Source, TFRecords
+from progan_tf.data import (
+    Cats,
+    Compact,
+    Folder,
+    Loader,
+    Source,
+    TFRecords,
+    open_source,
+)
 from progan_tf.errors import UserError
 from progan_tf.preparation import inspection
+
+open_pictures = functools.partial(open_source, preparing=True)
 
 GOLDENS = pathlib.Path(__file__).parent / "goldens"
 RECORDS = GOLDENS / "official_tfrecords"
@@ -25,13 +36,13 @@ FORMS = ["tfrecords", "compact"]
 def classes_by_text(folder):
     path = folder / "labels.txt"
     path.write_text("".join(f"{i % 3}\n" for i in range(24)))
-    return {"source": str(PICTURES), "labels_file": path}
+    return {"data": str(PICTURES), "labels_file": path}
 
 
 def classes_by_array(folder):
     path = folder / "labels.npy"
     np.save(path, np.eye(3, dtype=np.float32)[np.arange(24) % 3])
-    return {"source": str(PICTURES), "labels_file": path}
+    return {"data": str(PICTURES), "labels_file": path}
 
 
 def classes_by_folder(folder):
@@ -39,14 +50,14 @@ def classes_by_folder(folder):
         place = folder / "pictures" / f"class {number % 3}"
         place.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, place)
-    return {"source": str(folder / "pictures"), "labels": True}
+    return {"data": str(folder / "pictures"), "labels": True}
 
 
 @pytest.mark.parametrize(
     "classes", [classes_by_text, classes_by_array, classes_by_folder]
 )
 def test_records_are_those_of_the_official_tool(tmp_path, classes):
-    source = preparation.open_pictures(**classes(tmp_path))
+    source = open_pictures(**classes(tmp_path))
     order = preparation.choose(source, seed=123)
     out = tmp_path / "official_tfrecords"
     preparation.prepare(source, order, out, 32, labels=True)
@@ -59,7 +70,7 @@ def test_records_are_those_of_the_official_tool(tmp_path, classes):
 @pytest.mark.parametrize("form", FORMS)
 def test_pictures_come_back_to_the_bit_and_in_order(tmp_path, form):
     folder = write_pictures(tmp_path / "pictures", 100, 16)
-    source = preparation.open_pictures(str(folder))
+    source = open_pictures(str(folder))
     order = preparation.choose(source, most=90, seed=5)
     preparation.prepare(source, order, tmp_path / "set", 16, form, "name")
     prepared = inspection.open_prepared(tmp_path / "set")
@@ -79,7 +90,7 @@ def test_grey_pictures(tmp_path, form, channels):
     folder = write_pictures(tmp_path / "grey", 16, 8, channels=1)
     pixels = random_pixels(16, 8, 8)[..., np.newaxis]
     expected = pixels.repeat(channels, axis=-1)
-    source = preparation.open_pictures(str(folder), channels)
+    source = open_pictures(str(folder), channels)
     order = preparation.choose(source)
     preparation.prepare(source, order, tmp_path / "set", 8, form)
     prepared = inspection.open_prepared(tmp_path / "set")
@@ -109,7 +120,7 @@ def test_every_cat_keeps_its_class(tmp_path):
 
 
 def test_a_prepared_set_is_a_source(tmp_path):
-    source = preparation.open_pictures(str(RECORDS), labels=True)
+    source = open_pictures(str(RECORDS), labels=True)
     order = preparation.choose(source)
     preparation.prepare(source, order, tmp_path / "x", 16, "compact", labels=1)
     compact = Compact(tmp_path / "x", labels=True)

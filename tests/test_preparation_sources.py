@@ -1,5 +1,6 @@
 """What is prepared, and what is said of what cannot be."""
 
+import functools
 import pathlib
 
 import numpy as np
@@ -9,9 +10,12 @@ from PIL import Image
 from tiny import make_folder
 
 from progan_tf import preparation
+from progan_tf.data import open_source
 from progan_tf.data.tfrecords import TFRecords
 from progan_tf.errors import UserError
 from progan_tf.preparation.place import check_place
+
+open_pictures = functools.partial(open_source, preparing=True)
 
 PICTURES = pathlib.Path(__file__).parent / "goldens" / "official_tfrecords_png"
 
@@ -19,8 +23,8 @@ PICTURES = pathlib.Path(__file__).parent / "goldens" / "official_tfrecords_png"
 @pytest.mark.parametrize(
     ("source", "keywords", "message"),
     [
-        ("nowhere", {}, "there is no folder 'nowhere'"),
-        (__file__, {}, "there is no folder .*test_preparation_sources.py"),
+        ("nowhere", {}, "'nowhere' does not exist"),
+        (__file__, {}, "test_preparation_sources.py' is not a folder"),
         ("nowhere.npz", {}, "cannot read nowhere.npz"),
         ("celeba:nowhere", {}, "expected a folder of pictures, got nowhere"),
         (f"celeba:{PICTURES}", {}, "178x218 .* got 32x32"),
@@ -33,7 +37,7 @@ PICTURES = pathlib.Path(__file__).parent / "goldens" / "official_tfrecords_png"
 )
 def test_wrong_sources(source, keywords, message):
     with pytest.raises(UserError, match=message):
-        preparation.open_pictures(source, **keywords)
+        open_pictures(source, **keywords)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +45,7 @@ def test_wrong_sources(source, keywords, message):
     [(64, "beyond the data"), (12, "power of two"), (2, "at least 4")],
 )
 def test_wrong_resolutions(tmp_path, resolution, message):
-    source = preparation.open_pictures(str(PICTURES))
+    source = open_pictures(str(PICTURES))
     with pytest.raises(UserError, match=message):
         preparation.prepare(source, np.arange(24), tmp_path / "x", resolution)
     assert list(tmp_path.iterdir()) == []
@@ -50,15 +54,13 @@ def test_wrong_resolutions(tmp_path, resolution, message):
 def test_labels_of_another_length(tmp_path):
     (tmp_path / "labels.txt").write_text("0\n1\n")
     with pytest.raises(UserError, match="the 24 pictures, got 2"):
-        preparation.open_pictures(
-            str(PICTURES), labels_file=tmp_path / "labels.txt"
-        )
+        open_pictures(str(PICTURES), labels_file=tmp_path / "labels.txt")
 
 
 def test_mnist_from_arrays(tmp_path):
     digits = random_pixels(20, 28, 28)
     np.savez(tmp_path / "mnist.npz", x_train=digits, y_train=np.arange(20) % 10)
-    source = preparation.open_pictures(str(tmp_path / "mnist.npz"), 1, True)
+    source = open_pictures(str(tmp_path / "mnist.npz"), 1, True)
     order = preparation.choose(source, seed=123)
     preparation.prepare(source, order, tmp_path / "set", 32, labels=True)
     prepared = TFRecords(tmp_path / "set", 1, labels=True)
@@ -77,7 +79,7 @@ def test_celeba(tmp_path):
     folder.mkdir()
     for number, pixels in enumerate(random_pixels(16, 218, 178, 3)):
         Image.fromarray(pixels).save(folder / f"{number:06d}.png")
-    source = preparation.open_pictures(f"celeba:{folder}")
+    source = open_pictures(f"celeba:{folder}")
     preparation.prepare(source, np.arange(16), tmp_path / "set", 128)
     image = TFRecords(tmp_path / "set").images(np.array([3]), 128)[0]
     whole = random_pixels(16, 218, 178, 3)[3]
@@ -87,17 +89,17 @@ def test_celeba(tmp_path):
 @pytest.mark.parametrize("name", ["celeba", "lsun", "tfds"])
 def test_a_folder_may_have_the_name_of_a_kind(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=f"there is no folder '{name}'"):
-        preparation.open_pictures(name)
+    with pytest.raises(UserError, match=f"'{name}' does not exist"):
+        open_pictures(name)
     make_folder(tmp_path / name)
-    assert len(preparation.open_pictures(name)) == 20
+    assert len(open_pictures(name)) == 20
 
 
 @pytest.mark.parametrize("kind", ["celeba", "lsun"])
 def test_a_kind_without_a_folder(kind, tmp_path):
     check_place(tmp_path / "out", False, f"{kind}:")
     with pytest.raises(UserError, match=f"expected --source={kind}:FOLDER"):
-        preparation.open_pictures(f"{kind}:")
+        open_pictures(f"{kind}:")
 
 
 def test_pictures_that_stand_in_for_others_are_told(tmp_path, caplog):
@@ -107,7 +109,7 @@ def test_pictures_that_stand_in_for_others_are_told(tmp_path, caplog):
         path = folder / name
         path.write_bytes(path.read_bytes()[:60])
     folder = str(folder)
-    source = preparation.open_pictures(folder)
+    source = open_pictures(folder)
     order = preparation.choose(source, most=4)
     preparation.prepare(source, order, tmp_path / "few", 8)
     assert "in the set twice" not in caplog.text
@@ -116,7 +118,7 @@ def test_pictures_that_stand_in_for_others_are_told(tmp_path, caplog):
     with pytest.raises(UserError, match="cannot be read"):
         preparation.prepare(source, order, tmp_path / "out", 8)
     (tmp_path / "in/odd/007.png").unlink()
-    source = preparation.open_pictures(folder)
+    source = open_pictures(folder)
     order = preparation.choose(source)
     preparation.prepare(source, order, tmp_path / "set", 8)
     assert "1 pictures could not be decoded; each has the next" in caplog.text

@@ -16,12 +16,12 @@ from comparing import (
 from pictures import write_pictures
 
 from progan_tf.data import Cats
+from progan_tf.data.disk import files_fingerprint
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.statistics_cache import (
     StatisticsCache,
-    files_fingerprint,
 )
 
 

@@ -9,7 +9,6 @@ and command-line flags are made from that declaration. No TensorFlow here.
 import dataclasses
 import functools
 import json
-import os
 import pathlib
 import re
 
@@ -195,8 +194,8 @@ class TrainConfig:
                 value[LOWEST_RESOLUTION] = 0
             # The dataclass is frozen for its users, not yet for itself.
             object.__setattr__(self, field.name, value)
-        if self.data != "cats" and os.path.isdir(self.data):
-            object.__setattr__(self, "data", os.path.abspath(self.data))
+        data = _data_kind(self.data).absolute(self.data)
+        object.__setattr__(self, "data", data)
         if self.precision == "auto":
             precision = fastest_precision(self.devices)
             object.__setattr__(self, "precision", precision)
@@ -280,10 +279,17 @@ def resolve(preset="official", overrides=None, replicas=1):
     return TrainConfig(**{**values, "preset": preset, "replicas": replicas})
 
 
+def _data_kind(data):
+    """The kind of source that answers for what `--data` names."""
+    # Here, because the sources bring NumPy and Pillow, which --help need not
+    # wait for.
+    from progan_tf.data import kind_named
+
+    return kind_named(data)
+
+
 def _default_run_dir(config):
     """runs/DATA-PRESET-RESOLUTION, with the data's name fit for a folder."""
-    name = config.data.rstrip("/\\")
-    if not name.startswith("tfds:"):
-        name = pathlib.PurePath(name).name
+    name = _data_kind(config.data).title(config.data)
     name = re.sub(r"[^\w.]+", "-", name).strip("-.") or "data"
     return f"runs/{name}-{config.preset}-{config.resolution}"

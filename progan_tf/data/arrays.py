@@ -6,8 +6,8 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-from progan_tf.data.decode import fit_square
 from progan_tf.data.labels_file import classes_of
+from progan_tf.data.picture_files import fit_square
 from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import (
     MAX_RESOLUTION,
@@ -48,6 +48,14 @@ class Arrays(Source):
         UserError: the file cannot be read, has no pictures or, where they
             are wanted, no labels.
     """
+
+    usage = "FILE.npz"
+    prepare_first = True
+
+    @classmethod
+    def is_named(cls, data: str) -> bool:
+        """See `Source.is_named`."""
+        return data.endswith(".npz") and not os.path.isdir(data)
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from PIL import Image
 
+from progan_tf.data.disk import files_fingerprint
 from progan_tf.data.source import Source, check_resolution
 from progan_tf.errors import UserError
 
@@ -62,6 +63,36 @@ class Cats(Source):
     Raises:
         UserError: `robohash` is not installed or has other layers.
     """
+
+    usage = "cats"
+
+    @classmethod
+    def is_named(cls, data: str) -> bool:
+        """See `Source.is_named`."""
+        return data == cls.usage
+
+    @classmethod
+    def open(cls, data, channels, labels, cache_bytes, labels_file):
+        """See `Source.open`."""
+        return cls(channels)
+
+    @classmethod
+    def path(cls, data: str) -> None:
+        """See `Source.path`: there is none."""
+
+    @classmethod
+    def credit(cls, data: str) -> str:
+        """See `Source.credit`."""
+        return (
+            "The training data were cats composed from pictures by David "
+            "Revoy, CC BY 4.0: name him as the source of pictures made with "
+            "this model."
+        )
+
+    @classmethod
+    def fingerprint(cls, data: str) -> str:
+        """See `Source.fingerprint`: of the layers."""
+        return files_fingerprint(str(_folder()))
 
     def __init__(self, channels: int = 3):
         self._parts = _find_parts()
@@ -126,12 +157,8 @@ class Cats(Source):
             return self._shrunk[resolution]
 
 
-def _find_parts() -> list[list["Traversable"]]:
-    """Returns the layer files of each part, in the order of stacking.
-
-    A part is a folder such as `001#01fur`; the number after '#' says when
-    it is laid on. Its files, such as `004#fur4.png`, count from `000#`.
-    """
+def _folder() -> "Traversable":
+    """Returns the folder of the layers."""
     try:
         package = importlib.resources.files("robohash")
     except ModuleNotFoundError as error:
@@ -139,7 +166,16 @@ def _find_parts() -> list[list["Traversable"]]:
             "the cats are drawn from the layers of the package robohash, "
             "which is not installed; run: pip install robohash"
         ) from error
-    folder = package / "sets" / "set4"
+    return package / "sets" / "set4"
+
+
+def _find_parts() -> list[list["Traversable"]]:
+    """Returns the layer files of each part, in the order of stacking.
+
+    A part is a folder such as `001#01fur`; the number after '#' says when
+    it is laid on. Its files, such as `004#fur4.png`, count from `000#`.
+    """
+    folder = _folder()
     folders = folder.iterdir() if folder.is_dir() else ()
     parts = [part for part in folders if part.is_dir() and "#" in part.name]
     parts.sort(key=lambda part: part.name.partition("#")[2])

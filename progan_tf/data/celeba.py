@@ -1,11 +1,12 @@
 """CelebA's aligned pictures, cut out as the official tool does."""
 
+import os
 import pathlib
 
 import numpy as np
 
-from progan_tf.data.decode import read_picture, read_size
 from progan_tf.data.folder import Folder
+from progan_tf.data.picture_files import read_picture, read_size
 
 _SIZE = (178, 218)  # The width and height of an aligned picture.
 _SIDE = 128
@@ -20,6 +21,15 @@ class CelebA(Folder):
     `Folder` for the arguments.
     """
 
+    usage = "celeba:FOLDER"
+    prefix = "celeba:"
+    prepare_first = True
+
+    @classmethod
+    def lies_at(cls, path: str | os.PathLike) -> bool:
+        """See `Source.lies_at`: other folders are `Folder`s."""
+        return False
+
     def _short_side(self, file: pathlib.Path) -> int:
         """See `Folder`: what is cut out is a square."""
         size = read_size(self._root / file)
@@ -31,7 +41,7 @@ class CelebA(Folder):
         return _SIDE
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `DecodingSource`."""
+        """See `EncodedSource`."""
         left, top = (place - _SIDE // 2 for place in _CENTRE)
         box = (left, top, left + _SIDE, top + _SIDE)
         path = self._root / self._files[index]

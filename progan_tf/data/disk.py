@@ -4,7 +4,9 @@ Nothing is mapped into memory or read ahead here: what a process holds is
 what it asked for, and the system's cache keeps the rest while it has room.
 """
 
+import hashlib
 import os
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -67,6 +69,31 @@ def list_folder(path: str | os.PathLike) -> list[str]:
         raise cannot_read(path, error) from error
 
 
+def walk(
+    root: str | os.PathLike,
+    hidden: bool = True,
+    on_error: Callable[[OSError], None] | None = None,
+) -> Iterator[tuple[str, list[str]]]:
+    """Yields (folder, its files) of a folder and all below it, links too.
+
+    Args:
+        root: the folder.
+        hidden: whether hidden folders are entered.
+        on_error: is told of a folder that cannot be read, which is left out.
+    """
+    visited = set()
+    for folder, names, files in os.walk(root, True, on_error, True):
+        # A link to a folder above would otherwise be followed for ever.
+        visited.add(os.path.realpath(folder))
+        names[:] = sorted(
+            name
+            for name in names
+            if (hidden or not name.startswith("."))
+            and os.path.realpath(os.path.join(folder, name)) not in visited
+        )
+        yield folder, files
+
+
 def file_size(path: str | os.PathLike) -> int:
     """Returns the bytes of a file.
 
@@ -79,6 +106,22 @@ def file_size(path: str | os.PathLike) -> int:
         raise cannot_read(path, error) from error
 
 
+def files_fingerprint(path: str | os.PathLike) -> str:
+    """A digest of the names, sizes and times of a file or a folder's files.
+
+    What is not there, such as an address, is known by its name alone.
+    """
+    if os.path.exists(path):
+        # The same files from wherever they are looked at.
+        path = os.path.abspath(path)
+    digest = hashlib.sha256(os.fspath(path).encode())
+    for folder, files in walk(path):
+        for name in sorted(files):
+            digest.update(_file_line(os.path.join(folder, name)))
+    digest.update(_file_line(path))
+    return digest.hexdigest()[:16]
+
+
 def cannot_read(path: str | os.PathLike, error: OSError) -> UserError:
     """Returns the error of a path that cannot be read."""
     return UserError(f"cannot read {path}: {error.strerror or error}")
@@ -89,3 +132,15 @@ def _cut_off(path: str | os.PathLike, size: int) -> str:
         f"expected at least {size} bytes in {path}, found "
         f"{os.path.getsize(path)}: it is cut off; copy or prepare it again"
     )
+
+
+def _file_line(path: str | os.PathLike) -> bytes:
+    """Name, size and time of a file; nothing for a folder or none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return b""
+    if os.path.isdir(path):
+        return b""
+    times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return f"{path}\0{status.st_size}\0{times}\n".encode()

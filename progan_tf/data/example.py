@@ -1,19 +1,37 @@
 """The bytes of a `tf.train.Example`, read and written without TensorFlow.
 
-An Example is a message of Protocol Buffers that maps names to lists:
-
-    Example  = {1: Features}
-    Features = {1: entry}, repeated
-    entry    = {1: name, 2: Feature}
-    Feature  = {1: BytesList} or {2: FloatList} or {3: Int64List}
-    list     = {1: value}, repeated; whole numbers packed or one by one
-
-where a field is a number and a wire type in one varint, then its value.
+An Example is a message of Protocol Buffers that maps names to lists. To import
+TensorFlow only for it would take seconds, so the messages are declared here, to
+the runtime that TensorFlow brings. Entries of the map are declared as what they
+are on the disk, a repeated message, because official records have them in
+another order than that in which a map is written.
 """
 
-from collections.abc import Iterator
+import functools
 
-_VARINT, _EIGHT_BYTES, _LENGTH, _FOUR_BYTES = 0, 1, 2, 5
+_DECLARATION = """
+name: "example.proto"
+message_type { name: "Example"
+  field { name: "features" number: 1 label: LABEL_REPEATED
+          type: TYPE_MESSAGE type_name: "Features" } }
+message_type { name: "Features"
+  field { name: "entries" number: 1 label: LABEL_REPEATED
+          type: TYPE_MESSAGE type_name: "Entry" } }
+message_type { name: "Entry"
+  field { name: "name" number: 1 label: LABEL_OPTIONAL type: TYPE_BYTES }
+  field { name: "feature" number: 2 label: LABEL_OPTIONAL
+          type: TYPE_MESSAGE type_name: "Feature" } }
+message_type { name: "Feature"
+  field { name: "bytes" number: 1 label: LABEL_OPTIONAL
+          type: TYPE_MESSAGE type_name: "BytesList" }
+  field { name: "numbers" number: 3 label: LABEL_OPTIONAL
+          type: TYPE_MESSAGE type_name: "Int64List" } }
+message_type { name: "BytesList"
+  field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_BYTES } }
+message_type { name: "Int64List"
+  field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_INT64
+          options { packed: true } } }
+"""
 
 
 def parse_example(record: bytes) -> dict[str, list]:
@@ -23,24 +41,29 @@ def parse_example(record: bytes) -> dict[str, list]:
         record: the serialised Example.
 
     Returns:
-        from name to a list of memoryviews into `record`, or of ints. Lists
-        of floats and empty ones come back empty.
+        from name to a list of bytes or of ints. Lists of floats and empty
+        ones come back empty.
 
     Raises:
         ValueError: the bytes are no Example.
     """
-    features = {}
+    from google.protobuf.message import DecodeError
+
     try:
-        for _, message in _fields(memoryview(record)):
-            for _, entry in _fields(message):
-                parts = dict(_fields(entry))
-                name = bytes(parts[1]).decode()
-                features[name] = _values(parts.get(2, memoryview(b"")))
-    except (IndexError, KeyError, TypeError, UnicodeDecodeError) as error:
+        example = _example_class().FromString(record)
+    except DecodeError as error:
         raise ValueError("not a tf.train.Example") from error
-    return features
+    return {
+        entry.name.decode(errors="replace"): [
+            *entry.feature.bytes.value,
+            *entry.feature.numbers.value,
+        ]
+        for features in example.features
+        for entry in features.entries
+    }
 
 
+@functools.cache
 def example_before_data(shape: tuple[int, int, int]) -> bytes:
     """Returns what comes before the pixels in an official record.
 
@@ -51,96 +74,28 @@ def example_before_data(shape: tuple[int, int, int]) -> bytes:
         shape: (C, H, W) of the picture.
     """
     channels, height, width = shape
-    size = channels * height * width
-    numbers = b"".join(_varint(number) for number in shape)
-    shape_entry = _message(1, b"shape")
-    shape_entry += _message(2, _message(3, _message(1, numbers)))
-    # From the inside out: each message begins with the length of the rest.
-    before = _begin(1, size)
-    for number in (1, 2):  # In BytesList and in the Feature.
-        before = _begin(number, size + len(before)) + before
-    before = _message(1, b"data") + before
-    before = _begin(1, size + len(before)) + before
-    before = _message(1, shape_entry) + before
-    return _begin(1, size + len(before)) + before
+    pixels = bytes(channels * height * width)
+    example = _example_class()()
+    entries = example.features.add().entries
+    entries.add(name=b"shape").feature.numbers.value.extend(shape)
+    entries.add(name=b"data").feature.bytes.value.append(pixels)
+    return example.SerializeToString()[: -len(pixels)]
 
 
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:
-    """Yields (number, value) of each field of a message."""
-    position = 0
-    while position < len(message):
-        key, position = _read_varint(message, position)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, position = _read_varint(message, position)
-            yield number, value
-            continue
-        if kind == _LENGTH:
-            length, position = _read_varint(message, position)
-        elif kind == _EIGHT_BYTES:
-            length = 8
-        elif kind == _FOUR_BYTES:
-            length = 4
-        else:
-            raise IndexError(f"wire type {kind}")
-        if position + length > len(message):
-            raise IndexError(f"{length} bytes, more than there are")
-        yield number, message[position : position + length]
-        position += length
+@functools.cache
+def _example_class() -> type:
+    """Returns the class of the message Example."""
+    # Here, because to import them takes as long as all else of a source.
+    from google.protobuf import (
+        descriptor_pb2,
+        descriptor_pool,
+        message_factory,
+        text_format,
+    )
 
-
-def _values(feature: memoryview) -> list:
-    """Returns the values of one Feature."""
-    values = []
-    for kind, numbers in _fields(feature):
-        if kind not in (1, 3):
-            continue
-        for _, value in _fields(numbers):
-            if kind == 3 and isinstance(value, memoryview):
-                values.extend(_packed(value))
-            else:
-                values.append(value)
-    return [_signed(v) if isinstance(v, int) else v for v in values]
-
-
-def _packed(numbers: memoryview) -> Iterator[int]:
-    """Yields the numbers of a packed list."""
-    position = 0
-    while position < len(numbers):
-        value, position = _read_varint(numbers, position)
-        yield value
-
-
-def _signed(value: int) -> int:
-    """Turns the 64 bits of a varint into the int64 that they stand for."""
-    return value - (1 << 64) if value >= 1 << 63 else value
-
-
-def _read_varint(message: memoryview, position: int) -> tuple[int, int]:
-    """Reads seven bits a byte, the lowest first; returns the end as well."""
-    value = shift = 0
-    while True:
-        byte = message[position]
-        value |= (byte & 127) << shift
-        position, shift = position + 1, shift + 7
-        if byte < 128:
-            return value, position
-
-
-def _varint(value: int) -> bytes:
-    """Writes a whole number, not negative, seven bits a byte."""
-    encoded = bytearray()
-    while value > 127:
-        encoded.append(value & 127 | 128)
-        value >>= 7
-    return bytes(encoded) + bytes([value])
-
-
-def _begin(number: int, length: int) -> bytes:
-    """Returns the first bytes of a field that is `length` bytes long."""
-    return _varint(number << 3 | _LENGTH) + _varint(length)
-
-
-def _message(number: int, content: bytes) -> bytes:
-    """Returns a whole field."""
-    return _begin(number, len(content)) + content
+    # A pool of its own: TensorFlow declares the same names to the common one.
+    pool = descriptor_pool.DescriptorPool()
+    file = descriptor_pb2.FileDescriptorProto()
+    pool.Add(text_format.Parse(_DECLARATION, file))
+    descriptor = pool.FindMessageTypeByName("Example")
+    return message_factory.GetMessageClass(descriptor)

@@ -1,6 +1,7 @@
 """A folder of pictures of any size and shape."""
 
 import concurrent.futures
+import logging
 import os
 import pathlib
 import statistics
@@ -8,12 +9,20 @@ import sys
 
 import numpy as np
 
-from progan_tf.data.decode import read_picture, read_size
-from progan_tf.data.decoding import CACHE_BYTES, DecodingSource
-from progan_tf.data.find import find_classes, find_pictures
+from progan_tf.data.disk import walk
+from progan_tf.data.encoded import EncodedSource, Unreadable
 from progan_tf.data.labels_file import read_labels_file
-from progan_tf.data.source import MAX_RESOLUTION, MIN_RESOLUTION
-from progan_tf.data.unreadable import Unreadable
+from progan_tf.data.picture_files import (
+    EXTENSIONS,
+    KINDS,
+    read_picture,
+    read_size,
+)
+from progan_tf.data.source import (
+    CACHE_BYTES,
+    MAX_RESOLUTION,
+    MIN_RESOLUTION,
+)
 from progan_tf.errors import UserError
 
 # With fewer pictures than this there is nothing to learn a distribution
@@ -24,7 +33,7 @@ _MIN_PICTURES = 16
 _PROGRESS_FILES = 5000
 
 
-class Folder(DecodingSource):
+class Folder(EncodedSource):
     """The pictures in a folder and its sub-folders, cut to squares.
 
     Files are taken by extension and sorted by their path within the folder,
@@ -56,6 +65,19 @@ class Folder(DecodingSource):
             unreadable, or no classes where labels are wanted. The 1 % may
             also be passed later, by `images`.
     """
+
+    usage = "a folder of pictures or of prepared data"
+    takes_labels_file = True
+
+    @classmethod
+    def lies_at(cls, path: str | os.PathLike) -> bool:
+        """See `Source.lies_at`: any folder."""
+        return os.path.isdir(path)
+
+    @classmethod
+    def open(cls, data, channels, labels, cache_bytes, labels_file):
+        """See `Source.open`."""
+        return cls(cls.path(data), channels, labels, cache_bytes, labels_file)
 
     def __init__(
         self,
@@ -98,11 +120,11 @@ class Folder(DecodingSource):
     def __len__(self) -> int:
         return len(self._files)
 
-    def by_name(self) -> np.ndarray:
+    def preparing_order(self) -> np.ndarray:
         """Returns all indices in the order of the files' names, int64 [N].
 
-        As though all files lay in one folder. Where they do, this is their
-        order; equal names are in the order of their folders.
+        As though all files lay in one folder, so that sorting them into
+        classes changes nothing. Equal names are in the order of their folders.
         """
         names = [file.name for file in self._files]
         return np.array(sorted(range(len(names)), key=names.__getitem__))
@@ -112,12 +134,12 @@ class Folder(DecodingSource):
         return min(read_size(self._root / file))
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `DecodingSource`."""
+        """See `EncodedSource`."""
         path = self._root / self._files[index]
         return read_picture(path, resolution, self.channels)
 
     def _picture_name(self, index: int) -> str:
-        """See `DecodingSource`."""
+        """See `EncodedSource`."""
         return self._files[index].as_posix()
 
     def _read_headers(
@@ -167,4 +189,86 @@ def _limit(path: str | os.PathLike, resolution: int, median: float) -> str:
     return (
         f"most pictures of {path} have a short side under {2 * resolution} "
         f"(median {median:g})"
+    )
+
+
+def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
+    """Returns the picture files under a folder, at any depth.
+
+    Args:
+        root: the folder. Hidden files and folders in it are left out, and
+            folders that cannot be read are, after a warning.
+
+    Returns:
+        paths relative to `root`, sorted by their text with slashes: the
+        same on every file system and machine.
+
+    Raises:
+        UserError: there is no such folder, or no picture in it.
+    """
+    if not root.is_dir():
+        raise UserError(f"expected a folder of pictures, got {root}")
+    pictures, others = [], 0
+    for folder, files in walk(root, hidden=False, on_error=_warn):
+        for name in files:
+            if name.startswith("."):
+                continue
+            path = pathlib.Path(folder, name)
+            # To open a pipe would wait for ever. A link to nothing is taken,
+            # to be named as unreadable.
+            if path.suffix.lower() in EXTENSIONS and (
+                path.is_file() or not path.exists()
+            ):
+                pictures.append(path.relative_to(root))
+            else:
+                others += 1
+    if not pictures:
+        what = f"{others} other files" if others else "no file at all"
+        raise UserError(
+            f"expected {KINDS} pictures in {root}, found {what}; "
+            "choose another folder"
+        )
+    return sorted(pictures, key=pathlib.PurePath.as_posix)
+
+
+def find_classes(
+    root: pathlib.Path, files: list[pathlib.Path]
+) -> tuple[tuple[str, ...], np.ndarray]:
+    """Takes the first sub-folder of each picture as its class.
+
+    Args:
+        root: the folder, for messages.
+        files: paths relative to `root`.
+
+    Returns:
+        the class names, sorted, and the label of each file, int64 [N].
+
+    Raises:
+        UserError: fewer than two classes, or a picture outside of them.
+    """
+    outside = sum(len(file.parts) < 2 for file in files)
+    names = sorted({file.parts[0] for file in files if len(file.parts) > 1})
+    if len(names) < 2:
+        raise UserError(
+            "expected two or more sub-folders of pictures, one a class, "
+            f"found {len(names)} in {root}; sort the pictures into some or "
+            "train without labels"
+        )
+    if outside:
+        raise UserError(
+            f"expected every picture in a sub-folder, its class, but "
+            f"{outside} lie in {root} itself; move or remove them"
+        )
+    numbers = {name: number for number, name in enumerate(names)}
+    labels = [numbers[file.parts[0]] for file in files]
+    return tuple(names), np.array(labels, np.int64)
+
+
+def _warn(error: OSError) -> None:
+    """Names a folder that cannot be read, which is then left out.
+
+    That is usual at the root of a disk, where `lost+found` is the system's.
+    """
+    logging.getLogger("progan_tf").warning(
+        "skipped unreadable folder %s: %s", error.filename, error.strerror
     )

@@ -5,23 +5,27 @@ import os
 
 import numpy as np
 
-from progan_tf.data.decode import read_picture
-from progan_tf.data.decoding import CACHE_BYTES, DecodingSource
 from progan_tf.data.disk import file_size
-from progan_tf.data.sizes import sampled_resolution
-from progan_tf.data.unreadable import Unreadable
+from progan_tf.data.encoded import (
+    EncodedSource,
+    Unreadable,
+    sampled_resolution,
+)
+from progan_tf.data.picture_files import read_picture
+from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
 
 
-class Lsun(DecodingSource):
+class Lsun(EncodedSource):
     """The pictures of an lmdb whose values are picture files.
 
     They are in the order of their keys, cut to their central square and
-    shrunk by area. See `DecodingSource` for what happens to broken ones.
+    shrunk by area. See `EncodedSource` for what happens to broken ones.
 
     Args:
         path: the lmdb: its folder or its file.
         channels: 3 for RGB or 1 for grey; the pictures are converted.
+        labels: whether classes are wanted, of which an lmdb has none.
         cache_bytes: memory for decoded pictures.
 
     Raises:
@@ -30,12 +34,19 @@ class Lsun(DecodingSource):
             unreadable ones may also be found later, by `images`.
     """
 
+    usage = "lsun:FOLDER"
+    prefix = "lsun:"
+    prepare_first = True
+
     def __init__(
         self,
         path: str | os.PathLike,
         channels: int = 3,
+        labels: bool = False,
         cache_bytes: int = CACHE_BYTES,
     ):
+        if labels:
+            raise UserError(f"the lmdb {path} has no labels")
         self._environment, self._keys = _open(path)
         resolution, limit = sampled_resolution(
             self._file, len(self), f"the lmdb {path}"
@@ -53,16 +64,12 @@ class Lsun(DecodingSource):
     def __len__(self) -> int:
         return len(self._keys)
 
-    def labels(self, indices: np.ndarray) -> np.ndarray:
-        """See `Source.labels`: an lmdb has none."""
-        raise UserError(f"the lmdb {self.name} has no labels")
-
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `DecodingSource`."""
+        """See `EncodedSource`."""
         return read_picture(self._file(index), resolution, self.channels)
 
     def _picture_name(self, index: int) -> str:
-        """See `DecodingSource`."""
+        """See `EncodedSource`."""
         return self._keys[index].decode(errors="replace")
 
     def _file(self, index: int) -> io.BytesIO:

@@ -5,10 +5,14 @@ import os
 
 import numpy as np
 
+from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
 
 MIN_RESOLUTION = 4  # Where growing begins (Karras et al. 2018, section 2).
 MAX_RESOLUTION = 1024  # The largest the paper grows to.
+
+# Memory for decoded pictures, unless a source is told otherwise.
+CACHE_BYTES = 1 << 30
 
 
 class Source(abc.ABC):
@@ -18,22 +22,108 @@ class Source(abc.ABC):
     a run that resumes, or is split over machines, then sees the very same
     pictures. Sources may be used from several threads at once.
 
+    The class of a kind of source answers what is asked of a text that names
+    such data, without opening it; by default it answers for paths. To add a
+    kind is to write its class and its line in the table of `sources`.
+
     Args:
         name, resolution, limit, channels, class_names: see the attributes.
         labels: int64 [N], the class of each picture; None without labels, or
             where `labels` is defined otherwise.
 
     Attributes:
+        usage: of the class, how a text names data of this kind.
+        prefix: of the class, what such a text begins with; empty for a path.
+        prepare_first: of the class, whether a training set must be made of it
+            by `progan_tf.prepare`.
+        takes_labels_file: of the class, whether classes may come from a file.
+        may_download: of the class, whether to open it may take long and much.
+        form: of the class, which form of prepared data sets this is, or None.
         name: what messages and file names call this source.
         resolution: the largest it can give, a power of two from 4 to 1024.
         limit: in words, why the resolution ends there.
         channels: 1 (grey) or 3 (RGB).
         class_names: one name a class, in the order of the labels; empty
             without labels.
+        replaced: pictures that could not be read, so that others stand in.
 
     Raises:
         UserError: `channels` is neither 1 nor 3.
     """
+
+    usage = ""
+    prefix = ""
+    prepare_first = False
+    takes_labels_file = False
+    may_download = False
+    form = None
+    replaced = 0
+
+    @classmethod
+    def is_named(cls, data: str) -> bool:
+        """Says whether a text alone, whatever lies there, means this kind."""
+        return bool(cls.prefix) and data.startswith(cls.prefix)
+
+    @classmethod
+    def lies_at(cls, path: str | os.PathLike) -> bool:
+        """Says whether data of this kind lie at a path."""
+        return False
+
+    @classmethod
+    def open(
+        cls,
+        data: str,
+        channels: int,
+        labels: bool,
+        cache_bytes: int,
+        labels_file: str | os.PathLike | None,
+    ) -> "Source":
+        """Opens what a text names; see `sources.open_source`.
+
+        Args:
+            data: the text.
+            channels: 3 for RGB or 1 for grey.
+            labels: whether classes are wanted.
+            cache_bytes: memory for decoded pictures.
+            labels_file: for kinds that take one.
+        """
+        return cls(cls.path(data), channels, labels)
+
+    @classmethod
+    def path(cls, data: str) -> str | None:
+        """Returns where the files lie; None for data that have no path."""
+        if cls.prefix:
+            # Shells expand a home folder at the beginning of a word alone.
+            return os.path.expanduser(data.removeprefix(cls.prefix))
+        return data
+
+    @classmethod
+    def absolute(cls, data: str) -> str:
+        """Returns the text that names the same data in any folder."""
+        path = cls.path(data)
+        if path is None or not os.path.isdir(path):
+            return data
+        return cls.prefix + os.path.abspath(path)
+
+    @classmethod
+    def title(cls, data: str) -> str:
+        """Returns what others may know: of a path its last name alone."""
+        path = cls.path(data)
+        return data if path is None else os.path.basename(path.rstrip("/\\"))
+
+    @classmethod
+    def credit(cls, data: str) -> str | None:
+        """Returns what to say of the pictures where a model goes to others.
+
+        Returns:
+            a sentence, or None where nothing is known of their licence.
+        """
+        return None
+
+    @classmethod
+    def fingerprint(cls, data: str) -> str:
+        """Returns a text that changes with the data."""
+        return files_fingerprint(cls.path(data))
 
     def __init__(
         self,
@@ -96,6 +186,10 @@ class Source(abc.ABC):
                 f"{self.name} was opened without labels; open it with labels"
             )
         return self._labels[indices]
+
+    def preparing_order(self) -> np.ndarray:
+        """Returns all indices in the order to prepare them in, int64 [N]."""
+        return np.arange(len(self))
 
 
 def check_resolution(source: Source, resolution: int) -> None:

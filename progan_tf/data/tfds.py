@@ -1,25 +1,35 @@
-"""Data sets of TensorFlow Datasets, such as `tfds:celeb_a`."""
+"""Data sets of TensorFlow Datasets (TFDS), such as `tfds:celeb_a`."""
 
+import difflib
 import io
 import os
+import re
+import sys
+from collections.abc import Sequence
 
 import numpy as np
 
-from progan_tf.data.decode import read_picture
-from progan_tf.data.decoding import CACHE_BYTES, DecodingSource
-from progan_tf.data.example import parse_example
-from progan_tf.data.sizes import sampled_resolution
-from progan_tf.data.tfds_builder import (
-    feature_classes,
-    find_builder,
-    open_records,
-    prepare_builder,
+from progan_tf.data.disk import files_fingerprint
+from progan_tf.data.encoded import (
+    EncodedSource,
+    Unreadable,
+    sampled_resolution,
 )
-from progan_tf.data.unreadable import Unreadable
+from progan_tf.data.example import parse_example
+from progan_tf.data.picture_files import read_picture
+from progan_tf.data.record_shards import Shards
+from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
 
+_VERSION = re.compile(r":\d+\.\d+\.\d+(?=/|$)")
+_DEFAULT_SPLIT = "train"
+_USUAL_SPLITS = frozenset(("train", "validation", "test"))
 
-class TFDS(DecodingSource):
+# Some of TFDS's errors go on for pages.
+_LONGEST_REASON = 400
+
+
+class TFDS(EncodedSource):
     """The pictures of a split, in the order of its files.
 
     A data set that is not there yet is downloaded and prepared first, where
@@ -44,6 +54,25 @@ class TFDS(DecodingSource):
             no classes where labels are wanted.
     """
 
+    usage = "tfds:NAME[/CONFIG][:VERSION][/SPLIT]"
+    prefix = "tfds:"
+    may_download = True
+
+    @classmethod
+    def open(cls, data, channels, labels, cache_bytes, labels_file):
+        """See `Source.open`."""
+        return cls(data, channels, labels, cache_bytes=cache_bytes)
+
+    @classmethod
+    def path(cls, data: str) -> None:
+        """See `Source.path`: TFDS knows it."""
+
+    @classmethod
+    def fingerprint(cls, data: str) -> str:
+        """See `Source.fingerprint`."""
+        builder, split = _find_builder(data)
+        return f"{split} {files_fingerprint(builder.data_dir)}"
+
     def __init__(
         self,
         data: str,
@@ -52,10 +81,10 @@ class TFDS(DecodingSource):
         data_dir: str | os.PathLike | None = None,
         cache_bytes: int = CACHE_BYTES,
     ):
-        builder, split = find_builder(data, data_dir)
-        classes = feature_classes(builder, data, labels)
-        prepare_builder(builder, data)
-        self._records = open_records(builder, data, split)
+        builder, split = _find_builder(data, data_dir)
+        classes = _feature_classes(builder, data, labels)
+        _prepare_builder(builder, data)
+        self._records = _open_records(builder, data, split)
         resolution, limit = sampled_resolution(
             self._file, len(self._records), data
         )
@@ -109,11 +138,11 @@ class TFDS(DecodingSource):
         return label
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `DecodingSource`."""
+        """See `EncodedSource`."""
         return read_picture(self._file(index), resolution, self.channels)
 
     def _picture_name(self, index: int) -> str:
-        """See `DecodingSource`."""
+        """See `EncodedSource`."""
         return f"picture {index}"
 
     def _file(self, index: int) -> io.BytesIO:
@@ -123,3 +152,189 @@ class TFDS(DecodingSource):
 
     def _feature(self, index: int, name: str) -> list:
         return parse_example(self._records[int(index)])[name]
+
+
+def _find_builder(data: str, data_dir: str | os.PathLike | None = None):
+    """Finds what tfds:NAME[/CONFIG][:VERSION][/SPLIT] names.
+
+    In `tfds:NAME/WORD` the word is a config where the data set has one of
+    that name, and otherwise a split.
+
+    Args:
+        data: the whole name.
+        data_dir: where prepared data sets are, if not where TFDS looks.
+
+    Returns:
+        the `tfds.core.DatasetBuilder`, and the split's name.
+
+    Raises:
+        UserError: TFDS is not installed, or there is no such data set.
+    """
+    name, config, version, split = _parts(data)
+    if config and not version and not split:
+        return _find_ambiguous(data, name, config, data_dir)
+    full_name = name + (config and f"/{config}") + version
+    return _builder(data, full_name, data_dir), split or _DEFAULT_SPLIT
+
+
+def _feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
+    """Checks the features that are read, before anything is downloaded.
+
+    Returns:
+        the names of the classes; none unless `labels`.
+
+    Raises:
+        UserError: there is no `image`, or no `label` where it is wanted.
+    """
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features or {}
+    image, label = (
+        features[name] if name in features else None
+        for name in ("image", "label")
+    )
+    # Pictures of floats are stored as the bytes of their numbers.
+    if not isinstance(image, tfds.features.Image) or not np.issubdtype(
+        image.np_dtype, np.integer
+    ):
+        raise UserError(
+            f"expected pictures in the feature 'image' of {data}, found "
+            f"{_found(features, 'image')}; choose another data set"
+        )
+    if not labels:
+        return ()
+    if not isinstance(label, tfds.features.ClassLabel):
+        raise UserError(
+            f"expected classes in the feature 'label' of {data}, found "
+            f"{_found(features, 'label')}; train without labels or choose "
+            "another data set"
+        )
+    return tuple(label.names)
+
+
+def _found(features, name: str) -> str:
+    """Says what is there in place of a feature that is wanted."""
+    if name in features:
+        return repr(features[name])
+    return ", ".join(features) or "nothing"
+
+
+def _prepare_builder(builder, data: str) -> None:
+    """Downloads and prepares a data set, unless that was done before.
+
+    Raises:
+        UserError: it cannot be; it says why.
+    """
+    try:
+        if not builder.is_prepared():
+            print(f"preparing {data} in {builder.data_dir}", file=sys.stderr)
+        builder.download_and_prepare()
+    except Exception as error:  # Of any kind: each data set has its own code.
+        raise UserError(
+            f"cannot prepare {data} in {builder.data_dir}: {_reason(error)}"
+        ) from error
+
+
+def _open_records(builder, data: str, split: str) -> Sequence[bytes]:
+    """Opens the prepared files of a split.
+
+    Args:
+        builder: the prepared data set.
+        data: what messages call it.
+        split: such as `train`, `train[:90%]` or `train+test`.
+
+    Returns:
+        the serialised `tf.train.Example` of each picture, by its number.
+
+    Raises:
+        UserError: there is no such split, or its files cannot be read.
+    """
+    import tensorflow_datasets as tfds
+
+    info = builder.info
+    try:
+        instructions = info.splits[split].file_instructions
+    except Exception as error:  # A ValueError, KeyError or AssertionError.
+        raise UserError(
+            f"expected a split such as {', '.join(info.splits)} of {data}, "
+            f"got {split!r}"
+        ) from error
+    # Of train[5:3] TFDS takes -2.
+    if not instructions or min(part.take for part in instructions) < 1:
+        raise UserError(f"the split {split!r} of {data} has no pictures")
+    if info.file_format == tfds.core.FileFormat.TFRECORD:
+        return Shards(instructions)
+    if info.file_format == tfds.core.FileFormat.ARRAY_RECORD:
+        from array_record.python import array_record_data_source
+
+        return array_record_data_source.ArrayRecordDataSource(instructions)
+    raise UserError(
+        f"expected {data} as TFRecord or ArrayRecord in {builder.data_dir}, "
+        f"found {info.file_format.value}; prepare it in another TFDS_DATA_DIR"
+    )
+
+
+def _parts(data: str) -> tuple[str, str, str, str]:
+    """Returns name, config, version and split; what is left away is ""."""
+    rest = data.removeprefix(TFDS.prefix)
+    version = _VERSION.search(rest)
+    if version:
+        before, after = rest[: version.start()], rest[version.end() + 1 :]
+        name, _, config = before.partition("/")
+        parts = name, config, version[0], after
+    else:
+        name, config, split = (*rest.split("/", 2), "", "")[:3]
+        parts = name, config, "", split
+    if not name:
+        raise UserError(f"expected {TFDS.usage}, got {data!r}")
+    return parts
+
+
+def _find_ambiguous(
+    data: str, name: str, word: str, data_dir: str | os.PathLike | None
+):
+    """Finds tfds:NAME/WORD, where the word is a config or a split."""
+    try:
+        return _builder(data, f"{name}/{word}", data_dir), _DEFAULT_SPLIT
+    except UserError:
+        builder = _builder(data, name, data_dir)
+    # To take a misspelt config for a split would download another config.
+    configs = list(builder.builder_configs)
+    if configs and re.match(r"\w*", word)[0] not in _USUAL_SPLITS:
+        near = difflib.get_close_matches(word, configs, 3, 0.0)
+        raise UserError(
+            f"expected a config or a split of {name} in {data!r}; the nearest "
+            f"configs are {', '.join(near)}"
+        )
+    return builder, word
+
+
+def _builder(data: str, name: str, data_dir: str | os.PathLike | None):
+    """Returns TFDS's builder of NAME[/CONFIG][:VERSION]."""
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise UserError(
+            f"{data} needs the package tensorflow-datasets: "
+            "pip install progan-tf[tfds]"
+        ) from error
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        names = tfds.list_builders(with_community_datasets=False)
+        near = difflib.get_close_matches(name.split("/")[0], names, 3, 0.0)
+        raise UserError(
+            f"TensorFlow Datasets has no data set called {data!r}; the "
+            f"nearest are {', '.join(near)}"
+        ) from error
+    except Exception as error:  # Of any kind, such as another version.
+        raise UserError(f"cannot open {data}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Returns what an error of TFDS says, as one line of some length."""
+    # Where TFDS adds to a message it keeps the one that came first.
+    reason = " ".join(str(error.__cause__ or error).split())
+    if len(reason) > _LONGEST_REASON:
+        reason = reason[:_LONGEST_REASON] + "..."
+    return reason or type(error).__name__

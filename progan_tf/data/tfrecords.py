@@ -1,21 +1,54 @@
-"""The official code's multi-resolution records as a source."""
+"""The official code's multi-resolution records as a source.
+
+For every resolution R = 2**r from 4x4 up there is one file NAME-r%02d.tfrecords
+of raw pixels, and where there are classes NAME-rxx.labels, an .npy file of
+float32 [N, L] with a single 1 in each row.
+
+A TFRecord is the length of its content as a little-endian uint64, a checksum
+of these 8 bytes, the content, and a checksum of that. The content is a
+`tf.train.Example` of `shape`, three numbers (C, H, W), and `data`, the uint8
+pixels of that shape. All records of a file then have the same size.
+"""
 
 import math
 import os
 import pathlib
+import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from progan_tf.data.disk import read_rows
-from progan_tf.data.record_files import (
-    damaged,
-    labels_file,
-    open_levels,
-    read_labels,
-    record_pixels,
+from progan_tf.data.disk import file_size, list_folder, read_part, read_rows
+from progan_tf.data.example import example_before_data, parse_example
+from progan_tf.data.folder import Folder
+from progan_tf.data.source import (
+    MAX_RESOLUTION,
+    MIN_RESOLUTION,
+    Source,
+    check_channels,
+    check_resolution,
 )
-from progan_tf.data.source import Source, check_channels, check_resolution
+from progan_tf.errors import UserError
+
+_FILE = re.compile(r"(.+)-r(\d\d)\.tfrecords", re.DOTALL)
+
+# Bytes around the content of a record.
+BEFORE_CONTENT = 8 + 4
+AFTER_CONTENT = 4
+
+# Rows of labels that are held at a time: all of them can take gigabytes.
+LABELS_TOGETHER = 256
+
+
+class Level(NamedTuple):
+    """The records of one resolution."""
+
+    path: pathlib.Path
+    shape: tuple[int, int, int]  # (C, R, R)
+    size: int  # Bytes in a record, framing included.
+    count: int  # Records in the file.
+    before: bytes  # What a record begins with, up to its pixels.
 
 
 class TFRecords(Source):
@@ -23,12 +56,13 @@ class TFRecords(Source):
 
     All records of a resolution have the same size, so a picture is read by
     its number from its place in the file: nothing is shuffled or kept in
-    memory. See `record_files` for the form.
+    memory. See this module for the form.
 
     Args:
         path: the folder.
-        channels: of the records, or 3 for grey records.
-        labels: also read the classes, which are called "0", "1" and so on.
+        channels: of the records, or 3 for grey records; None for theirs.
+        labels: also read the classes, which are called "0", "1" and so on;
+            None where there are some.
 
     Raises:
         UserError: no such records, or not of that form, or of other channels,
@@ -36,20 +70,32 @@ class TFRecords(Source):
             file shows only when `images` or `verify` come to it.
     """
 
+    usage = Folder.usage
+    form = "tfrecords"
+
+    @classmethod
+    def lies_at(cls, path: str | os.PathLike) -> bool:
+        """See `Source.lies_at`: files that are called like records."""
+        names = list_folder(path) if os.path.isdir(path) else ()
+        return any(map(_FILE.fullmatch, names))
+
     def __init__(
         self,
         path: str | os.PathLike,
-        channels: int = 3,
-        labels: bool = False,
+        channels: int | None = 3,
+        labels: bool | None = False,
     ):
         folder = pathlib.Path(path)
-        name, self._levels = open_levels(folder)
+        name, self._levels = _open_levels(folder)
         largest = max(self._levels)
         stored, _, _ = self._levels[largest].shape
+        channels = stored if channels is None else channels
+        if labels is None:
+            labels = (folder / labels_file(name)).is_file()
         check_channels(path, stored, channels)
         classes, numbers = 0, None
         if labels:
-            classes, numbers = read_labels(
+            classes, numbers = _read_labels(
                 folder / labels_file(name), len(self)
             )
         super().__init__(
@@ -77,7 +123,7 @@ class TFRecords(Source):
         for position in np.flatnonzero(~usual):
             # The parts of an example may come in any order.
             record, number = records[position].tobytes(), int(indices[position])
-            pixels[position] = record_pixels(record, level, number)
+            pixels[position] = _record_pixels(record, level, number)
         images = pixels.reshape(-1, *level.shape).transpose(0, 2, 3, 1)
         shape = (len(indices), resolution, resolution, self.channels)
         return np.broadcast_to(images, shape).copy()  # [NRRC]
@@ -103,5 +149,206 @@ class TFRecords(Source):
                 try:
                     next(records)
                 except (tf.errors.OpError, StopIteration) as error:
-                    raise damaged(level, number) from error
+                    raise _damaged(level, number) from error
             yield
+
+
+def record_file(name: str, resolution: int) -> str:
+    """Returns the name of the file of one resolution."""
+    return f"{name}-r{resolution.bit_length() - 1:02d}.tfrecords"
+
+
+def labels_file(name: str) -> str:
+    """Returns the name of the file of the labels."""
+    return f"{name}-rxx.labels"
+
+
+def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
+    """Checks the records in a folder by their sizes, first and last ones.
+
+    Returns:
+        the data set's name and, from the lowest resolution up, its levels.
+
+    Raises:
+        UserError: no records, of several sets, some missing or unsuitable.
+    """
+    name, resolutions = _find(folder)
+    levels, previous = {}, None
+    for resolution in resolutions:
+        path = folder / record_file(name, resolution)
+        level = levels[resolution] = _open(path, resolution)
+        if previous and level.count != previous.count:
+            raise UserError(
+                f"expected as many records in {path} as in "
+                f"{previous.path.name}, {previous.count}, found "
+                f"{level.count}; copy or prepare the data again"
+            )
+        if previous and level.shape[0] != previous.shape[0]:
+            raise UserError(
+                f"expected {previous.shape[0]} channels in {path} as in "
+                f"{previous.path.name}, found {level.shape[0]}; prepare the "
+                "data again"
+            )
+        previous = level
+    return name, levels
+
+
+def _record_pixels(record: bytes, level: Level, number: int) -> np.ndarray:
+    """Returns the pixels of one record, in whatever order it has its parts.
+
+    Args:
+        record: the whole record, `level.size` bytes.
+        level: where it is from.
+        number: which it is, for the message.
+
+    Returns:
+        uint8 [C * R * R].
+
+    Raises:
+        UserError: it is damaged, or a picture of another shape.
+    """
+    try:
+        if record[:BEFORE_CONTENT] != level.before[:BEFORE_CONTENT]:
+            raise ValueError("a record of another length")
+        features = parse_example(record[BEFORE_CONTENT:-AFTER_CONTENT])
+        if tuple(features["shape"]) != level.shape:
+            raise ValueError("a picture of another shape")
+        (data,) = features["data"]
+        return np.frombuffer(data, np.uint8).reshape(np.prod(level.shape))
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged(level, number) from error
+
+
+def _damaged(level: Level, number: int) -> UserError:
+    """Returns the error of a record that is not what it should be."""
+    return UserError(
+        f"expected a picture of shape {level.shape} in every record of "
+        f"{level.path}, but number {number}, counted from 0, is damaged or "
+        "something else; copy or prepare the data again"
+    )
+
+
+def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
+    """Reads the classes of all records.
+
+    Args:
+        path: the file.
+        count: records of the data set.
+
+    Returns:
+        the number of classes, and the class of each picture, int64 [N].
+
+    Raises:
+        UserError: no such file, or not one class for each record.
+    """
+    if not path.is_file():
+        raise UserError(
+            f"expected labels in {path}, but there is no such file; train "
+            "without labels or prepare the data with classes"
+        )
+    try:
+        one_hot = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # Of any kind, where the header is damaged.
+        raise UserError(
+            f"expected labels in {path}, but it is no .npy file of numbers; "
+            "copy or prepare it again"
+        ) from error
+    numbers = one_hot.dtype.kind in "biuf"
+    if not numbers or one_hot.ndim != 2 or len(one_hot) != count:
+        raise UserError(
+            f"expected numbers of shape ({count}, classes) in {path}, a row "
+            f"for each record, found {one_hot.dtype} {one_hot.shape}; "
+            "prepare the data again"
+        )
+    labels = np.empty(count, np.int64)
+    for start in range(0, count, LABELS_TOGETHER):
+        rows = one_hot[start : start + LABELS_TOGETHER]
+        is_one = np.count_nonzero(rows, axis=1) == 1
+        is_one &= (rows == 1).any(axis=1)
+        if not is_one.all():
+            raise UserError(
+                f"expected a single 1 in every row of {path}, one class a "
+                f"picture, but row {start + is_one.argmin()} has something "
+                "else; train without labels or prepare the data again"
+            )
+        labels[start : start + len(rows)] = rows.argmax(axis=1)
+    return one_hot.shape[1], labels
+
+
+def _find(folder: pathlib.Path) -> tuple[str, list[int]]:
+    """Returns the name of the records in a folder and their resolutions."""
+    matches = [_FILE.fullmatch(name) for name in list_folder(folder)]
+    found = [(match[1], int(match[2])) for match in matches if match]
+    names = sorted({name for name, _ in found})
+    if len(names) != 1:
+        raise UserError(
+            f"expected the files NAME-rNN.tfrecords of one data set in "
+            f"{folder}, found {', '.join(names) or 'none'}; give each data "
+            "set its own folder"
+        )
+    (name,) = names
+    largest = 1 << max(level for _, level in found)
+    if not MIN_RESOLUTION <= largest <= MAX_RESOLUTION:
+        raise UserError(
+            f"expected records from {MIN_RESOLUTION}x{MIN_RESOLUTION} to at "
+            f"most {MAX_RESOLUTION}x{MAX_RESOLUTION} in {folder}, found "
+            f"{record_file(name, largest)}"
+        )
+    resolutions = [1 << level for level in range(2, largest.bit_length())]
+    for resolution in resolutions:
+        path = folder / record_file(name, resolution)
+        if not path.is_file():
+            raise UserError(
+                f"expected records of every resolution from 4x4 to {largest}x"
+                f"{largest}, but {path} is missing; copy or prepare it again"
+            )
+    return name, resolutions
+
+
+def _open(path: pathlib.Path, resolution: int) -> Level:
+    """Checks one file by its size, its first and its last record."""
+    total = file_size(path)
+    if total < BEFORE_CONTENT:
+        raise UserError(
+            f"expected records in {path}, found {total} bytes; copy or "
+            "prepare it again"
+        )
+    start = read_part(path, 0, BEFORE_CONTENT)
+    length = int.from_bytes(start[:8], "little")
+    size = BEFORE_CONTENT + length + AFTER_CONTENT
+    if total % size:
+        raise UserError(
+            f"expected records of {size} bytes, like the first, in {path}, "
+            f"but it has {total} bytes, which is no multiple: it is cut off "
+            "or its pictures differ in size; copy or prepare it again"
+        )
+    first = read_part(path, 0, size)
+    shape = _shape(first[BEFORE_CONTENT:-AFTER_CONTENT], path)
+    if shape not in ((1, resolution, resolution), (3, resolution, resolution)):
+        raise UserError(
+            f"expected pictures of shape (1 or 3, {resolution}, {resolution}) "
+            f"in {path}, found {shape}; prepare the data again"
+        )
+    count = total // size
+    before = start + example_before_data(shape)
+    level = Level(path, shape, size, count, before)
+    _record_pixels(first, level, 0)
+    last = read_part(path, (count - 1) * size, size)
+    _record_pixels(last, level, count - 1)
+    return level
+
+
+def _shape(content: bytes, path: pathlib.Path) -> tuple[int, ...]:
+    """Returns the shape that a record says its picture has."""
+    try:
+        features = parse_example(content)
+    except ValueError:
+        features = {}
+    if not {"shape", "data"} <= features.keys():
+        names = ", ".join(sorted(features)) or "no tf.train.Example"
+        raise UserError(
+            f"expected 'shape' and 'data' in the records of {path}, found "
+            f"{names}; these are not the official code's multi-resolution "
+            "records"
+        )
+    return tuple(features["shape"])

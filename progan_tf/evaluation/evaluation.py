@@ -9,16 +9,14 @@ import numpy as np
 
 from progan_tf import metrics
 from progan_tf.data import open_source
+from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.files import FOLDER, lines_of
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals, at_resolution
-from progan_tf.evaluation.statistics_cache import (
-    StatisticsCache,
-    files_fingerprint,
-)
+from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.table import Table
 from progan_tf.files import writing
 from progan_tf.images import nearest_up, save_png

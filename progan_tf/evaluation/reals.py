@@ -1,10 +1,8 @@
 """The training data as a set that other pictures are compared with."""
 
-import os
-
 import numpy as np
 
-from progan_tf.data import ShuffledOrder, check_resolution
+from progan_tf.data import ShuffledOrder, check_resolution, kind_named
 from progan_tf.data.order import mirror_flags, random_indices
 from progan_tf.errors import UserError
 from progan_tf.evaluation import statistics_cache
@@ -33,8 +31,7 @@ class Reals:
         check_resolution(source, resolution)
         self.resolution = resolution
         # As runs keep it: the same folder from wherever it is looked at.
-        is_folder = data != "cats" and os.path.isdir(data)
-        self.data = os.path.abspath(data) if is_folder else data
+        self.data = kind_named(data).absolute(data)
         self.mirror = mirror
         self._source = source
         self._order = ShuffledOrder(len(source), _SEED)
@@ -80,7 +77,7 @@ class Reals:
         (probe,) = self.batches(0, min(_PROBE, len(self)))
         return " ".join(
             [
-                statistics_cache.data_fingerprint(self.data),
+                kind_named(self.data).fingerprint(self.data),
                 statistics_cache.digest_of(probe.tobytes()),
                 statistics_cache.code_fingerprint(),
                 str(len(self)),

@@ -8,7 +8,6 @@ computed anew and replaced.
 
 import functools
 import hashlib
-import importlib.resources
 import json
 import logging
 import os
@@ -16,7 +15,6 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.tfds_builder import PREFIX, find_builder
 from progan_tf.errors import UserError
 from progan_tf.files import replacing, writing
 
@@ -89,49 +87,6 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def data_fingerprint(data: str) -> str:
-    """A text that changes with the data that `--data` names.
-
-    Args:
-        data: as `data.open_source` takes it.
-
-    Returns:
-        a digest of the names, sizes and times of its files; of cats those of
-        their layers. The times are also those of the last change of a file or
-        its attributes, which no program can set back.
-    """
-    if data == "cats":
-        layers = importlib.resources.files("robohash") / "sets" / "set4"
-        return files_fingerprint(str(layers))
-    if data.startswith(PREFIX):
-        builder, split = find_builder(data)
-        return f"{split} {files_fingerprint(builder.data_dir)}"
-    return files_fingerprint(data)
-
-
-def files_fingerprint(path: str | os.PathLike) -> str:
-    """A digest of the names, sizes and times of a file or a folder's files.
-
-    What is not there, such as an address, is known by its name alone.
-    """
-    if os.path.exists(path):
-        # The same files from wherever they are looked at.
-        path = os.path.abspath(path)
-    digest, visited = hashlib.sha256(os.fspath(path).encode()), set()
-    for folder, names, files in os.walk(path, followlinks=True):
-        # A link to a folder above would otherwise be followed for ever.
-        visited.add(os.path.realpath(folder))
-        names[:] = sorted(
-            name
-            for name in names
-            if os.path.realpath(os.path.join(folder, name)) not in visited
-        )
-        for name in sorted(files):
-            digest.update(_file_line(os.path.join(folder, name)))
-    digest.update(_file_line(path))
-    return digest.hexdigest()[:16]
-
-
 @functools.cache
 def code_fingerprint() -> str:
     """A digest of the code of the metrics, which their statistics depend on."""
@@ -141,18 +96,6 @@ def code_fingerprint() -> str:
     ):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _file_line(path: str | os.PathLike) -> bytes:
-    """Name, size and time of a file; nothing for a folder or none."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return b""
-    if os.path.isdir(path):
-        return b""
-    times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
-    return f"{path}\0{status.st_size}\0{times}\n".encode()
 
 
 def _about(place: dict, fingerprint: str) -> str:

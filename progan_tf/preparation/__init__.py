@@ -1,5 +1,4 @@
 """Preparing data sets: writing, inspecting and verifying them."""
 
 from progan_tf.preparation.preparing import choose as choose
-from progan_tf.preparation.preparing import open_pictures as open_pictures
 from progan_tf.preparation.preparing import prepare as prepare

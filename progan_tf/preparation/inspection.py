@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from progan_tf.arithmetic import resolutions
-from progan_tf.data import Compact, Source, TFRecords
-from progan_tf.data.compact_files import About, is_compact
+from progan_tf.data import Source
 from progan_tf.data.pyramid import pyramid
-from progan_tf.data.record_files import has_records
+from progan_tf.data.sources import kind_at
 from progan_tf.errors import UserError
 from progan_tf.images import grid_shape, make_grid, nearest_up, save_png
 from progan_tf.progress import progress
@@ -31,31 +30,22 @@ def open_prepared(folder: str | os.PathLike) -> Source:
     """
     if not os.path.isdir(folder):
         raise UserError(f"expected a prepared data set; no folder {folder}")
-    folder = pathlib.Path(folder)
-    if is_compact(folder):
-        about = About.load(folder)
-        return Compact(folder, about.channels, bool(about.class_names))
-    if not has_records(folder):
+    kind = kind_at(folder)
+    if kind.form is None:
         raise UserError(
             f"expected a prepared data set, but {folder} has neither "
             "NAME-rNN.tfrecords nor compact.json"
         )
-    labels = any(folder.glob("*-rxx.labels"))
-    try:
-        return TFRecords(folder, 1, labels)
-    except UserError:
-        # Not grey, or not right, which it then says itself.
-        return TFRecords(folder, 3, labels)
+    return kind(folder, channels=None, labels=None)
 
 
 def describe(folder: str | os.PathLike) -> str:
     """Says what is in a prepared data set, as a table of several lines."""
     source, folder = open_prepared(folder), pathlib.Path(folder)
-    kind = "compact" if is_compact(folder) else "tfrecords"
     colour = "grey" if source.channels == 1 else "RGB"
     lines = [
         f"{folder}: {len(source):,} pictures, {colour}, "
-        f"{source.resolution}x{source.resolution}, {kind}",
+        f"{source.resolution}x{source.resolution}, {source.form}",
         f"{'resolution':>12}  {'records':>12}  {'bytes':>18}  file",
     ]
     total = 0
@@ -131,7 +121,7 @@ def verify(folder: str | os.PathLike) -> str:
     """
     source = open_prepared(folder)
     passes = [("checked", source.verify())]
-    if has_records(folder):
+    if source.form == "tfrecords":
         passes.append(("compared", _compare_levels(source)))
     for action, pictures in passes:
         for _ in progress(pictures, len(source), "picture", action):

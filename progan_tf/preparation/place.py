@@ -8,9 +8,9 @@ import shutil
 from collections.abc import Iterator
 
 from progan_tf.arithmetic import resolutions
-from progan_tf.data.compact_files import is_compact
+from progan_tf.data import kind_named
 from progan_tf.data.disk import list_folder
-from progan_tf.data.record_files import has_records
+from progan_tf.data.sources import kind_at
 from progan_tf.errors import UserError
 from progan_tf.files import writing
 
@@ -21,11 +21,6 @@ _SET_FILE = re.compile(
     r"pictures\.webp|(index|checks|labels)\.npy",
     re.DOTALL,
 )
-
-
-def is_prepared(folder: str | os.PathLike) -> bool:
-    """Says whether a folder has a prepared set in it, whole or not."""
-    return is_compact(folder) or has_records(folder)
 
 
 def check_space(
@@ -55,15 +50,15 @@ def check_place(
     Args:
         out: the folder.
         overwrite: a data set that is there may be replaced.
-        source: what `open_pictures` takes. In a folder of pictures a data set
+        source: what `open_source` takes. In a folder of pictures a data set
             would be a class, and the file of a compact one a picture.
     """
     if not out:
         raise UserError("expected --out=FOLDER for the data set")
-    place = re.sub("^(celeba|lsun):", "", source)
+    pictures = kind_named(source).path(source)
     above = pathlib.Path(out).resolve().parents
-    # An empty place is told when it is opened.
-    if place not in ("", "cats") and pathlib.Path(place).resolve() in above:
+    # An empty path is told when it is opened.
+    if pictures and pathlib.Path(pictures).resolve() in above:
         raise UserError(f"{out} lies within {source}; choose another --out")
     if _is_free(out):
         return
@@ -71,7 +66,7 @@ def check_place(
         raise UserError(
             f"{out} is there already; --overwrite replaces a data set"
         )
-    whole = os.path.isdir(out) and is_prepared(out)
+    whole = os.path.isdir(out) and kind_at(out).form is not None
     if not whole or not all(map(_SET_FILE.fullmatch, list_folder(out))):
         raise UserError(
             f"{out} is no prepared data set, or more than that, so it is not "

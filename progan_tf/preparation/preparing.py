@@ -10,20 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from progan_tf.data import (
-    Compact,
-    Folder,
-    Source,
-    check_resolution,
-    open_source,
-)
-from progan_tf.data.arrays import Arrays
-from progan_tf.data.celeba import CelebA
-from progan_tf.data.compact_files import is_compact
-from progan_tf.data.lsun import Lsun
-from progan_tf.data.tfds import TFDS
-from progan_tf.errors import UserError
-from progan_tf.preparation.place import check_space, is_prepared, place_for
+from progan_tf.data import Source, check_resolution
+from progan_tf.preparation.place import check_space, place_for
 from progan_tf.preparation.writers import SetWriter, open_writer
 from progan_tf.progress import progress
 
@@ -33,65 +21,10 @@ _TASK_BYTES = 1 << 20
 _MOST_A_TASK = 64
 
 
-def open_pictures(
-    source: str,
-    channels: int = 3,
-    labels: bool = False,
-    labels_file: str | None = None,
-) -> Source:
-    """Opens what the flag `--source` names.
-
-    Args:
-        source: what `--data` takes, or FILE.npz, celeba:FOLDER, lsun:FOLDER.
-        channels: 3 for RGB or 1 for grey; the pictures are converted.
-        labels: whether classes are wanted.
-        labels_file: the classes of a folder's pictures, see `labels_file`.
-
-    Raises:
-        UserError: there is no such source, or it has no labels where they
-            are wanted.
-    """
-    kind, colon, place = source.partition(":")
-    if not colon:  # A folder may be called celeba, too.
-        kind = ""
-    if kind in ("celeba", "lsun") and not place:
-        raise UserError(f"expected --source={kind}:FOLDER; received {source}")
-    # Decoded pictures are not kept, because each is needed once.
-    if kind == "celeba":
-        return CelebA(place, channels, labels, 0, labels_file)
-    if os.path.isdir(source) and not is_prepared(source):
-        return Folder(source, channels, labels, 0, labels_file)
-    if labels_file is not None:
-        raise UserError(
-            f"expected --labels_file with a folder of pictures, got {source}"
-        )
-    if kind == "lsun":
-        opened = Lsun(place, channels, cache_bytes=0)
-    elif source.endswith(".npz"):
-        opened = Arrays(source, channels, labels)
-    elif kind == "tfds":
-        opened = TFDS(source, channels, labels, cache_bytes=0)
-    elif os.path.isdir(source) and is_compact(source):
-        opened = Compact(source, channels, labels, cache_bytes=0)
-    elif source == "cats" or os.path.isdir(source):
-        opened = open_source(source, channels, labels)
-    else:
-        raise UserError(
-            "expected --source=cats, a folder, FILE.npz, tfds:NAME, "
-            f"celeba:FOLDER or lsun:FOLDER; there is no folder {source!r}"
-        )
-    if labels and not opened.num_classes:
-        raise UserError(f"{source} has no labels; prepare it without --labels")
-    return opened
-
-
 def choose(
     source: Source, most: int | None = None, seed: int = -1
 ) -> np.ndarray:
     """Says which pictures are prepared, and in which order.
-
-    The files of a folder are in the order of their names, in whatever
-    sub-folder they are, so that sorting them into classes changes nothing.
 
     Args:
         source: where the pictures come from.
@@ -102,10 +35,7 @@ def choose(
         int64 [at most `most`]: the first ones of the whole, shuffled order,
         so that a few pictures of a sorted source are of all its kinds.
     """
-    if isinstance(source, Folder):
-        order = source.by_name()
-    else:
-        order = np.arange(len(source))
+    order = source.preparing_order()
     if seed >= 0:
         # NumPy's old generator, because it gives the official order.
         np.random.RandomState(seed).shuffle(order)
@@ -152,12 +82,11 @@ def prepare(
         ) as writer:
             classes = _write_pictures(source, order, resolution, writer, labels)
             writer.finish(classes, source.class_names if labels else ())
-    replaced = getattr(source, "replaced", 0)
-    if replaced:
+    if source.replaced:
         logging.getLogger("progan_tf").warning(
             "%d pictures could not be decoded; each has the next readable one "
             "in its place, which so is in the set twice",
-            replaced,
+            source.replaced,
         )
 
 

@@ -6,14 +6,115 @@ with open_writer("tfrecords", "data/cats", "cats", 64, 3) as writer:
     writer.finish(labels, class_names)
 """
 
+import contextlib
 import os
+import pathlib
+import zlib
+from collections.abc import Iterator
 
+import numpy as np
+
+from progan_tf.data import compact
+from progan_tf.data.example import example_before_data
 from progan_tf.data.pyramid import pyramid
-from progan_tf.preparation.compact_writer import CompactWriter
-from progan_tf.preparation.record_writer import RecordWriter
+from progan_tf.data.tfrecords import LABELS_TOGETHER, labels_file, record_file
 from progan_tf.preparation.set_writer import SetWriter
 
-__all__ = ["FORMS", "SetWriter", "open_writer", "pyramid"]
+
+class RecordWriter(SetWriter):
+    """Writes what the official data-set tool writes, byte for byte.
+
+    See `data.tfrecords` for the form and `SetWriter` for everything else.
+    """
+
+    def _file_names(self) -> list[str]:
+        return [record_file(self._name, size) for size in self._sizes]
+
+    def _open(self, path: pathlib.Path) -> "_RecordFile":
+        return _RecordFile(path)
+
+    def _encode(self, image: np.ndarray) -> list[bytes]:
+        examples = []
+        for level in reversed(pyramid(image)):
+            pixels = level.transpose(2, 0, 1)  # [CRR]
+            before = example_before_data(pixels.shape)
+            examples.append(before + pixels.tobytes())
+        return examples
+
+    def _write_about(
+        self, labels: np.ndarray | None, class_names: tuple[str, ...]
+    ) -> None:
+        if labels is None:
+            return
+        classes = len(class_names)
+        header = {
+            "descr": "<f4",
+            "fortran_order": False,
+            "shape": (self.count, classes),
+        }
+        with open(self._partial / labels_file(self._name), "wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            for start in range(0, self.count, LABELS_TOGETHER):
+                some = labels[start : start + LABELS_TOGETHER]
+                one_hot = np.zeros((len(some), classes), "<f4")
+                one_hot[np.arange(len(some)), some] = 1
+                file.write(one_hot)
+
+
+class CompactWriter(SetWriter):
+    """Writes a compact data set.
+
+    See `data.compact` for the form and `SetWriter` for everything else.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike,
+        name: str,
+        resolution: int,
+        channels: int,
+    ):
+        super().__init__(folder, name, resolution, channels)
+        self._lengths, self._checks = [], []
+
+    def append(self, payload: list[bytes]) -> None:
+        """See `SetWriter.append`."""
+        super().append(payload)
+        self._lengths.append(len(payload[0]))
+        self._checks.append(zlib.crc32(payload[0]))
+
+    def _file_names(self) -> list[str]:
+        raw = compact.raw_resolutions(self._shape[0])
+        names = [compact.raw_name(size) for size in raw]
+        return [compact.PICTURES, *names]
+
+    def _encode(self, image: np.ndarray) -> list[bytes]:
+        levels = {level.shape[0]: level for level in pyramid(image)}
+        raw = compact.raw_resolutions(self._shape[0])
+        return [
+            compact.encode_picture(image),
+            *(levels[size].tobytes() for size in raw),
+        ]
+
+    def _write_about(
+        self, labels: np.ndarray | None, class_names: tuple[str, ...]
+    ) -> None:
+        folder = self._partial
+        index = np.zeros(self.count + 1, np.uint64)
+        np.cumsum(self._lengths, out=index[1:])
+        np.save(folder / compact.INDEX, index)
+        checks = np.array(self._checks, np.uint32)
+        np.save(folder / compact.CHECKS, checks)
+        labels_check = 0
+        if labels is not None:
+            labels = labels.astype(np.int64)
+            np.save(folder / compact.LABELS, labels)
+            labels_check = zlib.crc32(labels)
+        _, resolution, channels = self._shape
+        compact.About.of(
+            self.count, resolution, channels, class_names, labels_check
+        ).save(folder)
+
 
 _WRITERS = {"tfrecords": RecordWriter, "compact": CompactWriter}
 FORMS = tuple(_WRITERS)
@@ -38,3 +139,34 @@ def open_writer(
     if form not in _WRITERS:
         raise ValueError(f"expected a form of {FORMS}, got {form!r}")
     return _WRITERS[form](folder, name, resolution, channels)
+
+
+class _RecordFile:
+    """A file of TFRecords, whose checksums TensorFlow computes."""
+
+    def __init__(self, path: str | os.PathLike):
+        # Slow to import, and needed only here.
+        from tensorflow import io
+
+        with _system_errors():
+            self._writer = io.TFRecordWriter(str(path))
+
+    def write(self, content: bytes) -> None:
+        with _system_errors():
+            self._writer.write(content)
+
+    def close(self) -> None:
+        with _system_errors():
+            self._writer.close()
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """Turns TensorFlow's errors, such as of a full disk, into OSError."""
+    from tensorflow import errors
+
+    try:
+        yield
+    except errors.OpError as error:
+        # Before the reason TensorFlow names the hidden file.
+        raise OSError(error.message.rpartition("; ")[2]) from error

@@ -3,25 +3,44 @@
 import abc
 import collections
 import concurrent.futures
+import logging
 import os
+import statistics
 import threading
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
+from PIL import UnidentifiedImageError
 
+from progan_tf.data.picture_files import read_size
 from progan_tf.data.pyramid import shrink
-from progan_tf.data.source import Source, check_resolution
-from progan_tf.data.unreadable import Unreadable
+from progan_tf.data.source import (
+    CACHE_BYTES,
+    MAX_RESOLUTION,
+    MIN_RESOLUTION,
+    Source,
+    check_resolution,
+)
 from progan_tf.errors import UserError
+from progan_tf.text import first_line
 
-# Memory for decoded pictures, unless a source is told otherwise.
-CACHE_BYTES = 1 << 30
 # Lower resolutions are made of this one, so that growing up to it decodes each
 # picture once. Decoding takes about as long for any of them.
 _SHARED = 64
 # Pictures that are shrunk together, which bounds the memory that this takes.
 _TOGETHER = 256
+
+# A few broken files in a large folder are usual and harmless; more mean
+# that the folder is not what the user thinks it is.
+_MAX_PART = 0.01
+
+_MAX_LINES = 20  # Files named in the log, before it only counts.
+_MAX_NAMES = 3  # Files named in the error.
+
+# Large data sets are made as one: LSUN's millions of pictures, for example,
+# all have a short side of 256.
+_HEADERS = 100
 
 
 class _Cache(NamedTuple):
@@ -31,7 +50,58 @@ class _Cache(NamedTuple):
     filled: np.ndarray  # bool [N]
 
 
-class DecodingSource(Source):
+class Unreadable:
+    """The unreadable pictures of one source, named in the log and counted.
+
+    Args:
+        found: all the pictures, readable or not.
+        place: where they are, for messages.
+
+    Attributes:
+        count: unreadable pictures so far.
+    """
+
+    def __init__(self, found: int, place: str):
+        self.count = 0
+        self._found = found
+        self._place = place
+        self._first = []
+        self._logger = logging.getLogger("progan_tf")
+
+    def add(self, name: str, error: Exception) -> None:
+        """Counts one picture and, if it is among the first, names it."""
+        self.count += 1
+        reason = _reason(error)
+        if len(self._first) < _MAX_NAMES:
+            self._first.append(f"{name} ({reason})")
+        if self.count <= _MAX_LINES:
+            self._logger.warning(
+                "%s: skipped unreadable %s: %s",
+                self._place,
+                name,
+                reason,
+            )
+        elif self.count % 100 == 0:
+            self._logger.warning(
+                "%s: %d unreadable pictures skipped", self._place, self.count
+            )
+
+    def check(self) -> None:
+        """Gives up where too many pictures are unreadable.
+
+        Raises:
+            UserError: more than 1 % of all picture files.
+        """
+        if self.count > _MAX_PART * self._found:
+            more = ", ..." if self.count > len(self._first) else ""
+            raise UserError(
+                f"{self.count} of the {self._found} pictures in "
+                f"{self._place} cannot be read, more than 1 %: "
+                f"{', '.join(self._first)}{more}; mend or remove them"
+            )
+
+
+class EncodedSource(Source):
     """Pictures that are decoded in threads when first asked for.
 
     They are then kept in memory at that resolution where all of them fit;
@@ -52,6 +122,11 @@ class DecodingSource(Source):
     Attributes:
         unreadable: pictures found so far that could not be read.
     """
+
+    @classmethod
+    def open(cls, data, channels, labels, cache_bytes, labels_file):
+        """See `Source.open`."""
+        return cls(cls.path(data), channels, labels, cache_bytes)
 
     def __init__(
         self,
@@ -205,3 +280,51 @@ class DecodingSource(Source):
             self._broken.add(index)
             self._log.add(self._picture_name(index), error)
         self._log.check()
+
+
+def sampled_resolution(
+    open_picture: Callable[[int], BinaryIO], count: int, place: str
+) -> tuple[int, str]:
+    """Finds the resolution that most pictures reach, from some headers.
+
+    Args:
+        open_picture: gives the encoded picture of a number.
+        count: pictures in the data set.
+        place: what messages call the data set.
+
+    Returns:
+        the power of two from 4 to 1024 that the short side of the median
+        picture reaches, and in words why it ends there.
+
+    Raises:
+        UserError: half of them or more cannot be read, or they are smaller.
+    """
+    some = range(0, count, max(1, -(-count // _HEADERS)))
+    sides = []
+    for index in some:
+        try:
+            sides.append(min(read_size(open_picture(index))))
+        except UserError:
+            raise  # Not this picture's fault.
+        except Exception:  # Of any kind, on a broken picture.
+            continue
+    if len(sides) <= len(some) // 2:
+        raise UserError(
+            f"expected encoded pictures in {place}; of {len(some)} values "
+            f"{len(sides)} are some"
+        )
+    median = statistics.median_low(sides)
+    if median < MIN_RESOLUTION:
+        raise UserError(
+            f"expected pictures of at least {MIN_RESOLUTION} pixels in "
+            f"{place}; most have a short side of {median} or less"
+        )
+    resolution = min(1 << (median.bit_length() - 1), MAX_RESOLUTION)
+    return resolution, f"most pictures of {place} have a short side of {median}"
+
+
+def _reason(error: Exception) -> str:
+    """Says in one line, without the path, what is wrong with a file."""
+    if isinstance(error, UnidentifiedImageError):
+        return "not a picture of a known kind"
+    return first_line(error)

@@ -1,0 +1,96 @@
+"""The table of the kinds of sources, and which of them a text means."""
+
+import os
+
+from progan_tf.data.arrays import Arrays
+from progan_tf.data.cats import Cats
+from progan_tf.data.celeba import CelebA
+from progan_tf.data.compact import Compact
+from progan_tf.data.folder import Folder
+from progan_tf.data.lsun import Lsun
+from progan_tf.data.source import CACHE_BYTES, Source
+from progan_tf.data.tfds import TFDS
+from progan_tf.data.tfrecords import TFRecords
+from progan_tf.errors import UserError
+
+# The first that a text means is taken, so that of folders, which may be
+# anything, the plain one comes last.
+SOURCES = (Cats, TFDS, CelebA, Lsun, Arrays, Compact, TFRecords, Folder)
+
+
+def kind_named(data: str) -> type[Source]:
+    """Returns the kind of source that answers for a text unopened.
+
+    The disk is not looked at, which may be slow or gone: all paths, whatever
+    lies there, are answered for alike.
+    """
+    return next((kind for kind in SOURCES if kind.is_named(data)), Folder)
+
+
+def kind_at(path: str | os.PathLike) -> type[Source] | None:
+    """Returns the kind of source that lies at a path, None for no folder."""
+    return next((kind for kind in SOURCES if kind.lies_at(path)), None)
+
+
+def open_source(
+    data: str,
+    channels: int = 3,
+    labels: bool = False,
+    labels_file: str | os.PathLike | None = None,
+    preparing: bool = False,
+) -> Source:
+    """Opens what the flag `--data`, or `--source` of `prepare`, names.
+
+    Args:
+        data: `cats` for the drawn cats (write `./cats` for a folder of that
+            name); the path of a folder of pictures, of official records or
+            of a compact data set; or tfds:NAME[/CONFIG][:VERSION][/SPLIT].
+            To prepare also FILE.npz, celeba:FOLDER and lsun:FOLDER.
+        channels: 3 for RGB or 1 for grey. Pictures are converted; prepared
+            data must have these channels, but grey is also given as RGB.
+        labels: whether classes are wanted. The cats always have theirs; in
+            a folder of pictures each sub-folder is then a class.
+        labels_file: the classes of a folder's pictures, see `labels_file`.
+        preparing: each picture is wanted once, so decoded ones are not kept.
+
+    Returns:
+        the source, ready to read from.
+
+    Raises:
+        UserError: `data` is nothing that is understood, or not usable, or has
+            no labels where they are wanted.
+    """
+    kind = kind_named(data)
+    if not kind.is_named(data):
+        kind = kind_at(data)
+    flag = "--source" if preparing else "--data"
+    if kind is None or (kind.prepare_first and not preparing):
+        raise UserError(
+            f"expected {flag}={_understood(preparing)}; {_problem(data, kind)}"
+        )
+    if kind.prefix and data == kind.prefix:
+        raise UserError(f"expected {flag}={kind.usage}; received {data}")
+    if labels_file is not None and not kind.takes_labels_file:
+        raise UserError(
+            f"expected --labels_file with a folder of pictures, got {data}"
+        )
+    cache_bytes = 0 if preparing else CACHE_BYTES
+    source = kind.open(data, channels, labels, cache_bytes, labels_file)
+    if labels and not source.num_classes:
+        raise UserError(f"{data} has no labels; leave --labels out")
+    return source
+
+
+def _understood(preparing: bool) -> str:
+    """Says how data are named."""
+    kinds = [kind for kind in SOURCES if preparing or not kind.prepare_first]
+    *usages, last = dict.fromkeys(kind.usage for kind in kinds)
+    return f"{', '.join(usages)} or {last}"
+
+
+def _problem(data: str, kind: type[Source] | None) -> str:
+    """Says why a text names no data, or none that can be trained on."""
+    if kind:
+        return f"{data!r} goes through progan_tf.prepare"
+    problem = "is not a folder" if os.path.exists(data) else "does not exist"
+    return f"{data!r} {problem}"
