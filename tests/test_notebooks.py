@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import sys
 
 import nbclient
@@ -46,8 +47,13 @@ def execute(name, folder, monkeypatch, **parameters):
     return text, pictures
 
 
-def test_generate_draws_walks_projects_and_loads(tmp_path, monkeypatch):
-    run = make_run(tmp_path / "run", resolution=8, latent_size=512)
+@pytest.mark.parametrize("classes", [0, 3])
+def test_generate_draws_walks_projects_and_loads(
+    tmp_path, monkeypatch, classes
+):
+    run = make_run(
+        tmp_path / "run", resolution=8, labels=classes > 0, num_classes=classes
+    )
     export_saved_model(load_generator(run), tmp_path / "module")
     text, pictures = execute(
         "generate.ipynb", tmp_path, monkeypatch, MODULE="module"
@@ -55,7 +61,15 @@ def test_generate_draws_walks_projects_and_loads(tmp_path, monkeypatch):
     # Grid, two walks, the latent found, two Keras models and a signature.
     assert pictures == 7
     assert "PSNR" in text
+    assert f"latents of 16 numbers, {classes or 'no'} classes" in text
     assert "Traceback" not in text
+
+
+def test_a_mistyped_module_trains_nothing(tmp_path, monkeypatch):
+    with pytest.raises(nbclient.exceptions.CellExecutionError) as error:
+        execute("generate.ipynb", tmp_path, monkeypatch, MODULE="modul")
+    assert "there is no folder 'modul'" in str(error.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_train_grows_and_exports(tmp_path, monkeypatch):
@@ -71,6 +85,7 @@ def test_train_grows_and_exports(tmp_path, monkeypatch):
         MODULE="module",
         FLAGS=tiny,
     )
+    assert re.search(r"^new run: run\s", text, re.M)  # The dry run is of it.
     assert pictures >= 3  # The losses, the module's images, samples.
     assert (tmp_path / "module" / "saved_model.pb").exists()
     assert (tmp_path / "growth.gif").exists()
