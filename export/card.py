@@ -11,7 +11,7 @@ from progan_tf import __version__
 from progan_tf.data import kind_named
 from progan_tf.export.usage import usage
 from progan_tf.images import make_grid, nearest_up
-from progan_tf.sampling import generate_images, input_sizes
+from progan_tf.sampling import as_generator, generate_images
 from progan_tf.weights.runs import inherited_licence
 
 SAMPLE_FILE, CARD_FILE = "sample.png", "README.md"
@@ -60,6 +60,7 @@ def model_card(
         str, Markdown.
     """
     config, images_seen = origin or (None, None)
+    face = as_generator(generator)
     _, height, width, _ = generator.output_shape
     rows = _interface(generator, form) | {
         # LiteRT stores weights in it, and computes as the device does best.
@@ -85,7 +86,7 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 
 ## Use
 
-{usage(form, *input_sizes(generator))}
+{usage(form, face.latent_size, face.num_classes)}
 ## Licence
 
 {_licence(config)}
@@ -117,8 +118,9 @@ def _licence(config):
 
 def _interface(generator, form):
     """The rows of inputs and output."""
-    latent_size, classes = input_sizes(generator)
-    shape = ", ".join(map(str, generator.output_shape[1:]))
+    face = as_generator(generator)
+    latent_size, classes = face.latent_size, face.num_classes
+    shape = ", ".join(map(str, face.image_shape))
     latents, labels, images = "latent_vector", "labels", "default"
     values = "in [0, 1]"
     if form == "keras":
@@ -132,7 +134,6 @@ def _interface(generator, form):
 def _sample_png(generator):
     """A grid of the first seeds' images, as PNG bytes."""
     resolution = generator.output_shape[1]
-    _, classes = input_sizes(generator)
     columns = min(8, max(2, _LARGEST_SAMPLE // resolution))
     rows = math.ceil(columns / 2)
     images = generate_images(generator, np.arange(columns * rows))

@@ -7,7 +7,7 @@ from progan_tf.errors import UserError
 from progan_tf.export.module import LABELS, LATENTS
 from progan_tf.export.precision import in_precision
 from progan_tf.files import replacing, writing
-from progan_tf.sampling import input_sizes, one_hot, seeded_latents
+from progan_tf.sampling import as_generator, one_hot, seeded_latents
 
 _SEEDS = 8
 # Of the root mean square of the difference, for images in [0, 1]. Measured, at
@@ -34,22 +34,21 @@ def largest_difference(generator, images_of, precision="float32"):
     Raises:
         UserError: if they differ by more than rounding.
     """
-    generator = in_precision(generator, "float32")
-    latent_size, classes = input_sizes(generator)
+    generator = as_generator(in_precision(generator, "float32"))
     # A graph frees each layer's output; called layer by layer, all stay.
-    forward = tf.function(generator, autograph=False)
+    forward = tf.function(lambda inputs: generator(*inputs), autograph=False)
     differences = []
     # One and two at a time, because a file may take one size of a batch alone.
     # No more, because two images of 1024x1024 take gigabytes on the way.
     for seeds in np.split(np.arange(_SEEDS), [1, 3, 5, 7]):
-        inputs = {LATENTS: seeded_latents(seeds, latent_size)}
-        if classes:
-            inputs[LABELS] = one_hot(seeds % classes, classes)
-        values = list(inputs.values())
+        inputs = {LATENTS: seeded_latents(seeds, generator.latent_size)}
+        labels = generator.labels_of(seeds)
+        if labels is not None:
+            inputs[LABELS] = one_hot(labels, generator.num_classes)
         # On the CPU, because GPUs round the factors of float32 products to
         # TensorFloat-32.
         with tf.device("CPU:0"):
-            outputs = forward(values if classes else values[0])
+            outputs = forward(list(inputs.values()))
             images = np.asarray(images_of(inputs))
         expected = ((np.asarray(outputs) + 1) / 2).clip(0, 1)
         differences.append(np.abs(images - expected))

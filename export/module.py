@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from progan_tf.layers import kernels_computed_once
-from progan_tf.sampling import input_sizes
+from progan_tf.sampling import as_generator
 
 LATENTS, LABELS, IMAGES = "latent_vector", "labels", "default"
 
@@ -38,7 +38,8 @@ class GeneratorModule(tf.train.Checkpoint):
 
     def __init__(self, generator, trainable=False):
         super().__init__()
-        self._latent_size, self._classes = input_sizes(generator)
+        face = as_generator(generator)
+        self._latent_size, self._classes = face.latent_size, face.num_classes
         self.variables = []
         self.trainable_variables = []
         self.regularization_losses = []
@@ -145,12 +146,11 @@ def folded_kernels(generator):
         dict from the `id` of a layer to its kernel in the layer's compute
         dtype, an array.
     """
-    latent_size, classes = input_sizes(generator)
-    inputs = [np.zeros((1, latent_size), "float32")]
-    if classes:
-        inputs.append(np.zeros((1, classes), "float32"))
+    face = as_generator(generator)
+    sizes = filter(None, (face.latent_size, face.num_classes))
+    inputs = [np.zeros((1, size), "float32") for size in sizes]
     # On the CPU, because GPUs round the factors of float32 products to
     # TensorFloat-32, and folding is such a product.
     with tf.device("CPU:0"), kernels_computed_once() as kernels:
-        generator(inputs if classes else inputs[0], training=False)
+        face(*inputs)
     return {key: kernel.numpy() for key, kernel in kernels.items()}

@@ -22,7 +22,7 @@ from progan_tf.layers import (
     NearestUpscale,
     PixelNormalization,
 )
-from progan_tf.sampling import input_sizes
+from progan_tf.sampling import as_generator
 
 # Of 2022, old enough for the runtimes in use, and the version of the file
 # format that came with it; the onnx package would take its newest.
@@ -55,8 +55,10 @@ def onnx_model(generator, precision="float32", card=None):
                 "the format onnx has the layers of progan_tf.layers; received "
                 f"{layer.name}, a {type(layer).__name__}"
             )
-    latent_size, classes = input_sizes(generator)
-    sizes = {LATENTS: latent_size} | ({LABELS: classes} if classes else {})
+    face = as_generator(generator)
+    sizes = {LATENTS: face.latent_size}
+    if face.num_classes:
+        sizes[LABELS] = face.num_classes
     graph = _Graph(generator, precision, list(sizes))
     inputs = [
         helper.make_tensor_value_info(name, _FLOAT, ["batch", size])

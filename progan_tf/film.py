@@ -12,7 +12,7 @@ has some, too. A bar at the lower edge shows how far the film is.
 from absl import flags
 
 from progan_tf import command
-from progan_tf.generation import films, growth
+from progan_tf.generation import films, run_film
 
 FLAGS = flags.FLAGS
 
@@ -38,7 +38,7 @@ def main():
     """Read the samples and write the film."""
     films.check_place(FLAGS.out, (".mp4", ".gif"), FLAGS.fps)
     total = max(1, round(FLAGS.seconds * FLAGS.fps))
-    frames = growth.growth_frames(
+    frames = run_film.growth_frames(
         FLAGS.run_dir, total, FLAGS.columns, FLAGS.rows, FLAGS.by_images
     )
     films.write(frames, FLAGS.out, FLAGS.fps, total)

@@ -18,14 +18,14 @@ is stopped, the same command goes on where it was.
 from absl import flags
 
 from progan_tf import command, sampling
-from progan_tf.generation import array_files, generator_flags, image_files
+from progan_tf.generation import array_files, image_files, opening
 
 FLAGS = flags.FLAGS
 
 
 def define_flags():
     """Define the command's flags."""
-    generator_flags.define_flags()
+    opening.define_flags()
     text, number = flags.DEFINE_string, flags.DEFINE_integer
     switch = flags.DEFINE_boolean
     text("seeds", "0-63", "such as 0-63 or 1,5,9-12")
@@ -37,7 +37,6 @@ def define_flags():
     switch("latest", False, "the weights of the last step, not their average")
     number("class", None, "of all images; by default seed modulo classes", 0)
     number("columns", None, "of the grid; by default about square", 1)
-    number("batch_size", 8, "images handed on together; changes none", 1)
 
 
 def main():
@@ -45,12 +44,10 @@ def main():
     seeds, out = sampling.parse_seeds(FLAGS.seeds), FLAGS.out
     # A mistake should not show only when all images are made.
     is_folder, ending = image_files.place_of(out, FLAGS.format)
-    generator = generator_flags.open_generator(
+    generator = opening.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution, FLAGS.latest
     )
-    source = image_files.SeededImages(
-        generator, FLAGS["class"].value, FLAGS.batch_size
-    )
+    source = image_files.SeededImages(generator, FLAGS["class"].value)
     if not is_folder and ending in image_files.GRIDS:
         image_files.save_grid(source, seeds, out, FLAGS.columns)
         return

@@ -19,8 +19,8 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
     Values outside the range, which an untrained generator gives freely, are
     clipped; NaN becomes grey. The shape is kept.
     """
-    images = np.nan_to_num(np.asarray(images, np.float32))
-    return np.rint(images * 127.5 + 127.5).clip(0, 255).astype(np.uint8)
+    images = np.nan_to_num(np.asarray(images, np.float32)).clip(-1, 1)
+    return np.rint(images * 127.5 + 127.5).astype(np.uint8)
 
 
 def to_float(images: np.ndarray) -> np.ndarray:

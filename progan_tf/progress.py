@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 import tqdm
@@ -19,6 +19,7 @@ def progress(
     total: int,
     unit: str,
     action: str,
+    size: Callable[[Item], int] = lambda item: 1,
     leave: bool = True,
 ) -> Iterator[Item]:
     """Yields items while it shows how many, how fast and the time left.
@@ -31,21 +32,25 @@ def progress(
         total: how many there are.
         unit: what one is called, such as "picture".
         action: what is done with them, such as "prepared".
+        size: as how many an item counts, such as `len` of a batch.
         leave: whether the bar stays on the terminal when all is done.
     """
     if sys.stderr.isatty():
-        yield from tqdm.tqdm(
-            items,
-            action,
-            total,
-            leave,
+        with tqdm.tqdm(
+            desc=action,
+            total=total,
+            leave=leave,
             unit=unit,
             dynamic_ncols=True,
             smoothing=0.05,
-        )
+        ) as bar:
+            for item in items:
+                yield item
+                bar.update(size(item))
         return
     start = said = time.monotonic()
-    for count, item in enumerate(items):
+    count = 0
+    for item in items:
         now = time.monotonic()
         if count and now - said >= _SECONDS:
             said = now
@@ -58,3 +63,4 @@ def progress(
                 flush=True,
             )
         yield item
+        count += size(item)

@@ -14,7 +14,7 @@ with what it has found.
 from absl import flags
 
 from progan_tf import command
-from progan_tf.generation import generator_flags, projection_files
+from progan_tf.generation import opening, projection_files
 from progan_tf.progress import progress
 
 FLAGS = flags.FLAGS
@@ -23,7 +23,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
-    generator_flags.define_flags()
+    opening.define_flags()
     text("target", None, "a picture, or seed:17", required=True)
     text("out", None, "FOLDER/ for the files", required=True)
     number("steps", 400, "steps of the search", 1)
@@ -38,7 +38,7 @@ def define_flags():
 def main():
     """Read the target, search, and write what was found."""
     projection_files.check_places(FLAGS.target, FLAGS.out)
-    generator = generator_flags.open_generator(
+    generator = opening.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution
     )
     # Only now, because it imports TensorFlow.

@@ -1,7 +1,12 @@
-"""From seeds to pictures."""
+"""From seeds to pictures, by any generator.
 
+A generator may be a Keras model, a run, a TF-Hub module: `AnyGenerator` is the
+one face that pictures, films, projections, metrics and exports speak to.
+"""
+
+import abc
 import functools
-import itertools
+import hashlib
 import re
 
 import numpy as np
@@ -69,119 +74,30 @@ def one_hot(labels, num_classes):
     return np.eye(num_classes, dtype="float32")[np.asarray(labels, "int64")]
 
 
-def input_sizes(generator):
-    """What a generator takes.
+def generate_images(generator, seeds, labels=None, batch_size=32):
+    """Generate the images of seeds, all at once.
 
     Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-
-    Returns:
-        (numbers a latent, classes), two ints; 0 classes where it takes no
-        labels.
-    """
-    shapes = generator.input_shape
-    if isinstance(shapes, list):
-        return shapes[0][-1], shapes[1][-1]
-    return shapes[-1], 0
-
-
-def labels_of(generator, seeds, chosen=None):
-    """The classes of the images of seeds.
-
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-        seeds: sequence of N ints.
-        chosen: int, the class of all images; by default seed modulo the
-            number of classes.
-
-    Returns:
-        int64 `[N]`, or None where there is neither a class nor one chosen.
-    """
-    _, classes = input_sizes(generator)
-    if chosen is not None:
-        return np.full(len(seeds), chosen, "int64")
-    return np.asarray(seeds, "int64") % classes if classes else None
-
-
-def images_of(generator, latents, labels=None):
-    """The images of latents, each the same in whatever company it comes.
-
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-        latents: float32 `[N, latent_size]`.
-        labels: class numbers `[N]`, where the generator takes labels; or what
-            lies between classes, as floats `[N, classes]`.
-
-    Returns:
-        uint8 `[N, height, width, channels]`. On one machine an image depends
-        on its latent and label alone, to the bit.
-
-    Raises:
-        UserError: if labels are missing, unwanted or not among the classes.
-    """
-    _, classes = input_sizes(generator)
-    inputs = [np.asarray(latents, "float32")]
-    if np.ndim(labels) != 2:
-        labels = _checked_labels(labels, len(latents), classes)
-        labels = one_hot(labels, classes) if classes else None
-    if labels is not None:
-        inputs.append(np.asarray(labels, "float32"))
-    forward, size = _compiled(generator), _group_size(generator)
-    images = [_no_images(generator)]
-    for start in range(0, len(latents), size):
-        # The last group is filled up, so that its shape is that of the others.
-        group = [_filled_up(x[start : start + size], size) for x in inputs]
-        images.append(to_uint8(forward(group).numpy()))
-    return np.concatenate(images)[: len(latents)]
-
-
-def iterate_images(generator, seeds, labels=None, batch_size=32):
-    """Generate the images of seeds, some at a time.
-
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels).
+        generator: `keras.Model` from latents (and one-hot labels), or
+            `AnyGenerator`.
         seeds: sequence of N ints; image i depends on seed i alone.
         labels: class numbers `[N]`, where the generator takes labels; by
             default seed modulo the number of classes.
-        batch_size: int, images that are handed over together. How they are
-            computed does not depend on it.
+        batch_size: no longer of any use: how images are computed depends on
+            their size alone.
 
     Returns:
-        Iterator of uint8 `[batch_size or fewer, height, width, channels]`.
+        uint8 `[N, height, width, channels]`. NaN, of a generator that has
+        diverged, becomes grey.
 
     Raises:
-        UserError: at once, if labels are unwanted or not among the classes.
+        UserError: if labels are unwanted or not among the classes.
     """
-    seeds = np.asarray(seeds, "int64")
-    latent_size, classes = input_sizes(generator)
+    generator = as_generator(generator)
     if labels is None:
-        labels = labels_of(generator, seeds)
-    labels = _checked_labels(labels, len(seeds), classes)
-    size = _group_size(generator)
-
-    def one_by_one():
-        for start in range(0, len(seeds), size):
-            part = slice(start, start + size)
-            latents = seeded_latents(seeds[part], latent_size)
-            part_labels = labels[part] if classes else None
-            yield from images_of(generator, latents, part_labels)
-
-    def batches():
-        images = one_by_one()
-        while batch := list(itertools.islice(images, batch_size)):
-            yield np.stack(batch)
-
-    return batches()
-
-
-def generate_images(generator, seeds, labels=None, batch_size=32):
-    """Generate all images at once: see `iterate_images`.
-
-    Returns:
-        uint8 `[N, height, width, channels]`.
-    """
-    batches = iterate_images(generator, seeds, labels, batch_size)
-    return np.concatenate([_no_images(generator), *batches])
+        labels = generator.labels_of(seeds)
+    latents = seeded_latents(seeds, generator.latent_size)
+    return generator.images_of(latents, labels, finite=False)
 
 
 def interpolate(start, end, fraction):
@@ -214,52 +130,231 @@ def interpolate(start, end, fraction):
     return (turned * length).astype("float32")
 
 
+class AnyGenerator(abc.ABC):
+    """A generator, whatever it was opened from.
+
+    Attributes:
+        name: str, what messages call it.
+        latent_size: int, numbers a latent.
+        num_classes: int, 0 where it takes no labels.
+        class_names: tuple of str, one a class; empty where they are not known.
+        image_shape: (height, width, channels) of an image, three ints.
+        model: `keras.Model`, for those who must look inside; None where there
+            is none, as in a module.
+        origin: (`TrainConfig`, int images seen) of the run that it comes from;
+            None where that is not known.
+    """
+
+    def __init__(self, name, latent_size, num_classes, image_shape):
+        self.name = name
+        self.latent_size = latent_size
+        self.num_classes = num_classes
+        self.class_names = ()
+        self.image_shape = tuple(image_shape)
+        self.model = None
+        self.origin = None
+
+    @abc.abstractmethod
+    def __call__(self, latents, labels=None):
+        """Images as the network gives them; gradients pass through.
+
+        Args:
+            latents: float32 `[batch, latent_size]`, array or tensor.
+            labels: float32 `[batch, num_classes]`, one-hot or what lies
+                between classes, where there are classes; otherwise None.
+
+        Returns:
+            float32 `[batch, height, width, channels]`, a tensor, about in
+            [-1, 1].
+        """
+
+    @property
+    @abc.abstractmethod
+    def fingerprint(self):
+        """A short str that generators with other weights do not share."""
+
+    @property
+    def resolution(self):
+        """int, height of the images."""
+        return self.image_shape[0]
+
+    def labels_of(self, seeds, chosen=None):
+        """The classes of the images of seeds.
+
+        Args:
+            seeds: sequence of N ints.
+            chosen: int, the class of all images; by default seed modulo the
+                number of classes.
+
+        Returns:
+            int64 `[N]`, or None where there are no classes.
+
+        Raises:
+            UserError: if there is no such class.
+        """
+        if chosen is not None:
+            return self.checked_labels([chosen] * len(seeds), len(seeds))
+        if not self.num_classes:
+            return None
+        return np.asarray(seeds, "int64") % self.num_classes
+
+    def checked_labels(self, labels, count):
+        """Class numbers as int64 `[count]`; None where there are no classes.
+
+        Raises:
+            UserError: if labels are missing, unwanted or not among the classes.
+        """
+        classes = self.num_classes
+        if not classes:
+            if labels is not None:
+                raise UserError("expected no class: the generator has none")
+            return None
+        if labels is None:
+            raise UserError(
+                f"expected labels: the generator has {classes} classes"
+            )
+        labels = np.asarray(labels, "int64")
+        if labels.shape != (count,):
+            raise UserError(f"expected {count} labels; received {labels.shape}")
+        wrong = labels[(labels < 0) | (labels >= classes)]
+        if len(wrong):
+            raise UserError(
+                f"expected classes from 0 to {classes - 1}; received {wrong[0]}"
+            )
+        return labels
+
+    def images_of(self, latents, labels=None, finite=True):
+        """The images of latents, each the same in whatever company it comes.
+
+        Args:
+            latents: float32 `[N, latent_size]`.
+            labels: class numbers `[N]`, where the generator takes labels; or
+                what lies between classes, as floats `[N, num_classes]`.
+            finite: bool, whether NaN and infinity are refused.
+
+        Returns:
+            uint8 `[N, height, width, channels]`. On one machine an image
+            depends on its latent and label alone, to the bit.
+
+        Raises:
+            UserError: if labels are missing, unwanted or not among the
+                classes, or if an image is not finite.
+        """
+        latents = np.asarray(latents, "float32")
+        if np.ndim(labels) != 2:
+            labels = self.checked_labels(labels, len(latents))
+        groups = self._groups(latents, labels, finite)
+        # With none of them, so that no latents give no images.
+        none = np.empty((0, *self.image_shape), "uint8")
+        return np.concatenate([none, *groups])
+
+    def stream(self, seeds, labels=None):
+        """The images of seeds in groups, as they are computed.
+
+        Args:
+            seeds: sequence of N ints; image i depends on seed i alone.
+            labels: class numbers `[N]`, where the generator takes labels; by
+                default `labels_of(seeds)`.
+
+        Returns:
+            Iterator of uint8 `[8 or fewer, height, width, channels]`.
+
+        Raises:
+            UserError: at once, if labels are unwanted or not among the
+                classes; later, if an image is not finite.
+        """
+        seeds = np.asarray(seeds, "int64")
+        labels = self.labels_of(seeds) if labels is None else labels
+        labels = self.checked_labels(labels, len(seeds))
+        size = self._group_size()
+
+        def groups():
+            for start in range(0, len(seeds), size):
+                part = slice(start, start + size)
+                latents = seeded_latents(seeds[part], self.latent_size)
+                part_labels = None if labels is None else labels[part]
+                yield from self._groups(latents, part_labels)
+
+        return groups()
+
+    def _group_size(self):
+        height, width, _ = self.image_shape
+        return min(_GROUP, max(1, _GROUP_PIXELS // (height * width)))
+
+    def _groups(self, latents, labels, finite=True):
+        """Yields uint8 images of latents and labels, both checked."""
+        inputs = [latents]
+        if labels is not None:
+            if np.ndim(labels) == 1:
+                labels = one_hot(labels, self.num_classes)
+            inputs.append(np.asarray(labels, "float32"))
+        size = self._group_size()
+        for start in range(0, len(latents), size):
+            rows = [x[start : start + size] for x in inputs]
+            # The last group is filled up, so that its shape is that of the
+            # others.
+            filled = [np.resize(x, (size, *x.shape[1:])) for x in rows]
+            floats = self._compiled(filled).numpy()
+            if floats.shape != (size, *self.image_shape):
+                raise UserError(
+                    f"{self.name} makes images {list(floats.shape)} of {size} "
+                    f"latents; expected {[size, *self.image_shape]}"
+                )
+            if finite and not np.all(np.isfinite(floats)):
+                # Conversion to uint8 would make grey of NaN.
+                raise UserError(
+                    "the generator makes images of NaN or infinity: it has "
+                    "diverged; take an earlier one"
+                )
+            yield to_uint8(floats)[: len(rows[0])]
+
+    @functools.cached_property
+    def _compiled(self):
+        """The forward pass as one graph: called layer by layer it is 4x slower.
+
+        Its argument is a list of arrays, the generator's inputs.
+        """
+        # Here, because seeds are read before TensorFlow is there.
+        import tensorflow as tf
+
+        return tf.function(lambda inputs: self(*inputs), autograph=False)
+
+
+class KerasGenerator(AnyGenerator):
+    """A Keras model from latents (and one-hot labels) to images in [-1, 1]."""
+
+    def __init__(self, model, name="the generator", origin=None):
+        shapes = model.input_shape
+        shapes = shapes if isinstance(shapes, list) else [shapes]
+        (latent_size, *classes) = [shape[-1] for shape in shapes]
+        super().__init__(
+            name, latent_size, sum(classes), model.output_shape[1:]
+        )
+        self.model = model
+        self.origin = origin
+
+    def __call__(self, latents, labels=None):
+        inputs = latents if labels is None else [latents, labels]
+        return self.model(inputs, training=False)
+
+    @property
+    def fingerprint(self):
+        digest = hashlib.sha256()
+        for weight in self.model.get_weights():
+            digest.update(f"{weight.dtype} {weight.shape} ".encode())
+            digest.update(np.ascontiguousarray(weight))
+        return digest.hexdigest()[:16]
+
+
+def as_generator(generator):
+    """The `AnyGenerator` of a `keras.Model`, or of one itself."""
+    if isinstance(generator, AnyGenerator):
+        return generator
+    return _of_model(generator)
+
+
 # Two, because one may want to compare two generators image by image.
 @functools.lru_cache(maxsize=2)
-def _compiled(generator):
-    """The forward pass as one graph: called layer by layer it is 4x slower.
-
-    Its argument is a list of arrays, the generator's inputs.
-    """
-    # Here, because seeds are read before TensorFlow is there.
-    import tensorflow as tf
-
-    def forward(inputs):
-        inputs = inputs if len(inputs) > 1 else inputs[0]
-        return generator(inputs, training=False)
-
-    return tf.function(forward, autograph=False)
-
-
-def _group_size(generator):
-    _, height, width, _ = generator.output_shape
-    return min(_GROUP, max(1, _GROUP_PIXELS // (height * width)))
-
-
-def _filled_up(rows, size):
-    """Rows `[n, numbers]`, repeated until there are `size`."""
-    return np.resize(rows, (size, *rows.shape[1:]))
-
-
-def _no_images(generator):
-    """uint8 `[0, height, width, channels]`: what no seed gives."""
-    return np.empty((0, *generator.output_shape[1:]), "uint8")
-
-
-def _checked_labels(labels, count, classes):
-    """Class numbers as int64 `[count]`, or None where there are no classes."""
-    if not classes:
-        if labels is not None:
-            raise UserError("expected no class: the generator has none")
-        return None
-    if labels is None:
-        raise UserError(f"expected labels: the generator has {classes} classes")
-    labels = np.asarray(labels, "int64")
-    if labels.shape != (count,):
-        raise UserError(f"expected {count} labels; received {labels.shape}")
-    wrong = labels[(labels < 0) | (labels >= classes)]
-    if len(wrong):
-        raise UserError(
-            f"expected classes from 0 to {classes - 1}; received {wrong[0]}"
-        )
-    return labels
+def _of_model(model):
+    """One for each model, so that its forward pass is compiled once."""
+    return KerasGenerator(model)

@@ -14,7 +14,7 @@ from absl import flags
 
 from progan_tf import command, sampling
 from progan_tf.errors import UserError
-from progan_tf.generation import films, generator_flags, walks
+from progan_tf.generation import films, opening, walks
 
 FLAGS = flags.FLAGS
 _CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # pixels; pictures of a strip, of a leg
@@ -23,7 +23,7 @@ _CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # pixels; pictures of a strip, of a leg
 def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
-    generator_flags.define_flags()
+    opening.define_flags()
     text("out", None, "FILE.mp4, .gif, or .png for a strip", required=True)
     text("seeds", None, "to walk through, such as 1,5,9-12")
     number("random", None, "seed of a random walk instead", 0, 2**32 - 1)
@@ -54,10 +54,10 @@ def main():
     check_flags()
     seeds = FLAGS.random is None and sampling.parse_seeds(FLAGS.seeds)
     columns, cells = walks.parse_grid(FLAGS.grid or "1x1")
-    generator = generator_flags.open_generator(
+    generator = opening.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution
     )
-    (size, _), chosen = sampling.input_sizes(generator), FLAGS["class"].value
+    size, chosen = generator.latent_size, FLAGS["class"].value
     count = max(1, round((FLAGS.seconds or (2 if seeds else 20)) * fps))
     if seeds:
         leg, loop = _STRIP_LEG if strip else count, FLAGS.loop
@@ -67,8 +67,8 @@ def main():
         sigma = FLAGS.smoothing * fps
         walk = walks.smooth_walk(FLAGS.random, count, cells, size, sigma)
         walk = walk[np.arange(_STRIP) * count // _STRIP] if strip else walk
-        labels = walks.cell_labels(generator, range(cells), chosen)
-    scale = FLAGS.scale or max(1, _CELL // generator.output_shape[1])
+        labels = generator.labels_of(range(cells), chosen)
+    scale = FLAGS.scale or max(1, _CELL // generator.resolution)
     frames = walks.walk_frames(generator, walk, columns, labels, scale)
     films.write(frames, out, fps, len(walk))
 

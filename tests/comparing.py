@@ -30,7 +30,7 @@ class Projections(metrics.Features):
         return (pixels @ self._matrix).astype("float32")
 
 
-def no_bar(items, total, unit, action):
+def no_bar(items, total, unit, action, size=None):
     return items
 
 

@@ -23,9 +23,9 @@ from progan_tf.evaluation.evaluation import Evaluation, reals_for
 from progan_tf.evaluation.files import read_lines
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
-from progan_tf.evaluation.subjects import Generated, open_subjects
+from progan_tf.evaluation.subjects import open_subjects
 from progan_tf.export import export_saved_model
-from progan_tf.sampling import generate_images
+from progan_tf.sampling import as_generator, generate_images
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COUNT = 32
@@ -188,8 +188,8 @@ def test_features_of_a_module(tmp_path):
     options = {"data": "cats", "features": place, "out": out}
     ((_, results),) = evaluated(where, ["frechet"], cache, **options)
     (reals,) = Reals(Cats(), "cats", 16).batches(0, COUNT)
-    ((_, _, batches),) = open_subjects(**where)
-    (fakes,) = batches(0, COUNT, None)
+    ((_, _, stream),) = open_subjects(**where)
+    (fakes,) = stream(range(COUNT), None)
     gaussians = [
         metrics.gaussian_statistics(
             (x[:, ::15, ::15] / np.float32(255)).reshape(-1, 12)
@@ -223,7 +223,7 @@ def test_a_diverged_generator(folder):
     generator = load_generator(folder)
     generator.get_layer("to_rgb_16").bias.assign([np.nan, 0, 0])
     with pytest.raises(UserError, match="NaN or infinity: it has diverged"):
-        list(Generated(generator).batches(0, 8, None))
+        list(as_generator(generator).stream(range(8)))
 
 
 def command(*arguments, name="evaluate"):

@@ -147,7 +147,6 @@ def test_files_of_one_class(classes_dir, tmp_path):
         "--class=1",
         "--latest",
         "--resolution=4",
-        "--batch_size=1",
     )
     assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in out.iterdir())
@@ -220,7 +219,7 @@ def test_mistakes_before_tensorflow_is_loaded(run_dir, tmp_path):
     pathlib.Path(tmp_path, "generator.keras").touch()
     for arguments, words in (
         ((place, out, "--seeds=5-1"), "'5-1'"),
-        ((place, out, "--batch_size=0"), "batch_size"),
+        ((place, out, "--batch_size=8"), "batch_size"),
         ((place, "--out=no/such.png"), "cannot write"),
         ((place, out, "--format=jpg"), "--format=jpg is for FOLDER/"),
         ((place,), "--out"),

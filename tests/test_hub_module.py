@@ -12,10 +12,9 @@ import tensorflow as tf
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
 from progan_tf.generation.hub_module import load_module
-from progan_tf.generation.manifest import fingerprint
 from progan_tf.generation.projection import project
 from progan_tf.networks import Generator
-from progan_tf.sampling import generate_images, input_sizes, seeded_latents
+from progan_tf.sampling import as_generator, generate_images, seeded_latents
 
 
 def make_generator(num_classes=0, channels=3):
@@ -48,8 +47,8 @@ def assert_same(images, expected):
 
 
 def test_its_images_are_those_of_the_generator(module, generator):
-    assert module.input_shape == (None, 12)
-    assert module.output_shape == (None, 16, 16, 3)
+    assert (module.latent_size, module.num_classes) == (12, 0)
+    assert module.image_shape == (16, 16, 3)
     expected = generate_images(generator, range(20))
     assert len(np.unique(expected)) > 100
     assert_same(generate_images(module, range(20)), expected)
@@ -57,7 +56,7 @@ def test_its_images_are_those_of_the_generator(module, generator):
 
 def test_its_floats(module, generator):
     latents = seeded_latents([3, 4], 12)
-    images = module(latents, training=False)
+    images = module(latents)
     assert images.dtype == tf.float32
     expected = np.clip(generator(latents), -1, 1)
     np.testing.assert_allclose(images, expected, atol=1e-5)
@@ -67,8 +66,8 @@ def test_labels_and_variables(tmp_path):
     generator = make_generator(num_classes=3, channels=1)
     export_saved_model(generator, tmp_path / "module", trainable=True)
     module = load_module(str(tmp_path / "module"))
-    assert input_sizes(module) == (12, 3)
-    assert module.output_shape == (None, 16, 16, 1)
+    assert (module.latent_size, module.num_classes) == (12, 3)
+    assert module.image_shape == (16, 16, 1)
     for labels in (None, [2] * 6):
         expected = generate_images(generator, range(6), labels)
         assert_same(generate_images(module, range(6), labels), expected)
@@ -84,20 +83,21 @@ def test_a_packed_module(tmp_path, folder, module):
     np.testing.assert_array_equal(
         generate_images(packed, range(4)), generate_images(module, range(4))
     )
-    assert fingerprint(packed) == fingerprint(module)
+    assert packed.fingerprint == module.fingerprint
 
 
 def test_fingerprints(tmp_path, folder, module, generator):
     copy = shutil.copytree(folder, tmp_path / "copy")
     (copy / "README.md").write_text("Another card.")
-    assert fingerprint(load_module(copy)) == fingerprint(module)
+    assert load_module(copy).fingerprint == module.fingerprint
     # Not a byte of it is in the graph or the variables of the other.
     save(tmp_path / "other", lambda z: sigmoid_images(z, 1.0))
-    assert fingerprint(load_module(tmp_path / "other")) != fingerprint(module)
+    assert load_module(tmp_path / "other").fingerprint != module.fingerprint
     same, other = make_generator(), make_generator()
-    assert fingerprint(same) == fingerprint(generator)
+    expected = as_generator(generator).fingerprint
+    assert as_generator(same).fingerprint == expected
     other.trainable_weights[-1].assign_add([0.0, 0.0, 1e-6])
-    assert fingerprint(other) != fingerprint(generator)
+    assert as_generator(other).fingerprint != expected
 
 
 def test_a_picture_is_projected(module):
@@ -138,7 +138,7 @@ def test_an_input_of_any_name(tmp_path):
     expected = 2 * sigmoid_images(latents, 1.0) - 1
     np.testing.assert_allclose(module(latents), expected, atol=1e-6)
     # Of known shape though the signature does not tell it.
-    assert module.output_shape == (None, 4, 4, 3)
+    assert module.image_shape == (4, 4, 3)
 
 
 def test_a_module_of_tensorflow_1(tmp_path):

@@ -16,7 +16,7 @@ from tiny import make_run
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
 from progan_tf.generation.projection_files import check_places, read_target
-from progan_tf.sampling import generate_images, images_of
+from progan_tf.sampling import as_generator, generate_images
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -60,7 +60,8 @@ def test_the_command(tmp_path):
     assert np.all(target == (250, 120, 30))
     latent = np.load(out / "latent.npy")
     assert latent.shape == (16,)
-    image = images_of(load_generator(run_dir), latent[np.newaxis])[0]
+    generator = as_generator(load_generator(run_dir))
+    image = generator.images_of(latent[np.newaxis])[0]
     result = np.asarray(Image.open(out / "result.png"))
     np.testing.assert_array_equal(result[::16, ::16], image)
     with Image.open(out / "search.gif") as film:

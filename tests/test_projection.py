@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.generation import projection
 from progan_tf.generation.projection import (
     multi_scale_errors,
     peak_ratio,
@@ -17,14 +16,14 @@ from progan_tf.generation.projection import (
 from progan_tf.generation.projection_files import known_class
 from progan_tf.images import box_down, to_float
 from progan_tf.networks import Generator
-from progan_tf.sampling import generate_images, images_of
+from progan_tf.sampling import KerasGenerator, as_generator, generate_images
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def tiny_generator(**options):
     family = Generator(16, 16, fmap_max=8, seed=3, **options)
-    return family.at(16, fade=False)
+    return as_generator(family.at(16, fade=False))
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,7 @@ def test_its_own_picture_is_found_again(found, own):
 
 
 def test_the_latent_gives_the_image(generator, found):
-    images = images_of(generator, found.latent[np.newaxis])
+    images = generator.images_of(found.latent[np.newaxis])
     np.testing.assert_array_equal(images[0], found.image)
     assert found.latent.dtype == np.float32
     # sqrt(16), however far the steps went.
@@ -76,7 +75,7 @@ def test_a_seed_gives_one_result_and_another_seed_another(generator, own):
 @pytest.mark.parametrize("starts", [2, 8])
 def test_the_best_start_wins(generator, own, starts):
     latents = np.random.RandomState(4).standard_normal((starts, 16))
-    ratios = [peak_ratio(image, own) for image in images_of(generator, latents)]
+    ratios = [peak_ratio(x, own) for x in generator.images_of(latents)]
     assert len({*ratios}) == starts
     # Steps of no length leave the starts where they are.
     found = project(
@@ -90,12 +89,12 @@ def test_the_best_start_wins(generator, own, starts):
 
 
 def test_weak_starts_are_dropped(generator, own, monkeypatch):
-    left = []
+    left, images_of = [], KerasGenerator.images_of
     monkeypatch.setattr(
-        projection,
+        KerasGenerator,
         "images_of",
-        lambda model, latents, labels: (
-            left.append(len(latents)) or images_of(model, latents, labels)
+        lambda self, latents, labels: (
+            left.append(len(latents)) or images_of(self, latents, labels)
         ),
     )
     # With a rate of 0 the best of the eight is best after the cut, too.
@@ -120,9 +119,9 @@ def test_the_callback_sees_the_way(generator, own):
 
 
 def test_weights_stay(generator, own):
-    before = [weight.numpy() for weight in generator.weights]
+    before = [weight.numpy() for weight in generator.model.weights]
     project(generator, own, starts=1, steps=2)
-    for weight, old in zip(generator.weights, before, strict=True):
+    for weight, old in zip(generator.model.weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
 
 
@@ -139,7 +138,7 @@ def test_classes():
     assert project(generator, target, steps=2, label=1).label == 1
     free = project(generator, target, starts=12, steps=60)
     inputs = free.latent[np.newaxis], [free.label]
-    np.testing.assert_array_equal(images_of(generator, *inputs)[0], free.image)
+    np.testing.assert_array_equal(generator.images_of(*inputs)[0], free.image)
     with pytest.raises(UserError, match="from 0 to 2; received 3"):
         project(generator, target, label=3)
 
@@ -148,7 +147,7 @@ def test_every_class_is_tried():
     generator = tiny_generator(num_classes=12)
     latents = np.random.RandomState(4).standard_normal((12, 16))
     # What the twelfth start, of the last class, draws at once.
-    target = images_of(generator, latents[11:], [11])[0]
+    target = generator.images_of(latents[11:], [11])[0]
     still = {"steps": 1, "seed": 4, "learning_rate": 0.0}
     found = project(generator, target, **still)
     assert found.label == 11

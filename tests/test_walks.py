@@ -89,11 +89,8 @@ def test_a_smooth_walk_is_even_also_from_its_end_to_its_beginning():
     assert abs(np.mean(other * walk)) < 0.1
 
 
-def test_frames_of_a_walk(monkeypatch):
-    generator = types.SimpleNamespace(output_shape=(None, 2, 2, 1))
-
-    def images_of(given, latents, labels):
-        assert given is generator
+def test_frames_of_a_walk():
+    def images_of(latents, labels):
         # A grey picture 2x2 of the latent's number and its label.
         values = np.array(latents)[:, 0] + 100 * np.array(labels)
         values = values.astype("uint8")
@@ -101,7 +98,9 @@ def test_frames_of_a_walk(monkeypatch):
             values[:, None, None, None], (len(values), 2, 2, 1)
         )
 
-    monkeypatch.setattr(sampling, "images_of", images_of)
+    generator = types.SimpleNamespace(
+        image_shape=(2, 2, 1), images_of=images_of
+    )
     latents = np.arange(60, dtype="uint8").reshape(20, 3, 1)
     frames = walks.walk_frames(generator, latents, 2, [0, 1, 0], scale=3)
     frames = list(frames)
@@ -113,25 +112,17 @@ def test_frames_of_a_walk(monkeypatch):
 
 def test_frames_too_large_are_refused_before_any_is_made():
     # It makes no pictures: a frame of 99 x 99 large ones fills the memory.
-    large = types.SimpleNamespace(output_shape=(None, 1024, 1024, 3))
+    large = types.SimpleNamespace(image_shape=(1024, 1024, 3))
     latents = np.zeros((1, 17, 4), "float32")
     with pytest.raises(UserError, match="at most 8192 pixels .* 9216x2048"):
         walks.walk_frames(large, latents, columns=9)
 
 
-def test_labels_of_cells():
-    plain = types.SimpleNamespace(input_shape=(None, 16))
-    classes = types.SimpleNamespace(input_shape=[(None, 16), (None, 3)])
-    assert walks.cell_labels(plain, [4, 5]) is None
-    assert walks.cell_labels(classes, [4, 5, 6]) == [1, 2, 0]
-    assert walks.cell_labels(classes, [4, 5], chosen=2) == [2, 2]
-    # For `images_of` to refuse.
-    assert walks.cell_labels(plain, [4], chosen=2) == [2]
-
-
 def test_classes_go_from_seed_to_seed():
-    plain = types.SimpleNamespace(input_shape=(None, 16))
-    three = types.SimpleNamespace(input_shape=[(None, 16), (None, 3)])
+    plain, three = (
+        sampling.as_generator(make_generator(8, num_classes=classes))
+        for classes in (0, 3)
+    )
     assert walks.classes_through(plain, [4, 5], 2) is None
     assert walks.classes_through(three, [4, 5], 2, chosen=2) == [2]
     way = walks.classes_through(three, [4, 5, 3], 2)  # Classes 1, 2 and 0.
@@ -143,7 +134,7 @@ def test_classes_go_from_seed_to_seed():
 
 
 def test_a_walk_through_classes_passes_the_images_of_its_seeds():
-    generator = make_generator(8, num_classes=3)
+    generator = sampling.as_generator(make_generator(8, num_classes=3))
     seeds = [4, 5, 3]
     walk = walks.walk_through(seeds, 2, 12)[:, np.newaxis]
     labels = walks.classes_through(generator, seeds, 2)
@@ -151,7 +142,5 @@ def test_a_walk_through_classes_passes_the_images_of_its_seeds():
     images = sampling.generate_images(generator, seeds)
     np.testing.assert_array_equal(np.stack(frames[::2]), images)
     # Between them the images are those of neither class.
-    ends = [
-        sampling.images_of(generator, walk[1], [label])[0] for label in (1, 2)
-    ]
+    ends = [generator.images_of(walk[1], [label])[0] for label in (1, 2)]
     assert not any(np.array_equal(frames[1], end) for end in ends)

@@ -5,7 +5,6 @@ that are evaluated then does for all metrics.
 """
 
 import contextlib
-import itertools
 import json
 import math
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf import metrics
-from progan_tf.evaluation.reals import batch_size, cut
+from progan_tf.evaluation.reals import batch_size
 
 
 class Result(NamedTuple):
@@ -55,8 +54,8 @@ class Comparison:
         num_images: int, pictures of either set; by default as published.
         available: int, how many there are at most to be evaluated.
         cache: `StatisticsCache`.
-        show: function of (items, total, unit, action) that gives back the
-            items and shows how far they are, such as `progress.progress`.
+        show: function of (items, total, unit, action, size) that gives back
+            the items and shows how far they are: `progress.progress`.
     """
 
     def __init__(self, measures, reals, num_images, available, cache, show):
@@ -218,16 +217,17 @@ class Comparison:
             batches = stack.enter_context(
                 contextlib.closing(metrics.prefetched(batches))
             )
-            images = itertools.chain.from_iterable(batches)
-            images = self._show(images, total, "picture", action)
-            for start, count in cut(0, total, size):
-                batch = np.stack([*itertools.islice(images, count)])
+            # Groups of a generator are small, and metrics use all cores.
+            batches = metrics.regrouped(batches, size)
+            start = 0
+            for batch in self._show(batches, total, "picture", action, len):
                 for part, collector in zip(parts, collectors, strict=True):
                     begin = max(0, part.first - start)
                     end = max(0, part.first + part.count - start)
                     some = batch[begin:end]
                     if len(some):
                         collector.add(some)
+                start += len(batch)
             return [
                 part.measure.statistics(collector, self._steps(part.measure))
                 for part, collector in zip(parts, collectors, strict=True)

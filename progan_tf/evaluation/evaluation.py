@@ -169,7 +169,8 @@ class Evaluation:
         labels = None
         if self._subjects.num_classes:
             labels = self._reals.fake_labels(self._seed, count)
-        for images in subject.batches(self._seed, count, labels):
+        numbers = range(self._seed, self._seed + count)
+        for images in subject.stream(numbers, labels):
             yield at_resolution(images, self._reals.resolution)
 
     def _open_log(self):

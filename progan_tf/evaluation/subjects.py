@@ -5,13 +5,13 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from progan_tf import sampling
 from progan_tf.data import ShuffledOrder, open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.errors import UserError
 from progan_tf.evaluation.reals import batch_size, cut
+from progan_tf.generation.opening import open_generator
+from progan_tf.sampling import as_generator
 
-_NOT_FINITE = "an image of the generator is not finite"
 _log = logging.getLogger("progan_tf")
 
 
@@ -21,62 +21,15 @@ class Subject(NamedTuple):
     Attributes:
         name: str.
         images_seen: int, where a run was; None where that is not known.
-        batches: function of (first, count, labels) that gives an iterator of
-            uint8 `[n, r, r, C]`. A generator's picture number n is that of
-            seed n; a folder's come in another order for another `first`.
-            Labels are int64 `[count]`, or None without classes.
+        stream: function of a range of numbers and labels that gives an
+            iterator of uint8 `[n, r, r, C]`. A generator's picture number n is
+            that of seed n; a folder's come in another order for another first
+            number. Labels are int64, one a picture, or None without classes.
     """
 
     name: str
     images_seen: int | None
-    batches: Callable
-
-
-class Generated:
-    """The pictures of a generator, which must be finite.
-
-    Has the interface that `sampling` asks of a generator.
-
-    Args:
-        generator: `keras.Model` or `hub_module.ModuleGenerator`.
-    """
-
-    def __init__(self, generator):
-        self._generator = generator
-        self.input_shape = generator.input_shape
-        self.output_shape = generator.output_shape
-
-    def __call__(self, inputs, training=False):
-        # Here, because a folder of pictures can do without it.
-        import tensorflow as tf
-
-        images = self._generator(inputs, training=training)
-        # Conversion to uint8 would make grey of NaN.
-        return tf.debugging.assert_all_finite(images, _NOT_FINITE)
-
-    def batches(self, first, count, labels):
-        """See `Subject.batches`.
-
-        Raises:
-            UserError: if an image is not finite.
-        """
-        import tensorflow as tf
-
-        seeds, size = range(first, first + count), batch_size(self.resolution)
-        try:
-            yield from sampling.iterate_images(self, seeds, labels, size)
-        except tf.errors.InvalidArgumentError as error:
-            if _NOT_FINITE not in str(error):
-                raise
-            raise UserError(
-                "the generator makes images of NaN or infinity: it has "
-                "diverged; evaluate an earlier one"
-            ) from error
-
-    @property
-    def resolution(self):
-        """int, height of the images."""
-        return self.output_shape[1]
+    stream: Callable
 
 
 class RunSubjects:
@@ -104,7 +57,6 @@ class RunSubjects:
 
         self._run = snapshots.Snapshots(run_dir)
         self._every = every
-        self._generated = {}
         self.config = self._run.config
         self.resolution = self.config.resolution
         self.channels = self.config.channels
@@ -129,13 +81,13 @@ class RunSubjects:
                     name = snapshot.checkpoint
                     _log.warning("%s was removed meanwhile", name)
                 continue
-            # Several snapshots share a model, which is compiled once.
-            generated = self._generated.setdefault(model, Generated(model))
             size, alpha = snapshot.resolution, snapshot.alpha
             fade = f" alpha {alpha:.2f}" if alpha < 1 else ""
             kimg = snapshot.images_seen / 1000
             name = f"{kimg:,.1f} kimg, {size}x{size}{fade}"
-            yield Subject(name, snapshot.images_seen, generated.batches)
+            # Several snapshots share a model, which is compiled once.
+            stream = as_generator(model).stream
+            yield Subject(name, snapshot.images_seen, stream)
             read = True
             if not self._every:
                 return
@@ -149,9 +101,9 @@ class OneSubject:
     config = None
 
     def __init__(
-        self, name, batches, resolution, channels, num_classes, available
+        self, name, stream, resolution, channels, num_classes, available
     ):
-        self._subject = Subject(name, None, batches)
+        self._subject = Subject(name, None, stream)
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
@@ -181,23 +133,16 @@ def open_subjects(run_dir=None, module=None, images=None, every=False):
     """
     if images is not None:
         return _folder(images)
-    if module is not None:
-        from progan_tf.generation.hub_module import load_module
-
-        return _generator(module, load_module(module))
-    if os.path.isdir(run_dir):
+    if run_dir is not None and os.path.isdir(run_dir):
         return RunSubjects(run_dir, every)
-    from progan_tf.checkpoint import load_generator
-
-    return _generator(run_dir, load_generator(run_dir))
-
-
-def _generator(name, generator):
-    generated = Generated(generator)
-    *_, channels = generator.output_shape
-    _, classes = sampling.input_sizes(generator)
+    generator = open_generator(run_dir, module)
     return OneSubject(
-        name, generated.batches, generated.resolution, channels, classes, None
+        generator.name,
+        generator.stream,
+        generator.resolution,
+        generator.image_shape[-1],
+        generator.num_classes,
+        None,
     )
 
 
@@ -213,11 +158,12 @@ def _folder(path):
             f"{path!r} does not exist"
         )
 
-    def batches(first, count, labels):
+    def stream(numbers, labels):
         # Sorted ones may be alike, and MS-SSIM compares each with the next.
-        order = ShuffledOrder(len(source), first)
-        for start, size in cut(0, count, batch_size(source.resolution)):
-            indices = order.indices(start, size)
+        order = ShuffledOrder(len(source), numbers[0])
+        size = batch_size(source.resolution)
+        for start, count in cut(0, len(numbers), size):
+            indices = order.indices(start, count)
             yield source.images(indices, source.resolution)
 
-    return OneSubject(path, batches, source.resolution, 3, 0, len(source))
+    return OneSubject(path, stream, source.resolution, 3, 0, len(source))

@@ -13,9 +13,10 @@ from progan_tf.evaluation.files import FOLDER, lines_of, lines_of_snapshot
 from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.statistics_cache import StatisticsCache
-from progan_tf.evaluation.subjects import Generated, Subject
+from progan_tf.evaluation.subjects import Subject
 from progan_tf.files import write_text_atomically, writing
 from progan_tf.keras_file import save_keras
+from progan_tf.sampling import as_generator
 from progan_tf.text import kimg
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"
@@ -52,7 +53,7 @@ class TrainingEvaluation:
         self._log = EvaluationLog(
             self._folder / FOLDER, config, self._folder / "tensorboard"
         )
-        self._comparison = self._generated = None
+        self._comparison = self._generator = None
         self._evaluated = -1
         self._seconds = 0.0  # That the last one took.
 
@@ -134,13 +135,13 @@ class TrainingEvaluation:
             self._say(notice)
         comparison.prepare()
         self._comparison = comparison
-        self._generated = Generated(self._average.at(resolution))
+        self._generator = as_generator(self._average.at(resolution))
 
     def _results(self):
         count, labels = self._comparison.images, None
         if self._config.num_classes:
             labels = self._comparison.reals.fake_labels(0, count)
-        batches = self._generated.batches(0, count, labels)
+        batches = self._generator.stream(range(count), labels)
         return self._comparison.results(batches, "")
 
     @contextlib.contextmanager
@@ -159,7 +160,7 @@ class TrainingEvaluation:
             alpha.assign(before)
 
     def _write(self, results, images_seen):
-        subject = Subject("", images_seen, self._generated.batches)
+        subject = Subject("", images_seen, self._generator.stream)
         self._log.write(lines_of(results, subject, self._comparison.reals))
 
     def _keep_best(self, results, phase, images_seen):
@@ -186,7 +187,7 @@ class TrainingEvaluation:
         write_text_atomically(folder / BEST_FILE, text)
         return ", the best so far"
 
-    def _unless_stopped(self, items, total, unit, action):
+    def _unless_stopped(self, items, *shown):
         """Gives back the items until training is to stop."""
         for item in items:
             if self._stopped():

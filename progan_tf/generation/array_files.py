@@ -19,8 +19,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from progan_tf.files import only_writer, writing
-from progan_tf.generation.image_files import MANIFEST, SeededImages
-from progan_tf.generation.manifest import (
+from progan_tf.generation.image_files import (
+    MANIFEST,
+    SeededImages,
     occupied,
     read_manifest,
     write_manifest,

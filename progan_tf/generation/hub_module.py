@@ -9,7 +9,7 @@ import zlib
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.sampling import one_hot, seeded_latents
+from progan_tf.sampling import AnyGenerator, one_hot, seeded_latents
 from progan_tf.text import first_line
 
 _SIGNATURES = ("default", "serving_default")
@@ -22,18 +22,12 @@ _EXPECTED = (
 _RANGE = (-0.5, 1.5)
 
 
-class ModuleGenerator:
-    """A loaded module with the interface that `sampling` asks of a generator.
+class ModuleGenerator(AnyGenerator):
+    """A loaded module; its own images are in [0, 1].
 
     Args:
         folder: path of the module's SavedModel.
         name: str, what errors call it; by default the path.
-
-    Attributes:
-        input_shape: `(None, Z)`, or `[(None, Z), (None, L)]` where it takes
-            labels.
-        output_shape: `(None, height, width, channels)`.
-        fingerprint: str, another one for another module.
 
     Raises:
         UserError: if it is no such SavedModel.
@@ -45,24 +39,13 @@ class ModuleGenerator:
         self._loaded = _load(pathlib.Path(folder), name)
         self._signature, self._inputs = _signature_of(self._loaded, name)
         specs = self._signature.structured_input_signature[1]
-        shapes = [tuple(specs[key].shape) for key in self._inputs]
-        self.input_shape = shapes if len(shapes) > 1 else shapes[0]
-        self.output_shape = (None, *self._checked_image(shapes, name).shape)
-        self.fingerprint = _digest(pathlib.Path(folder))
+        latent_size, *classes = [specs[key].shape[-1] for key in self._inputs]
+        shape = self._checked_image(latent_size, *classes, name=name).shape
+        super().__init__(name, latent_size, sum(classes), shape)
+        self._fingerprint = _digest(pathlib.Path(folder))
 
-    def __call__(self, inputs, training=False):
-        """Make images.
-
-        Args:
-            inputs: latents float32 `[batch, Z]`, or a list of these and
-                one-hot labels float32 `[batch, L]`.
-            training: bool, as of a `keras.Model`; makes no difference.
-
-        Returns:
-            float32 `[batch, height, width, channels]`, about in [-1, 1]. The
-            module's own are in [0, 1].
-        """
-        inputs = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+    def __call__(self, latents, labels=None):
+        inputs = [latents] if labels is None else [latents, labels]
         named = {
             name: tf.convert_to_tensor(value, tf.float32)
             for name, value in zip(self._inputs, inputs, strict=True)
@@ -70,12 +53,17 @@ class ModuleGenerator:
         images = tf.cast(self._signature(**named)[_IMAGES], tf.float32)
         return 2.0 * images - 1.0
 
-    def _checked_image(self, shapes, name):
+    @property
+    def fingerprint(self):
+        return self._fingerprint
+
+    def _checked_image(self, latent_size, classes=0, name=""):
         """The image of seed 0, to see what comes."""
-        inputs = [seeded_latents([0], shapes[0][-1])]
-        inputs += [one_hot([0], shape[-1]) for shape in shapes[1:]]
+        inputs = [seeded_latents([0], latent_size)]
+        if classes:
+            inputs.append(one_hot([0], classes))
         try:
-            images = (self(inputs).numpy() + 1) / 2
+            images = (self(*inputs).numpy() + 1) / 2
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise UserError(
                 f"{name} makes no image: {first_line(error)}"

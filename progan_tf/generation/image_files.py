@@ -1,8 +1,14 @@
-"""Writing the images of seeds: a grid in one file, or a file each."""
+"""Writing the images of seeds: a grid in one file, or a file each.
+
+What they were made for is kept in a hidden file beside them, the manifest. With
+it a command that was stopped goes on when it is given again, and never mixes
+the images of two generators.
+"""
 
 import collections
 import io
 import itertools
+import json
 import math
 import os
 import pathlib
@@ -14,17 +20,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from progan_tf import sampling
 from progan_tf.errors import UserError
-from progan_tf.files import write_atomically, writing
-from progan_tf.generation.manifest import (
-    fingerprint,
-    occupied,
-    read_manifest,
-    write_manifest,
-)
+from progan_tf.files import write_atomically, write_text_atomically, writing
 from progan_tf.images import make_grid, save_png
 from progan_tf.progress import progress
+from progan_tf.sampling import AnyGenerator
 
 # Endings of the files in a folder, of grids and of single files.
 FORMATS = ("png", "jpg", "npy")
@@ -47,9 +47,8 @@ class SeededImages:
     """The images of one generator by their seeds, made when they are wanted.
 
     Args:
-        generator: `keras.Model` or `hub_module.ModuleGenerator`.
+        generator: whose images they are.
         chosen: the class of all images; by default seed modulo classes.
-        batch_size: images that are handed on together; changes none.
 
     Attributes:
         shape: (height, width, channels) of an image.
@@ -59,30 +58,25 @@ class SeededImages:
         UserError: there is no such class.
     """
 
-    def __init__(
-        self, generator: Any, chosen: int | None = None, batch_size: int = 8
-    ):
+    def __init__(self, generator: AnyGenerator, chosen: int | None = None):
         self._generator = generator
         self._chosen = chosen
-        self._batch_size = batch_size
-        self.shape = tuple(generator.output_shape[1:])
+        self.shape = generator.image_shape
         self.request = {
-            "generator": fingerprint(generator),
+            "generator": generator.fingerprint,
             "resolution": self.shape[0],
             "class": chosen,
         }
         # So that a wrong class is told before anything is written.
-        self.images([0])
+        self.labels([0])
 
     def labels(self, seeds: Sequence[int]) -> np.ndarray | None:
         """Classes int64 `[N]`, or None where the generator has none."""
-        return sampling.labels_of(self._generator, seeds, self._chosen)
+        return self._generator.labels_of(seeds, self._chosen)
 
     def images(self, seeds: Sequence[int]) -> Iterator[np.ndarray]:
         """Images uint8 `[height, width, channels]`, one after the other."""
-        batches = sampling.iterate_images(
-            self._generator, seeds, self.labels(seeds), self._batch_size
-        )
+        batches = self._generator.stream(seeds, self.labels(seeds))
         return itertools.chain.from_iterable(batches)
 
 
@@ -258,3 +252,45 @@ def _in_threads(function: Callable, arguments: Iterable[tuple]) -> None:
     finally:
         # After an error or Ctrl-C without those that have not begun.
         pool.shutdown(cancel_futures=True)
+
+
+def read_manifest(path: pathlib.Path) -> dict[str, Any]:
+    """The fields of a manifest; none where no file can be read."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
+
+
+def write_manifest(path: pathlib.Path, fields: dict[str, Any]) -> None:
+    """Writes a manifest, whole or not at all.
+
+    Args:
+        path: the file; its folder must exist.
+        fields: of numbers, texts, dicts and None.
+
+    Raises:
+        UserError: the place cannot be written or the disk is full.
+    """
+    write_text_atomically(path, json.dumps(fields, indent=2) + "\n")
+
+
+def occupied(
+    place: str | os.PathLike, found: dict[str, Any], wanted: dict[str, Any]
+) -> UserError:
+    """The error to raise where a place holds images of another request.
+
+    Args:
+        place: the file or folder.
+        found: the request in its manifest, empty where there is none.
+        wanted: the request that is made now.
+    """
+    names = [name for name in wanted if found.get(name) != wanted[name]]
+    kind = "of an unknown request"
+    if found and names:
+        kind = f"of a request that differs in {' and '.join(names)}"
+    return UserError(
+        f"{place} holds images {kind}; choose another place, or give "
+        "--overwrite to replace them"
+    )

@@ -15,7 +15,7 @@ import tensorflow as tf
 from progan_tf.errors import UserError
 from progan_tf.images import to_float, to_uint8
 from progan_tf.layers import kernels_computed_once
-from progan_tf.sampling import images_of, input_sizes, one_hot
+from progan_tf.sampling import as_generator, one_hot
 
 # Adam's decays. Gradients shrink by orders of magnitude on the way, and Adam
 # must forget the large ones: after 250 steps at 32x32 a second decay of 0.95
@@ -66,7 +66,7 @@ def project(
 
     Args:
         generator: `keras.Model` from latents (and one-hot labels) to images
-            `[B, R, R, C]`. Its weights are not changed.
+            `[B, R, R, C]`, or `AnyGenerator`. Its weights are not changed.
         target: `[R, R, C]`, uint8 or float in [-1, 1].
         starts: int, random latents to begin with; by default 8, or one for
             each class where these are more and the class is not known.
@@ -88,16 +88,17 @@ def project(
             not one of the generator's classes.
         ValueError: for less than one start or step.
     """
-    latent_size, classes = input_sizes(generator)
+    generator = as_generator(generator)
     if starts is None:
-        starts = max(_STARTS, classes if label is None else 0)
+        starts = max(_STARTS, generator.num_classes if label is None else 0)
     if starts < 1 or steps < 1:
         raise ValueError(f"expected starts, steps >= 1; got {starts}, {steps}")
     target = _checked_target(generator, target)
-    labels = _labels(generator, starts, label)
+    labels = generator.labels_of(range(starts), label)
     search = _Search(generator, target, coarse_weight)
     random = np.random.RandomState(seed)
-    latents = random.standard_normal((starts, latent_size)).astype("float32")
+    latents = random.standard_normal((starts, generator.latent_size))
+    latents = latents.astype("float32")
     state = (_on_sphere(tf.constant(latents)), 0.0 * latents, 0.0 * latents)
     with _without_remapper():
         latents, labels, history = _descend(
@@ -156,17 +157,17 @@ class _Search:
         # Clipping everything would leave wrong pixels without a gradient.
         self._low = tf.where(target <= -1, -1.0, -math.inf)
         self._high = tf.where(target >= 1, 1.0, math.inf)
-        _, self._classes = input_sizes(generator)
-        shapes = [(1, size) for size in input_sizes(generator) if size]
+        sizes = filter(None, (generator.latent_size, generator.num_classes))
         with kernels_computed_once() as kernels:
-            self._call([np.zeros(shape, "float32") for shape in shapes])
+            generator(*[np.zeros((1, size), "float32") for size in sizes])
         # The weights stay as they are, so each kernel is scaled only here.
         self._kernels = kernels
         self._compiled = tf.function(self._step, autograph=False)
 
     def step(self, state, labels, step, rate):
         """Returns (state, errors `[B]`, images `[B, R, R, C]`)."""
-        labels = [one_hot(labels, self._classes)] if self._classes else []
+        if labels is not None:
+            labels = one_hot(labels, self._generator.num_classes)
         # As tensors, because a Python number would be compiled in.
         numbers = tf.constant(step + 1.0), tf.constant(rate, tf.float32)
         state, errors, images = self._compiled(
@@ -174,17 +175,13 @@ class _Search:
         )
         return state, errors.numpy(), images.numpy()
 
-    def _call(self, inputs):
-        inputs = inputs if len(inputs) > 1 else inputs[0]
-        return self._generator(inputs, training=False)
-
     def _step(self, state, labels, step, rate):
         """Algorithm 1 of Kingma and Ba 2015, and back to the sphere."""
         latents, mean, square = state
         with tf.GradientTape() as tape:
             tape.watch(latents)
             with kernels_computed_once(dict(self._kernels)):
-                images = self._call([latents, *labels])
+                images = self._generator(latents, labels)
             totals = multi_scale_errors(
                 tf.clip_by_value(images, self._low, self._high),
                 self._target,
@@ -236,7 +233,7 @@ def _strong(state, labels, errors):
 
 
 def _best(generator, latents, labels, target, history):
-    images = images_of(generator, latents, labels)
+    images = generator.images_of(latents, labels)
     ratios = [peak_ratio(image, target) for image in images]
     best = int(np.argmax(ratios))
     return Projection(
@@ -251,7 +248,7 @@ def _best(generator, latents, labels, target, history):
 def _checked_target(generator, target):
     """The target as uint8 `[R, R, C]`."""
     target = np.asarray(target)
-    expected = tuple(generator.output_shape[1:])
+    expected = generator.image_shape
     if target.shape != expected:
         raise UserError(
             f"expected a picture {list(expected)}, as the generator makes; "
@@ -265,20 +262,6 @@ def _checked_target(generator, target):
             f"{target.dtype} from {target.min()} to {target.max()}"
         )
     return to_uint8(target)
-
-
-def _labels(generator, starts, label):
-    """int64 `[starts]`, or None where the generator has no classes."""
-    _, classes = input_sizes(generator)
-    if label is None:
-        return np.arange(starts) % classes if classes else None
-    if not classes:
-        raise UserError("expected no class: the generator has none")
-    if not 0 <= label < classes:
-        raise UserError(
-            f"expected classes from 0 to {classes - 1}; received {label}"
-        )
-    return np.full(starts, label)
 
 
 @contextlib.contextmanager

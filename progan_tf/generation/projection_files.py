@@ -21,7 +21,7 @@ from progan_tf.files import (
 )
 from progan_tf.generation import films
 from progan_tf.images import nearest_up, save_png
-from progan_tf.sampling import generate_images, labels_of, parse_seeds
+from progan_tf.sampling import parse_seeds
 
 _OWN = "seed:"
 _TARGET, _RESULT, _FILM = "target.png", "result.png", "search.gif"
@@ -68,7 +68,7 @@ def read_target(target, generator, label=None):
     Args:
         target: str, a picture's path or such as "seed:17" for the generator's
             own picture of a seed.
-        generator: `keras.Model`.
+        generator: `AnyGenerator`.
         label: int, class of the generator's own picture: `known_class`.
 
     Returns:
@@ -79,8 +79,9 @@ def read_target(target, generator, label=None):
     """
     if target.startswith(_OWN):
         labels = None if label is None else [label]
-        return generate_images(generator, [_own_seed(target)], labels)[0]
-    _, size, _, channels = generator.output_shape
+        (images,) = generator.stream([_own_seed(target)], labels)
+        return images[0]
+    size, _, channels = generator.image_shape
     return _decoded(target, lambda path: read_picture(path, size, channels))
 
 
@@ -89,7 +90,7 @@ def known_class(target, generator, chosen=None):
 
     Args:
         target: str, see `read_target`.
-        generator: `keras.Model`.
+        generator: `AnyGenerator`.
         chosen: int, the class that was asked for, or None.
 
     Returns:
@@ -98,7 +99,7 @@ def known_class(target, generator, chosen=None):
     """
     if not target.startswith(_OWN):
         return chosen
-    labels = labels_of(generator, [_own_seed(target)], chosen)
+    labels = generator.labels_of([_own_seed(target)], chosen)
     return None if labels is None else int(labels[0])
 
 

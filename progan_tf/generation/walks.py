@@ -12,7 +12,7 @@ from progan_tf.images import make_grid, nearest_up
 
 # Latents of 512 numbers then take 2 GB while they are drawn.
 _MOST_LATENTS = 500_000
-# Pictures that are computed at once: whole groups of `sampling.images_of`.
+# Pictures that are computed at once: whole groups of `images_of`.
 _TOGETHER = 32
 # As the official code's filter, SciPy's, ends.
 _TRUNCATE = 4.0
@@ -49,25 +49,28 @@ def classes_through(generator, seeds, frames_per_leg, loop=True, chosen=None):
     """The classes on the walk of `walk_through`: from seed's to seed's.
 
     Args:
-        generator: `keras.Model` from latents (and one-hot labels).
+        generator: `AnyGenerator`.
         seeds: sequence of ints; the class of one is seed modulo classes.
         frames_per_leg, loop: as of `walk_through`.
         chosen: int, the class of all frames instead.
 
     Returns:
         float32 `[frames, 1, classes]`, of sum 1: one-hot at a seed, and
-        between two the linear way from class to class. Or `[chosen]`, or
-        None where neither is there a class nor one chosen.
+        between two the linear way from class to class. Int64 `[1]`, where
+        one is chosen; None without classes.
+
+    Raises:
+        UserError: if there is no such class.
     """
-    _, classes = sampling.input_sizes(generator)
-    if chosen is not None or not classes:
-        return cell_labels(generator, seeds[:1], chosen)
+    if chosen is not None or not generator.num_classes:
+        return generator.labels_of(seeds[:1], chosen)
 
     def between(start, end, fractions):
         fractions = fractions[:, np.newaxis]
         return ((1 - fractions) * start + fractions * end).astype("float32")
 
-    own = sampling.one_hot(sampling.labels_of(generator, seeds), classes)
+    labels = generator.labels_of(seeds)
+    own = sampling.one_hot(labels, generator.num_classes)
     return _legs(own, frames_per_leg, loop, between)[:, np.newaxis]
 
 
@@ -114,7 +117,7 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
     """Frames with a cell for each latent that walks.
 
     Args:
-        generator: `keras.Model` from latents (and one-hot labels).
+        generator: `AnyGenerator`.
         latents: float32 `[frames, count, latent_size]`.
         columns: int, cells in a row.
         labels: class numbers `[count]`, where the generator takes labels, or
@@ -128,7 +131,7 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
         UserError: at once, for frames that are too large for a film.
     """
     frames, count, latent_size = latents.shape
-    _, height, width, _ = generator.output_shape
+    height, width, _ = generator.image_shape
     grid_rows = -(-count // columns)
     films.check_size(grid_rows * height * scale, columns * width * scale)
     rows = latents.reshape(frames * count, latent_size)  # [FZ] F = frame, cell
@@ -141,7 +144,7 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
         for start in range(0, len(rows), _TOGETHER):
             part = slice(start, start + _TOGETHER)
             part_labels = None if row_labels is None else row_labels[part]
-            yield from sampling.images_of(generator, rows[part], part_labels)
+            yield from generator.images_of(rows[part], part_labels)
 
     def grids():
         cells = pictures()
@@ -161,23 +164,6 @@ def parse_grid(text):
     if match is None:
         raise UserError(f"expected --grid such as 4x3; received {text}")
     return int(match[1]), int(match[1]) * int(match[2])
-
-
-def cell_labels(generator, seeds, chosen=None):
-    """The class of each cell of a walk, which does not change on the way.
-
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-        seeds: sequence of ints, one a cell.
-        chosen: int, the class of all cells; by default seed modulo classes.
-
-    Returns:
-        list of ints, or None where neither is there a class nor one chosen.
-    """
-    _, classes = sampling.input_sizes(generator)
-    if chosen is not None:
-        return [chosen] * len(seeds)
-    return [seed % classes for seed in seeds] if classes else None
 
 
 def _legs(own, frames_per_leg, loop, between):

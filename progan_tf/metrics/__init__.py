@@ -12,7 +12,7 @@ of which only one is then in memory. Results depend on the pictures and the
 seed alone, not on how they are cut into batches.
 """
 
-from progan_tf.metrics.batches import prefetched
+from progan_tf.metrics.batches import prefetched, regrouped
 from progan_tf.metrics.features import (
     Features,
     extract_features,
@@ -57,6 +57,7 @@ __all__ = [
     "neighbours_grid",
     "precision_recall",
     "prefetched",
+    "regrouped",
     "sliced_distance",
     "sliced_wasserstein",
 ]

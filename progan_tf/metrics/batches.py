@@ -130,7 +130,8 @@ def regrouped(batches, size):
     waiting, missing = [], size
     for batch in batches:
         while len(batch) >= missing:
-            yield np.concatenate([*waiting, batch[:missing]])
+            first = batch[:missing]
+            yield np.concatenate([*waiting, first]) if waiting else first
             batch = batch[missing:]
             waiting, missing = [], size
         waiting.append(batch)

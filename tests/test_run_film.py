@@ -6,7 +6,7 @@ from PIL import Image
 
 from progan_tf.config import resolve
 from progan_tf.errors import UserError
-from progan_tf.generation import growth
+from progan_tf.generation import run_film
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def run_dir(tmp_path):
 
 def test_growth_in_order_and_proportion(run_dir):
     def shown(**options):
-        frames = growth.growth_frames(run_dir, 12, **options)
+        frames = run_film.growth_frames(run_dir, 12, **options)
         return [int(frame[0, 0, 0]) for frame in frames]
 
     assert shown() == [10] * 4 + [20] * 4 + [30] * 4
@@ -36,7 +36,7 @@ def test_growth_in_order_and_proportion(run_dir):
 
 
 def test_growth_of_some_cells_with_a_bar(run_dir):
-    frames = list(growth.growth_frames(run_dir, 4, columns=2, rows=1))
+    frames = list(run_film.growth_frames(run_dir, 4, columns=2, rows=1))
     assert [f.shape for f in frames] == [(64 + 4, 128, 3)] * 4
     assert [f.dtype for f in frames] == ["uint8"] * 4
     assert frames[0][:64, ::64].tolist() == [[[10] * 3, [11] * 3]] * 64
@@ -44,14 +44,14 @@ def test_growth_of_some_cells_with_a_bar(run_dir):
     bars = [frame[64:, :, 0] for frame in frames]
     assert [int((bar == 224).sum()) for bar in bars] == [128, 256, 384, 512]
     assert (bars[0][:, :32] == 224).all()
-    assert next(growth.growth_frames(run_dir, 4)).shape == (132, 192, 3)
+    assert next(run_film.growth_frames(run_dir, 4)).shape == (132, 192, 3)
 
 
 def test_growth_of_one_sample(run_dir):
     for path in sorted(run_dir.glob("samples/fakes-*"))[1:]:
         path.unlink()
     for by_images in (False, True):
-        frames = growth.growth_frames(run_dir, 3, by_images=by_images)
+        frames = run_film.growth_frames(run_dir, 3, by_images=by_images)
         assert [int(frame[0, 0, 0]) for frame in frames] == [10] * 3
 
 
@@ -61,22 +61,22 @@ def test_mistakes_in_growth(run_dir):
         ({"rows": 3}, "at most 2 rows.* received 3"),
     ):
         with pytest.raises(UserError, match=words):
-            growth.growth_frames(run_dir, 4, **options)
+            run_film.growth_frames(run_dir, 4, **options)
     first, *others = sorted(run_dir.glob("samples/fakes-*"))
     whole = first.read_bytes()
     # Cut short; and without the name of its second chunk.
     for damaged in (whole[:60], whole[:37] + b"\xff" * 4 + whole[41:]):
         first.write_bytes(damaged)
         with pytest.raises(UserError, match=f"cannot read .*{first.name}"):
-            list(growth.growth_frames(run_dir, 4))
+            list(run_film.growth_frames(run_dir, 4))
     # Of another run, or of other software.
     Image.new("RGB", (200, 100)).save(first)
     with pytest.raises(UserError, match=f"{first.name}, of 200x100 pixels, is"):
-        list(growth.growth_frames(run_dir, 4))
+        list(run_film.growth_frames(run_dir, 4))
     Image.new("RGB", (20, 20)).save(others[-1])
     with pytest.raises(UserError, match=f"{others[-1].name}, of 20x20 pixels"):
-        growth.growth_frames(run_dir, 4)
+        run_film.growth_frames(run_dir, 4)
     for path in (first, *others):
         path.unlink()
     with pytest.raises(UserError, match="no samples/fakes"):
-        growth.growth_frames(run_dir, 4)
+        run_film.growth_frames(run_dir, 4)

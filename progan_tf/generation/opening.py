@@ -1,4 +1,4 @@
-"""The flags by which a command is told its generator, and opening it."""
+"""Opening a generator, whatever it is, and the flags that tell which."""
 
 import os
 
@@ -6,6 +6,7 @@ from absl import flags
 
 from progan_tf import command
 from progan_tf.errors import UserError
+from progan_tf.sampling import KerasGenerator
 
 
 def define_flags():
@@ -20,8 +21,8 @@ def define_flags():
     )
 
 
-def open_generator(run_dir, module, resolution=None, latest=False):
-    """Load the generator that the flags name, importing TensorFlow first.
+def open_generator(run_dir=None, module=None, resolution=None, latest=False):
+    """Load a generator, importing TensorFlow first.
 
     Mistakes that show without TensorFlow do not wait for it.
 
@@ -32,8 +33,7 @@ def open_generator(run_dir, module, resolution=None, latest=False):
         latest: bool, a run's weights of the last step, not their average.
 
     Returns:
-        `keras.Model` or `ModuleGenerator`, both from latents (and one-hot
-        labels) to images `[batch, R, R, channels]`, about in [-1, 1].
+        `AnyGenerator`.
 
     Raises:
         UserError: if not exactly one of the two is given, if the others do
@@ -56,6 +56,7 @@ def open_generator(run_dir, module, resolution=None, latest=False):
         from progan_tf.generation.hub_module import load_module
 
         return load_module(module)
-    from progan_tf.checkpoint import load_generator
+    from progan_tf.checkpoint import load_with_origin
 
-    return load_generator(run_dir, resolution, average=not latest)
+    model, origin = load_with_origin(run_dir, resolution, not latest)
+    return KerasGenerator(model, run_dir, origin)
