@@ -94,7 +94,7 @@ def test_a_search_that_is_stopped_keeps_what_it_found(tmp_path):
 
 
 def test_a_seed_as_target():
-    generator = make_generator(8)
+    generator = as_generator(make_generator(8))
     own = generate_images(generator, [1000])[0]
     np.testing.assert_array_equal(read_target("seed:1000", generator), own)
     with pytest.raises(UserError, match="expected one seed"):
