@@ -11,7 +11,12 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.decode import EXTENSIONS, KINDS, read_picture, read_size
+from progan_tf.data.picture_files import (
+    EXTENSIONS,
+    KINDS,
+    read_picture,
+    read_size,
+)
 from progan_tf.errors import UserError
 from progan_tf.files import (
     check_folder,
@@ -63,7 +68,7 @@ def check_places(target, out):
 
 
 def read_target(target, generator, label=None):
-    """The target, read as training reads pictures: `data.decode`.
+    """The target, read as training reads pictures: `data.picture_files`.
 
     Args:
         target: str, a picture's path or such as "seed:17" for the generator's
@@ -182,7 +187,7 @@ def _own_seed(target):
 
 
 def _decoded(path, read):
-    """What a function of `data.decode` makes of a file."""
+    """What a function of `data.picture_files` makes of a file."""
     try:
         return read(path)
     except Exception as error:
