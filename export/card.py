@@ -108,7 +108,7 @@ def append_card(path, card):
 
 def _licence(config):
     """What the data and the weights that training began with ask for."""
-    credit = kind_named(config.data).credit(config.data) if config else None
+    credit = kind_named(config.data).credit if config else None
     text = credit or _OTHERS
     inherited = inherited_licence(config.run_dir) if config else ""
     if inherited:

@@ -70,7 +70,7 @@ def test_lsun_in_the_order_of_its_keys(tmp_path, name):
     assert source.images(np.array([0]), 8).shape == (1, 8, 8, 3)
     with pytest.raises(UserError, match="has no labels"):
         Lsun(path, labels=True)
-    with pytest.raises(UserError, match="short side of 32"):
+    with pytest.raises(UserError, match="short side under 64"):
         source.images(np.array([0]), 64)
 
 

@@ -65,6 +65,11 @@ class Cats(Source):
     """
 
     usage = "cats"
+    has_path = False
+    credit = (
+        "The training data were cats composed from pictures by David Revoy, CC "
+        "BY 4.0: name him as the source of pictures made with this model."
+    )
 
     @classmethod
     def is_named(cls, data: str) -> bool:
@@ -75,19 +80,6 @@ class Cats(Source):
     def open(cls, data, channels, labels, cache_bytes, labels_file):
         """See `Source.open`."""
         return cls(channels)
-
-    @classmethod
-    def path(cls, data: str) -> None:
-        """See `Source.path`: there is none."""
-
-    @classmethod
-    def credit(cls, data: str) -> str:
-        """See `Source.credit`."""
-        return (
-            "The training data were cats composed from pictures by David "
-            "Revoy, CC BY 4.0: name him as the source of pictures made with "
-            "this model."
-        )
 
     @classmethod
     def fingerprint(cls, data: str) -> str:

@@ -21,7 +21,6 @@ import json
 import os
 import pathlib
 import zlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,9 +28,9 @@ from PIL import Image
 
 from progan_tf.arithmetic import resolutions
 from progan_tf.data.disk import file_size, read_part, read_rows
-from progan_tf.data.encoded import EncodedSource, Unreadable
+from progan_tf.data.encoded import EncodedSource
 from progan_tf.data.folder import Folder
-from progan_tf.data.pyramid import pyramid, shrink
+from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import (
     CACHE_BYTES,
     check_channels,
@@ -45,7 +44,7 @@ INDEX = "index.npy"
 CHECKS = "checks.npy"
 LABELS = "labels.npy"
 
-_VERSION = 1
+VERSION = 1
 _LARGEST_RAW = 64
 
 # Of Pillow's WebP writer. More effort than this made files 10 to 15 % smaller
@@ -72,21 +71,6 @@ class About(NamedTuple):
     class_names: tuple[str, ...]
     labels_check: int
 
-    @classmethod
-    def of(
-        cls,
-        count: int,
-        resolution: int,
-        channels: int,
-        class_names: tuple[str, ...],
-        labels_check: int,
-    ) -> "About":
-        """Returns what a data set of the present form says of itself."""
-        class_names = tuple(class_names)
-        return cls(
-            _VERSION, count, resolution, channels, class_names, labels_check
-        )
-
     def save(self, folder: pathlib.Path) -> None:
         """Writes compact.json."""
         text = json.dumps(self._asdict(), indent=2) + "\n"
@@ -103,10 +87,10 @@ class About(NamedTuple):
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
             # First, because another version may have other fields.
-            version = dict(fields).get("version", _VERSION)
-            if version != _VERSION:
+            version = dict(fields).get("version", VERSION)
+            if version != VERSION:
                 raise UserError(
-                    f"expected version {_VERSION} of compact data in {path}, "
+                    f"expected version {VERSION} of compact data in {path}, "
                     f"found {version}; prepare the data again"
                 )
             about = cls(**fields)
@@ -139,6 +123,9 @@ class Compact(EncodedSource):
         labels: the classes are wanted; None for those that there are.
         cache_bytes: memory for decoded pictures.
 
+    Attributes:
+        stored: the resolutions that are read as they are.
+
     Raises:
         UserError: no such data set, or damaged, or of other channels, or
             without labels where they are wanted. Damage within a picture
@@ -167,15 +154,15 @@ class Compact(EncodedSource):
         labels = bool(about.class_names) if labels is None else labels
         check_channels(path, about.channels, channels)
         size = about.resolution
+        self.stored = raw_resolutions(size)
         super().__init__(
             name=str(path),
             resolution=size,
             limit=f"the pictures in {path} are {size}x{size}",
             channels=channels,
             class_names=about.class_names if labels else (),
-            unreadable=Unreadable(about.count, str(path)),
-            cache_bytes=cache_bytes,
             labels=_open_labels(folder, about) if labels else None,
+            cache_bytes=cache_bytes,
         )
 
     def __len__(self) -> int:
@@ -184,7 +171,7 @@ class Compact(EncodedSource):
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
         """See `Source.images`."""
         check_resolution(self, resolution)
-        if resolution not in raw_resolutions(self.resolution):
+        if resolution not in self.stored:
             return super().images(indices, resolution)
         shape = (resolution, resolution, self._about.channels)
         path = self._folder / raw_name(resolution)
@@ -194,50 +181,18 @@ class Compact(EncodedSource):
             return images
         return images.repeat(self.channels, axis=-1)
 
-    def verify(self) -> Iterator[None]:
-        """Decodes every picture and compares it with all that is stored.
-
-        Yields:
-            once for each picture, so that the caller can show progress.
-
-        Raises:
-            UserError: a picture is damaged; it says which.
-        """
-        raw = raw_resolutions(self.resolution)
-        for index in range(len(self)):
-            levels = {
-                level.shape[0]: level for level in pyramid(self._picture(index))
-            }
-            for size in raw:
-                (stored,) = self.images(np.array([index]), size)
-                if not np.array_equal(
-                    stored, np.broadcast_to(levels[size], stored.shape)
-                ):
-                    path = self._folder / raw_name(size)
-                    raise self._damaged(path, index)
-            yield
-
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
         """See `EncodedSource`."""
-        return shrink(self._picture(index)[np.newaxis], resolution)[0]
-
-    def _picture_name(self, index: int) -> str:
-        return f"picture {index}"
-
-    def _picture(self, index: int) -> np.ndarray:
-        """Returns one picture as it is stored, uint8 [R, R, C]."""
         path = self._folder / PICTURES
         start, end = self._index[index : index + 2].tolist()
         encoded = read_part(path, start, end - start)
         if zlib.crc32(encoded) != self._checks[index]:
-            raise self._damaged(path, index)
-        return decode_picture(encoded, self._about.channels)
-
-    def _damaged(self, path: pathlib.Path, index: int) -> UserError:
-        return UserError(
-            f"picture {index}, counted from 0, of {path} is damaged; copy or "
-            "prepare the data again"
-        )
+            raise UserError(
+                f"picture {index}, counted from 0, of {path} is damaged; copy "
+                "or prepare the data again"
+            )
+        picture = decode_picture(encoded, self._about.channels)
+        return shrink(picture[np.newaxis], resolution)[0]
 
 
 def raw_resolutions(resolution: int) -> tuple[int, ...]:
@@ -254,11 +209,7 @@ def raw_name(resolution: int) -> str:
 def _load_array(
     folder: pathlib.Path, name: str, dtype: type, count: int
 ) -> np.ndarray:
-    """Reads a one-dimensional .npy file.
-
-    Raises:
-        UserError: it cannot be read or has another dtype or length.
-    """
+    """Reads a one-dimensional .npy file."""
     path = folder / name
     try:
         array = np.load(path, allow_pickle=False)

@@ -3,17 +3,18 @@
 import abc
 import collections
 import concurrent.futures
+import io
 import logging
 import os
 import statistics
 import threading
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from PIL import UnidentifiedImageError
 
-from progan_tf.data.picture_files import read_size
+from progan_tf.data.picture_files import read_picture, read_size
 from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import (
     CACHE_BYTES,
@@ -38,8 +39,7 @@ _MAX_PART = 0.01
 _MAX_LINES = 20  # Files named in the log, before it only counts.
 _MAX_NAMES = 3  # Files named in the error.
 
-# Large data sets are made as one: LSUN's millions of pictures, for example,
-# all have a short side of 256.
+# How many sizes are looked at in a large data set.
 _HEADERS = 100
 
 
@@ -115,8 +115,7 @@ class EncodedSource(Source):
 
     Args:
         name, resolution, limit, channels, class_names, labels: see `Source`.
-        unreadable: counts what cannot be decoded, and says when it is too
-            much.
+        unreadable: counts what cannot be read, where some is known by now.
         cache_bytes: memory for decoded pictures.
 
     Attributes:
@@ -134,17 +133,17 @@ class EncodedSource(Source):
         resolution: int,
         limit: str,
         channels: int,
-        class_names: tuple[str, ...],
-        unreadable: Unreadable,
-        cache_bytes: int = CACHE_BYTES,
+        class_names: tuple[str, ...] = (),
         labels: np.ndarray | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        unreadable: Unreadable | None = None,
     ):
         super().__init__(name, resolution, limit, channels, class_names, labels)
         # Pillow decodes without holding Python's lock.
         self._pool = concurrent.futures.ThreadPoolExecutor(
             max_workers=os.cpu_count(), thread_name_prefix="progan_tf-decode"
         )
-        self._log = unreadable
+        self._log = unreadable or Unreadable(len(self), name)
         self._cache_bytes = cache_bytes
         self._caches = collections.OrderedDict()
         self._broken = set()
@@ -211,9 +210,9 @@ class EncodedSource(Source):
             Exception: of any other kind, where this picture is damaged.
         """
 
-    @abc.abstractmethod
     def _picture_name(self, index: int) -> str:
         """Returns what messages call a picture."""
+        return f"picture {index}"
 
     def _cache(self, resolution: int) -> _Cache | None:
         """Returns the cache of a resolution, or None where it cannot fit.
@@ -282,45 +281,90 @@ class EncodedSource(Source):
         self._log.check()
 
 
-def sampled_resolution(
-    open_picture: Callable[[int], BinaryIO], count: int, place: str
-) -> tuple[int, str]:
-    """Finds the resolution that most pictures reach, from some headers.
+class RecordsSource(EncodedSource):
+    """Picture files that are the records of a large data set.
+
+    They are cut to their central square and shrunk by area, like the files of
+    a folder. Of their sizes only some are looked at: such data sets are made
+    as one, so that LSUN's millions, for example, have a short side of 256.
 
     Args:
-        open_picture: gives the encoded picture of a number.
-        count: pictures in the data set.
-        place: what messages call the data set.
-
-    Returns:
-        the power of two from 4 to 1024 that the short side of the median
-        picture reaches, and in words why it ends there.
+        name, channels, class_names, labels: see `Source`.
+        cache_bytes: memory for decoded pictures.
 
     Raises:
-        UserError: half of them or more cannot be read, or they are smaller.
+        UserError: most records are no pictures, or these are too small.
     """
-    some = range(0, count, max(1, -(-count // _HEADERS)))
-    sides = []
-    for index in some:
-        try:
-            sides.append(min(read_size(open_picture(index))))
-        except UserError:
-            raise  # Not this picture's fault.
-        except Exception:  # Of any kind, on a broken picture.
-            continue
-    if len(sides) <= len(some) // 2:
-        raise UserError(
-            f"expected encoded pictures in {place}; of {len(some)} values "
-            f"{len(sides)} are some"
+
+    def __init__(
+        self,
+        name: str,
+        channels: int,
+        class_names: tuple[str, ...] = (),
+        labels: np.ndarray | None = None,
+        cache_bytes: int = CACHE_BYTES,
+    ):
+        some = range(0, len(self), max(1, -(-len(self) // _HEADERS)))
+        sides = []
+        for index in some:
+            try:
+                sides.append(min(read_size(io.BytesIO(self._encoded(index)))))
+            except UserError:
+                raise  # Not this picture's fault.
+            except Exception:  # Of any kind, on a broken picture.
+                continue
+        if len(sides) <= len(some) // 2:
+            raise UserError(
+                f"expected encoded pictures in {name}; of {len(some)} values "
+                f"{len(sides)} are some"
+            )
+        super().__init__(
+            name,
+            *largest_resolution(sides, name),
+            channels,
+            class_names,
+            labels,
+            cache_bytes,
         )
-    median = statistics.median_low(sides)
+
+    @abc.abstractmethod
+    def _encoded(self, index: int) -> bytes:
+        """Returns the file of one picture; called from several threads."""
+
+    def _read_picture(self, index: int, resolution: int) -> np.ndarray:
+        """See `EncodedSource`."""
+        file = io.BytesIO(self._encoded(index))
+        return read_picture(file, resolution, self.channels)
+
+
+def largest_resolution(sides: list[int], name: str) -> tuple[int, str]:
+    """Finds the resolution that most pictures of a data set reach.
+
+    Args:
+        sides: the short sides of pictures.
+        name: what messages call the data set.
+
+    Returns:
+        the power of two from 4 to 1024 that the median of them reaches, and
+        in words why it ends there.
+
+    Raises:
+        UserError: they are smaller.
+    """
+    median = statistics.median(sides)
     if median < MIN_RESOLUTION:
         raise UserError(
-            f"expected pictures of at least {MIN_RESOLUTION} pixels in "
-            f"{place}; most have a short side of {median} or less"
+            f"expected pictures of at least {MIN_RESOLUTION} pixels, but most "
+            f"in {name} have a short side of {median:g} or less; use larger "
+            "pictures"
         )
-    resolution = min(1 << (median.bit_length() - 1), MAX_RESOLUTION)
-    return resolution, f"most pictures of {place} have a short side of {median}"
+    resolution = 1 << (int(median).bit_length() - 1)
+    if resolution >= MAX_RESOLUTION:
+        return MAX_RESOLUTION, f"{MAX_RESOLUTION} is the largest resolution"
+    return resolution, (
+        f"most pictures of {name} have a short side under {2 * resolution} "
+        f"(median {median:g})"
+    )
 
 
 def _reason(error: Exception) -> str:

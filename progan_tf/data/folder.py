@@ -4,13 +4,16 @@ import concurrent.futures
 import logging
 import os
 import pathlib
-import statistics
 import sys
 
 import numpy as np
 
 from progan_tf.data.disk import walk
-from progan_tf.data.encoded import EncodedSource, Unreadable
+from progan_tf.data.encoded import (
+    EncodedSource,
+    Unreadable,
+    largest_resolution,
+)
 from progan_tf.data.labels_file import read_labels_file
 from progan_tf.data.picture_files import (
     EXTENSIONS,
@@ -18,11 +21,7 @@ from progan_tf.data.picture_files import (
     read_picture,
     read_size,
 )
-from progan_tf.data.source import (
-    CACHE_BYTES,
-    MAX_RESOLUTION,
-    MIN_RESOLUTION,
-)
+from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
 
 # With fewer pictures than this there is nothing to learn a distribution
@@ -90,14 +89,8 @@ class Folder(EncodedSource):
         self._root = pathlib.Path(path)
         found = find_pictures(self._root)
         unreadable = Unreadable(found=len(found), place=str(path))
-        self._files, median = self._read_headers(found, unreadable)
-        resolution = min(1 << (int(median).bit_length() - 1), MAX_RESOLUTION)
-        if resolution < MIN_RESOLUTION:
-            raise UserError(
-                f"expected pictures of at least {MIN_RESOLUTION} pixels, but "
-                f"most in {path} have a short side of {median:g} or less; "
-                "use larger pictures"
-            )
+        self._files, sides = self._read_headers(found, unreadable)
+        resolution, limit = largest_resolution(sides, str(path))
         classes, classes_of_files = (), None
         if labels_file is not None:
             classes, numbers = read_labels_file(labels_file, found)
@@ -109,12 +102,12 @@ class Folder(EncodedSource):
         super().__init__(
             name=str(path),
             resolution=resolution,
-            limit=_limit(path, resolution, median),
+            limit=limit,
             channels=channels,
             class_names=classes,
-            unreadable=unreadable,
-            cache_bytes=cache_bytes,
             labels=classes_of_files,
+            cache_bytes=cache_bytes,
+            unreadable=unreadable,
         )
 
     def __len__(self) -> int:
@@ -144,11 +137,11 @@ class Folder(EncodedSource):
 
     def _read_headers(
         self, found: list[pathlib.Path], unreadable: Unreadable
-    ) -> tuple[list[pathlib.Path], float]:
+    ) -> tuple[list[pathlib.Path], list[int]]:
         """Sorts out the files whose header cannot be read.
 
         Returns:
-            the readable files and the median of their short sides.
+            the readable files and their short sides.
         """
 
         def short_side(file: pathlib.Path) -> int | Exception:
@@ -179,17 +172,7 @@ class Folder(EncodedSource):
                 f"expected at least {_MIN_PICTURES} pictures, found "
                 f"{len(files)} in {self._root}; choose another folder"
             )
-        return files, statistics.median(sides)
-
-
-def _limit(path: str | os.PathLike, resolution: int, median: float) -> str:
-    """Says why the resolution of a folder ends where it does."""
-    if resolution == MAX_RESOLUTION:
-        return f"{MAX_RESOLUTION} is the largest resolution"
-    return (
-        f"most pictures of {path} have a short side under {2 * resolution} "
-        f"(median {median:g})"
-    )
+        return files, sides
 
 
 def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:

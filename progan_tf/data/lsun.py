@@ -1,26 +1,17 @@
 """Encoded pictures in an lmdb, as LSUN comes."""
 
-import io
 import os
 
-import numpy as np
-
 from progan_tf.data.disk import file_size
-from progan_tf.data.encoded import (
-    EncodedSource,
-    Unreadable,
-    sampled_resolution,
-)
-from progan_tf.data.picture_files import read_picture
+from progan_tf.data.encoded import RecordsSource
 from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
 
 
-class Lsun(EncodedSource):
+class Lsun(RecordsSource):
     """The pictures of an lmdb whose values are picture files.
 
-    They are in the order of their keys, cut to their central square and
-    shrunk by area. See `EncodedSource` for what happens to broken ones.
+    They are in the order of their keys.
 
     Args:
         path: the lmdb: its folder or its file.
@@ -48,34 +39,19 @@ class Lsun(EncodedSource):
         if labels:
             raise UserError(f"the lmdb {path} has no labels")
         self._environment, self._keys = _open(path)
-        resolution, limit = sampled_resolution(
-            self._file, len(self), f"the lmdb {path}"
-        )
-        super().__init__(
-            name=str(path),
-            resolution=resolution,
-            limit=limit,
-            channels=channels,
-            class_names=(),
-            unreadable=Unreadable(found=len(self._keys), place=str(path)),
-            cache_bytes=cache_bytes,
-        )
+        super().__init__(str(path), channels, cache_bytes=cache_bytes)
 
     def __len__(self) -> int:
         return len(self._keys)
-
-    def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `EncodedSource`."""
-        return read_picture(self._file(index), resolution, self.channels)
 
     def _picture_name(self, index: int) -> str:
         """See `EncodedSource`."""
         return self._keys[index].decode(errors="replace")
 
-    def _file(self, index: int) -> io.BytesIO:
-        """Returns the bytes of one picture as an open file."""
+    def _encoded(self, index: int) -> bytes:
+        """See `RecordsSource`."""
         with self._environment.begin() as transaction:
-            return io.BytesIO(transaction.get(self._keys[index]))
+            return transaction.get(self._keys[index])
 
 
 def _open(path: str | os.PathLike):

@@ -34,11 +34,14 @@ class Source(abc.ABC):
     Attributes:
         usage: of the class, how a text names data of this kind.
         prefix: of the class, what such a text begins with; empty for a path.
-        prepare_first: of the class, whether a training set must be made of it
-            by `progan_tf.prepare`.
+        has_path: of the class, whether the text says where the files lie.
+        prepare_first: of the class, whether it must go through
+            `progan_tf.prepare` to be trained on.
         takes_labels_file: of the class, whether classes may come from a file.
         may_download: of the class, whether to open it may take long and much.
         form: of the class, which form of prepared data sets this is, or None.
+        credit: of the class, a sentence on its pictures to go with models, or
+            None where their licence is not known.
         name: what messages and file names call this source.
         resolution: the largest it can give, a power of two from 4 to 1024.
         limit: in words, why the resolution ends there.
@@ -53,10 +56,12 @@ class Source(abc.ABC):
 
     usage = ""
     prefix = ""
+    has_path = True
     prepare_first = False
     takes_labels_file = False
     may_download = False
     form = None
+    credit = None
     replaced = 0
 
     @classmethod
@@ -92,6 +97,8 @@ class Source(abc.ABC):
     @classmethod
     def path(cls, data: str) -> str | None:
         """Returns where the files lie; None for data that have no path."""
+        if not cls.has_path:
+            return None
         if cls.prefix:
             # Shells expand a home folder at the beginning of a word alone.
             return os.path.expanduser(data.removeprefix(cls.prefix))
@@ -110,15 +117,6 @@ class Source(abc.ABC):
         """Returns what others may know: of a path its last name alone."""
         path = cls.path(data)
         return data if path is None else os.path.basename(path.rstrip("/\\"))
-
-    @classmethod
-    def credit(cls, data: str) -> str | None:
-        """Returns what to say of the pictures where a model goes to others.
-
-        Returns:
-            a sentence, or None where nothing is known of their licence.
-        """
-        return None
 
     @classmethod
     def fingerprint(cls, data: str) -> str:

@@ -1,7 +1,6 @@
 """Data sets of TensorFlow Datasets (TFDS), such as `tfds:celeb_a`."""
 
 import difflib
-import io
 import os
 import re
 import sys
@@ -10,13 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from progan_tf.data.disk import files_fingerprint
-from progan_tf.data.encoded import (
-    EncodedSource,
-    Unreadable,
-    sampled_resolution,
-)
+from progan_tf.data.encoded import RecordsSource
 from progan_tf.data.example import parse_example
-from progan_tf.data.picture_files import read_picture
 from progan_tf.data.record_shards import Shards
 from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
@@ -29,15 +23,14 @@ _USUAL_SPLITS = frozenset(("train", "validation", "test"))
 _LONGEST_REASON = 400
 
 
-class TFDS(EncodedSource):
+class TFDS(RecordsSource):
     """The pictures of a split, in the order of its files.
 
     A data set that is not there yet is downloaded and prepared first, where
     TensorFlow Datasets keeps them: in the folder that the environment
     variable TFDS_DATA_DIR names, by default ~/tensorflow_datasets.
 
-    The feature `image` is cut to its central square and shrunk by area, like
-    the pictures of a folder; `label` is the class.
+    The feature `image` is the picture, `label` the class.
 
     Args:
         data: tfds:NAME[/CONFIG][:VERSION][/SPLIT]; the split is `train` by
@@ -56,16 +49,13 @@ class TFDS(EncodedSource):
 
     usage = "tfds:NAME[/CONFIG][:VERSION][/SPLIT]"
     prefix = "tfds:"
+    has_path = False
     may_download = True
 
     @classmethod
     def open(cls, data, channels, labels, cache_bytes, labels_file):
         """See `Source.open`."""
         return cls(data, channels, labels, cache_bytes=cache_bytes)
-
-    @classmethod
-    def path(cls, data: str) -> None:
-        """See `Source.path`: TFDS knows it."""
 
     @classmethod
     def fingerprint(cls, data: str) -> str:
@@ -85,18 +75,12 @@ class TFDS(EncodedSource):
         classes = _feature_classes(builder, data, labels)
         _prepare_builder(builder, data)
         self._records = _open_records(builder, data, split)
-        resolution, limit = sampled_resolution(
-            self._file, len(self._records), data
-        )
         super().__init__(
-            name=data,
-            resolution=resolution,
-            limit=limit,
-            channels=channels,
-            class_names=classes,
-            unreadable=Unreadable(found=len(self._records), place=data),
-            cache_bytes=cache_bytes,
-            labels=np.full(len(self), -1) if labels else None,
+            data,
+            channels,
+            classes,
+            np.full(len(self._records), -1) if labels else None,
+            cache_bytes,
         )
         if labels:
             self.labels(np.array([0, len(self) - 1]))
@@ -137,38 +121,20 @@ class TFDS(EncodedSource):
             )
         return label
 
-    def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `EncodedSource`."""
-        return read_picture(self._file(index), resolution, self.channels)
-
-    def _picture_name(self, index: int) -> str:
-        """See `EncodedSource`."""
-        return f"picture {index}"
-
-    def _file(self, index: int) -> io.BytesIO:
-        """Returns the encoded picture as an open file."""
+    def _encoded(self, index: int) -> bytes:
+        """See `RecordsSource`."""
         (encoded,) = self._feature(index, "image")
-        return io.BytesIO(encoded)
+        return encoded
 
     def _feature(self, index: int, name: str) -> list:
         return parse_example(self._records[int(index)])[name]
 
 
 def _find_builder(data: str, data_dir: str | os.PathLike | None = None):
-    """Finds what tfds:NAME[/CONFIG][:VERSION][/SPLIT] names.
+    """Returns TFDS's builder of a whole name, and the split's name.
 
     In `tfds:NAME/WORD` the word is a config where the data set has one of
     that name, and otherwise a split.
-
-    Args:
-        data: the whole name.
-        data_dir: where prepared data sets are, if not where TFDS looks.
-
-    Returns:
-        the `tfds.core.DatasetBuilder`, and the split's name.
-
-    Raises:
-        UserError: TFDS is not installed, or there is no such data set.
     """
     name, config, version, split = _parts(data)
     if config and not version and not split:
@@ -182,9 +148,6 @@ def _feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
 
     Returns:
         the names of the classes; none unless `labels`.
-
-    Raises:
-        UserError: there is no `image`, or no `label` where it is wanted.
     """
     import tensorflow_datasets as tfds
 
@@ -220,11 +183,7 @@ def _found(features, name: str) -> str:
 
 
 def _prepare_builder(builder, data: str) -> None:
-    """Downloads and prepares a data set, unless that was done before.
-
-    Raises:
-        UserError: it cannot be; it says why.
-    """
+    """Downloads and prepares a data set, unless that was done before."""
     try:
         if not builder.is_prepared():
             print(f"preparing {data} in {builder.data_dir}", file=sys.stderr)
@@ -238,16 +197,8 @@ def _prepare_builder(builder, data: str) -> None:
 def _open_records(builder, data: str, split: str) -> Sequence[bytes]:
     """Opens the prepared files of a split.
 
-    Args:
-        builder: the prepared data set.
-        data: what messages call it.
-        split: such as `train`, `train[:90%]` or `train+test`.
-
     Returns:
         the serialised `tf.train.Example` of each picture, by its number.
-
-    Raises:
-        UserError: there is no such split, or its files cannot be read.
     """
     import tensorflow_datasets as tfds
 

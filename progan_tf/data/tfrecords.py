@@ -64,6 +64,9 @@ class TFRecords(Source):
         labels: also read the classes, which are called "0", "1" and so on;
             None where there are some.
 
+    Attributes:
+        stored: the resolutions, all of them.
+
     Raises:
         UserError: no such records, or not of that form, or of other channels,
             or no labels where they are wanted. Damage in the middle of a
@@ -87,7 +90,8 @@ class TFRecords(Source):
     ):
         folder = pathlib.Path(path)
         name, self._levels = _open_levels(folder)
-        largest = max(self._levels)
+        self.stored = tuple(self._levels)
+        largest = max(self.stored)
         stored, _, _ = self._levels[largest].shape
         channels = stored if channels is None else channels
         if labels is None:

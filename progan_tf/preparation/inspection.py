@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from progan_tf.arithmetic import resolutions
 from progan_tf.data import Source
 from progan_tf.data.pyramid import pyramid
 from progan_tf.data.sources import kind_at
@@ -110,22 +109,28 @@ def verify(folder: str | os.PathLike) -> str:
     """Reads every picture of a prepared data set at every resolution.
 
     Checks what opening checks (resolutions, sizes, counts, labels), then the
-    checksums, then that each level of records is the mean of the finest by
-    the official rule: see `pyramid`.
+    checksums, then that each level that is stored is the mean of the finest
+    by the official rule: see `pyramid`.
 
     Returns:
         a line that says so.
 
     Raises:
-        UserError: it is not whole; it says which record is bad.
+        UserError: it is not whole; it says which picture is bad.
     """
     source = open_prepared(folder)
-    passes = [("checked", source.verify())]
+    passes = [("compared", _compare_levels(source))]
     if source.form == "tfrecords":
-        passes.append(("compared", _compare_levels(source)))
+        # Those of a compact set are looked at whenever a picture is read.
+        passes.insert(0, ("checked", source.verify()))
     for action, pictures in passes:
         for _ in progress(pictures, len(source), "picture", action):
             pass
+    if source.replaced:
+        raise UserError(
+            f"{source.replaced} of the pictures of {folder} cannot be decoded; "
+            "copy or prepare the data again"
+        )
     return f"{folder}: all {len(source):,} pictures are whole"
 
 
@@ -135,20 +140,22 @@ def _compare_levels(source: Source) -> Iterator[None]:
     Raises:
         UserError: a coarser level is not the mean of the finest.
     """
+    finest = source.resolution
     for start in range(0, len(source), _TOGETHER):
         indices = np.arange(start, min(start + _TOGETHER, len(source)))
         levels = {
             size: source.images(indices, size)
-            for size in resolutions(source.resolution)
+            for size in {*source.stored, finest}
         }
         for position, index in enumerate(indices):
-            for expected in pyramid(levels[source.resolution][position]):
+            for expected in pyramid(levels[finest][position]):
                 size = expected.shape[0]
-                if not np.array_equal(levels[size][position], expected):
+                if size in levels and not np.array_equal(
+                    levels[size][position], expected
+                ):
                     raise UserError(
-                        f"record {index}, counted from 0, of {source.name} is "
+                        f"picture {index}, counted from 0, of {source.name} is "
                         f"at {size}x{size} not the mean of what it is at "
-                        f"{source.resolution}x{source.resolution}; prepare "
-                        "the data again"
+                        f"{finest}x{finest}; prepare the data again"
                     )
             yield

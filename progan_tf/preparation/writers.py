@@ -111,8 +111,13 @@ class CompactWriter(SetWriter):
             np.save(folder / compact.LABELS, labels)
             labels_check = zlib.crc32(labels)
         _, resolution, channels = self._shape
-        compact.About.of(
-            self.count, resolution, channels, class_names, labels_check
+        compact.About(
+            compact.VERSION,
+            self.count,
+            resolution,
+            channels,
+            tuple(class_names),
+            labels_check,
         ).save(folder)
 
 
