@@ -4,7 +4,6 @@ import concurrent.futures
 import logging
 import os
 import pathlib
-import sys
 
 import numpy as np
 
@@ -23,13 +22,11 @@ from progan_tf.data.picture_files import (
 )
 from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
+from progan_tf.progress import progress
 
 # With fewer pictures than this there is nothing to learn a distribution
 # from; it is nearly always a wrong path.
 _MIN_PICTURES = 16
-
-# From this many files on, reading the headers takes long enough to say so.
-_PROGRESS_FILES = 5000
 
 
 class Folder(EncodedSource):
@@ -98,7 +95,7 @@ class Folder(EncodedSource):
             known = dict(zip(found, numbers, strict=True))
             classes_of_files = np.array([known[file] for file in self._files])
         elif labels:
-            classes, classes_of_files = find_classes(self._root, self._files)
+            classes, classes_of_files = _find_classes(self._root, self._files)
         super().__init__(
             name=str(path),
             resolution=resolution,
@@ -152,15 +149,14 @@ class Folder(EncodedSource):
 
         files, sides = [], []
         with concurrent.futures.ThreadPoolExecutor() as pool:
-            results = pool.map(short_side, found)
-            for number, (file, side) in enumerate(
-                zip(found, results, strict=True)
-            ):
-                if number and number % _PROGRESS_FILES == 0:
-                    print(
-                        f"{self._root}: {number} of {len(found)} headers read",
-                        file=sys.stderr,
-                    )
+            results = progress(
+                pool.map(short_side, found),
+                len(found),
+                "header",
+                "read",
+                leave=False,
+            )
+            for file, side in zip(found, results, strict=True):
                 if isinstance(side, Exception):
                     unreadable.add(file.as_posix(), side)
                 else:
@@ -214,20 +210,13 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
     return sorted(pictures, key=pathlib.PurePath.as_posix)
 
 
-def find_classes(
+def _find_classes(
     root: pathlib.Path, files: list[pathlib.Path]
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Takes the first sub-folder of each picture as its class.
 
-    Args:
-        root: the folder, for messages.
-        files: paths relative to `root`.
-
     Returns:
         the class names, sorted, and the label of each file, int64 [N].
-
-    Raises:
-        UserError: fewer than two classes, or a picture outside of them.
     """
     outside = sum(len(file.parts) < 2 for file in files)
     names = sorted({file.parts[0] for file in files if len(file.parts) > 1})

@@ -172,9 +172,6 @@ def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
 
     Returns:
         the data set's name and, from the lowest resolution up, its levels.
-
-    Raises:
-        UserError: no records, of several sets, some missing or unsuitable.
     """
     name, resolutions = _find(folder)
     levels, previous = {}, None
@@ -200,16 +197,8 @@ def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
 def _record_pixels(record: bytes, level: Level, number: int) -> np.ndarray:
     """Returns the pixels of one record, in whatever order it has its parts.
 
-    Args:
-        record: the whole record, `level.size` bytes.
-        level: where it is from.
-        number: which it is, for the message.
-
     Returns:
         uint8 [C * R * R].
-
-    Raises:
-        UserError: it is damaged, or a picture of another shape.
     """
     try:
         if record[:BEFORE_CONTENT] != level.before[:BEFORE_CONTENT]:
@@ -235,15 +224,8 @@ def _damaged(level: Level, number: int) -> UserError:
 def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
     """Reads the classes of all records.
 
-    Args:
-        path: the file.
-        count: records of the data set.
-
     Returns:
         the number of classes, and the class of each picture, int64 [N].
-
-    Raises:
-        UserError: no such file, or not one class for each record.
     """
     if not path.is_file():
         raise UserError(
