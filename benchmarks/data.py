@@ -39,6 +39,7 @@ from progan_tf.data import (
     Folder,
     Loader,
     ShuffledOrder,
+    Steps,
     TFRecords,
 )
 from progan_tf.errors import UserError
@@ -207,7 +208,7 @@ def read_records(opened, folder):
         size = 4
         while size <= source.resolution:
             for first in range(0, len(source), _TOGETHER):
-                loader.chunk(first, 1, _TOGETHER, size)
+                loader.chunk(Steps(first, 1, _TOGETHER, size))
                 count += _TOGETHER
             size *= 2
     return before, _most_memory(), count / (time.perf_counter() - start)

@@ -19,6 +19,7 @@ Invariants, for any number of images seen:
 """
 
 import dataclasses
+import math
 
 from progan_tf.arithmetic import LOWEST_RESOLUTION, resolutions
 from progan_tf.errors import UserError
@@ -185,6 +186,40 @@ class GrowthSchedule:
             steps += more
             images_seen += more * phase.batch_size
         return steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Cadences:
+    """How often a run does what it does beside training.
+
+    Attributes:
+        tick, sample, evaluate, save: int, images seen between two log lines,
+            sample grids, evaluations and checkpoints; None for never.
+    """
+
+    tick: int | None
+    sample: int | None
+    evaluate: int | None
+    save: int | None
+
+    def due(self, before, images_seen):
+        """Names of what falls due after one number of images, up to another.
+
+        Each falls due at the multiples of its number; at 0 all do, so that a
+        run begins with them where `before` is negative.
+        """
+        return {
+            name
+            for name, every in vars(self).items()
+            if every and images_seen // every > before // every
+        }
+
+    def next(self, images_seen):
+        """Images seen at which something next falls due; infinity if never."""
+        return min(
+            ((images_seen // n + 1) * n for n in vars(self).values() if n),
+            default=math.inf,
+        )
 
 
 def _check_finishes(phases):

@@ -5,24 +5,17 @@ import time
 
 import tensorflow as tf
 
-from progan_tf.checkpoint import Checkpoints, save_generator
+from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import check_shared_evenly
-from progan_tf.config.report import notices
 from progan_tf.errors import UserError
-from progan_tf.evaluation.training import TrainingEvaluation
-from progan_tf.text import duration
 from progan_tf.training import devices
-from progan_tf.training.console import Progress, first_words
-from progan_tf.training.estimate import TimeEstimate
-from progan_tf.training.failures import not_finite, too_large
-from progan_tf.training.feed import Feed, cadences
+from progan_tf.training.feed import Feed
+from progan_tf.training.recorder import Recorder, SilentRecorder
 from progan_tf.training.run_data import open_data
 from progan_tf.training.run_directory import (
     open_run_directory,
     own_run_directory,
 )
-from progan_tf.training.run_log import Averages, RunLog
-from progan_tf.training.samples import SampleGrids
 from progan_tf.training.step import TrainingStep
 from progan_tf.training.stopping import StopRequest
 
@@ -36,6 +29,9 @@ class Trainer:
         config: `TrainConfig`.
         strategy: `tf.distribute.Strategy`; by default all local devices, or
             the cluster of `TF_CONFIG`.
+
+    Attributes:
+        images_seen: int, real images shown to the discriminator so far.
 
     Raises:
         UserError: if the data cannot be had at the config's resolution, or a
@@ -66,38 +62,41 @@ class Trainer:
                 with other settings or is another process's, if the data
                 fails, or if gradients stay infinite.
         """
+        config = self.config
         with contextlib.ExitStack() as stack:
             if self._chief:
                 stack.enter_context(
-                    own_run_directory(
-                        self.config.run_dir, lambda: self.images_seen
-                    )
+                    own_run_directory(config.run_dir, lambda: self.images_seen)
                 )
-            began_with = open_run_directory(self.config, self._chief)
-            self._create_state()
-            if began_with not in (0, self.config.num_images):
-                self._progress.say(
+            began_with = open_run_directory(config, self._chief)
+            resumed = self._create_state()
+            recorder = SilentRecorder()
+            if self._chief:
+                recorder = Recorder(
+                    config,
+                    self.state,
+                    self._checkpoints,
+                    self._source,
+                    resumed,
+                    stopped=lambda: stop.told,
+                )
+            stack.callback(recorder.close)
+            if began_with not in (0, config.num_images):
+                recorder.say(
                     f"The run began with {began_with} pictures; now there are "
-                    f"{self.config.num_images}, so they come in another order."
+                    f"{config.num_images}, so they come in another order."
                 )
-            self._stop = stack.enter_context(
-                StopRequest(self.strategy, self._progress.say)
-            )
-            self._feed = Feed(
-                self.config, self._source, self.strategy, cadences(self.config)
-            )
-            stack.callback(self._feed.close)
-            stack.callback(self._progress.close)
-            if self._log:
-                stack.callback(self._log.close)
-                stack.callback(self._evaluation.close)
-            self._loop()
-            self._finish()
-        return self.images_seen >= self.schedule.total_images
-
-    # ---- setting up ----
+            stop = stack.enter_context(StopRequest(self.strategy, recorder.say))
+            feed = Feed(config, self._source, self.strategy)
+            stack.callback(feed.close)
+            return self._loop(feed, recorder, stop, resumed)
 
     def _create_state(self):
+        """Make the state, as the newest checkpoint has it if there is one.
+
+        Returns:
+            bool, whether there was one.
+        """
         config = self.config
         self.state = TrainingStep(config, self.strategy)
         self._checkpoints = Checkpoints(
@@ -105,188 +104,111 @@ class Trainer:
         )
         resumed = self._checkpoints.restore()
         self.images_seen = int(self.state.images_seen.numpy())
-        self._saved_at = self.images_seen if resumed else -1
-        total = self.schedule.total_images
-        self._progress = Progress(self.images_seen, total, not self._chief)
-        self._log = None
-        if self._chief:
-            size, classes = config.resolution, config.num_classes
-            self._log = RunLog(config.run_dir, size, self.images_seen, classes)
-            self._grids = SampleGrids(config, self._source, self._log)
-            self._evaluation = TrainingEvaluation(
-                config,
-                self._source,
-                self.state.average,
-                self._progress.say,
-                lambda: self._stop.told,
-            )
-        self._estimate = TimeEstimate(
-            self.schedule,
-            self.state.generator,
-            self.state.discriminator,
-            self.strategy.num_replicas_in_sync,
-        )
-        self._compiled_stage = self._estimated = None
-        self._averages = Averages()
-        where = devices.describe(self.strategy)
-        words = first_words(config, self.images_seen, where, resumed)
-        replicas = self.strategy.num_replicas_in_sync
-        for line in (words, *notices(config, replicas)):
-            self._progress.say(line)
+        return resumed
 
-    def _loop(self):
-        previous = self.images_seen - 1
-        if self._saved_at >= 0:
-            previous = self.images_seen
-            self._evaluate_what_was_left()
-        while True:
-            # Maintenance comes before the step, so that the untrained
-            # networks are in the record too.
-            self._maintain(previous)
-            previous = self.images_seen
-            if previous >= self.schedule.total_images or self._stop.made():
-                return
-            phase = self.schedule.at(previous)
-            self.state.enter_stage(
-                self.schedule.stage(previous), phase.learning_rate
-            )
-            self._train_some()
+    def _loop(self, feed, recorder, stop, resumed):
+        """Train until the end, or until told to stop; then save.
 
-    def _train_some(self):
-        """One call of several steps; nothing falls due within them."""
-        call = self._feed.plan(self.images_seen)
-        began = time.perf_counter()
-        try:
-            arguments = self._feed.arguments(call)
-        except UserError:
-            # The networks are as good as before; only the data has failed.
-            if self.images_seen:
-                self._save()
-            raise
-        try:
-            means = self.state.run(**arguments)
-        except tf.errors.ResourceExhaustedError as error:
-            raise too_large(self.config, call) from error
-        self.images_seen += call.images
-        self._record(call, means, time.perf_counter() - began)
-        self._check_skipped()
-
-    def _record(self, call, means, seconds):
-        # The first call of a stage also traces and compiles.
-        stage = self.schedule.stage(call.start)
-        compiled = stage == self._compiled_stage
-        self._compiled_stage = stage
-        self._averages.add(call, means, seconds, compiled)
-        if compiled:
-            self._estimate.add(call.resolution, seconds, call.steps)
-        if not self._chief:
-            return
-        left = self._seconds_left()
-        alpha = self.schedule.alpha(call.start)
-        rate = call.images / seconds
-        size = call.resolution
-        self._progress.update(self.images_seen, size, alpha, rate, left, means)
-        if compiled and size != self._estimated:
-            self._estimated = size
-            self._progress.say(
-                f"At {size}x{size}, {rate:,.4g} images/s: about "
-                f"{duration(left)} to the end of the run."
-            )
-
-    def _check_skipped(self):
-        in_a_row = int(self.state.skipped_in_a_row.numpy())
-        if in_a_row >= _MOST_SKIPPED_IN_A_ROW:
-            raise not_finite(self.config, in_a_row, self.images_seen)
-
-    # ---- maintenance ----
-
-    def _maintain(self, previous):
-        """Do what fell due since `previous` images were seen."""
-        tick, sample, evaluate, save = (
-            self.images_seen // every > previous // every
-            for every in cadences(self.config)
-        )
-        if tick:
-            self._tick()
-        if sample:
-            self._sample()
-        if evaluate:
-            self._evaluate()
-        # The last, so that a run that is killed before does the others again.
-        if save and self.images_seen:
-            self._save()
-
-    def _tick(self):
-        """Report the means since the last tick."""
-        averages, self._averages = self._averages, Averages()
-        call = averages.call
-        if call is None or not self._log:
-            return
-        last_step = call.start + call.images - call.batch_size
-        phase = self.schedule.at(last_step)
-        values = {
-            "images_seen": self.images_seen,
-            "resolution": phase.resolution,
-            "alpha": self.schedule.alpha(last_step),
-            "batch_size": phase.batch_size,
-            "learning_rate": phase.learning_rate,
-            **averages.values(),
-            "steps_skipped": int(self.state.steps_skipped.numpy()),
-        }
-        self._log.write_metrics(values)
-        self._progress.tick(values, self._seconds_left())
-
-    def _seconds_left(self):
-        evaluations = self._evaluation.seconds_left(self.images_seen)
-        return self._estimate.seconds_left(self.images_seen) + evaluations
-
-    def _sample(self):
-        """The run's latents' images by the average, faded as it is now."""
-        seen = self.images_seen
-        resolution = self.schedule.at(seen).resolution
-        # On every worker, because all of them hold the same variables.
-        self.state.set_alpha(resolution, self.schedule.alpha(seen))
-        if not self._log:
-            return
-        if not seen:
-            self._grids.write_reals()
-        self._grids.write_fakes(self.state.average.at(resolution), seen)
-
-    def _evaluate(self):
-        # On the first worker alone; the others wait in their next step.
-        if self._log and self.config.eval_kimg:
-            self._evaluation.run(self.images_seen)
-
-    def _evaluate_what_was_left(self):
-        """Of a resumed run the evaluation within which it was stopped."""
-        _, _, every, _ = cadences(self.config)
-        seen = self.images_seen
-        before = seen - self.schedule.at(max(seen - 1, 0)).batch_size
-        due = seen // every > before // every
-        if due and self._log and not self._evaluation.is_known(seen):
-            self._evaluate()
-
-    def _save(self):
-        if self._chief and self._saved_at != self.images_seen:
-            self._checkpoints.save()
-        self._saved_at = self.images_seen
-
-    def _finish(self):
-        """Save; at the end of the schedule also the finished generator."""
-        self._tick()
-        self._save()
-        done = self.images_seen >= self.schedule.total_images
-        if done:
-            self._sample()
-            if self._log and not self._evaluation.is_known(self.images_seen):
-                self._evaluate()
-        if not self._chief:
-            return
-        if done:
-            path = save_generator(self.config.run_dir)
-            self._progress.say(f"Done: {path} and {path.parent / 'samples'}.")
+        Returns:
+            bool, whether the end was reached.
+        """
+        state, schedule = self.state, self.schedule
+        cadences, total = self.config.cadences(), schedule.total_images
+        seen = previous = self.images_seen
+        if resumed:
+            # An evaluation within which the run was stopped is made up for.
+            before = seen - schedule.at(max(seen - 1, 0)).batch_size
+            if "evaluate" in cadences.due(before, seen):
+                recorder.evaluate(seen, again=False)
         else:
-            self._progress.say(
-                f"Stopped at {self.images_seen} images. Run the same command "
-                "again to go on."
+            previous = seen - 1
+        while True:
+            # Report, sample, evaluate and save: before the step, so that the
+            # untrained networks are in the record too.
+            due = cadences.due(previous, seen)
+            if "tick" in due:
+                recorder.tick()
+            if "sample" in due:
+                self._sample(recorder)
+            if "evaluate" in due:
+                recorder.evaluate(seen)
+            # The last, so that a run that is killed before does the others
+            # again.
+            if "save" in due and seen:
+                recorder.save(seen)
+            if seen >= total or stop.made():
+                break
+
+            # Take several steps; nothing falls due within them.
+            phase = schedule.at(seen)
+            state.enter_stage(schedule.stage(seen), phase.learning_rate)
+            steps = feed.plan(seen)
+            began = time.perf_counter()
+            try:
+                arguments = feed.arguments(steps)
+            except UserError:
+                # The networks are as good as before; only the data has failed.
+                if seen:
+                    recorder.save(seen)
+                raise
+            try:
+                means = state.run(**arguments)
+            except tf.errors.ResourceExhaustedError as error:
+                raise _too_large(self.config, steps) from error
+            previous, seen = seen, seen + steps.images
+            self.images_seen = seen
+            recorder.steps(steps, means, time.perf_counter() - began)
+            in_a_row = int(state.skipped_in_a_row.numpy())
+            if in_a_row >= _MOST_SKIPPED_IN_A_ROW:
+                raise _not_finite(self.config, in_a_row, seen)
+
+        # Finish.
+        recorder.tick()
+        recorder.save(seen)
+        if seen < total:
+            recorder.say(
+                f"Stopped at {seen} images. Run the same command again to go "
+                "on."
             )
+            return False
+        self._sample(recorder)
+        recorder.evaluate(seen, again=False)
+        recorder.done()
+        return True
+
+    def _sample(self, recorder):
+        seen = self.images_seen
+        # On every worker, because all of them hold the same variables.
+        self.state.set_alpha(
+            self.schedule.at(seen).resolution, self.schedule.alpha(seen)
+        )
+        recorder.sample(seen)
+
+
+def _too_large(config, steps):
+    """The error where the devices' memory does not hold one of some steps."""
+    size = steps.resolution
+    # A run that has not begun leaves nothing to go on from.
+    how = _another_run(config) if steps.start else "begin again"
+    return UserError(
+        f"the memory does not hold a step of {steps.batch_size} images of "
+        f"{size}x{size} in {config.precision}; {how}, with "
+        f"--batch_size={size}:N, N below {steps.batch_size}, or "
+        "--precision=bfloat16"
+    )
+
+
+def _not_finite(config, in_a_row, images_seen):
+    """The error where so many steps in a row had to be skipped."""
+    return UserError(
+        f"the gradients of {in_a_row} steps in a row were not finite at "
+        f"{images_seen} images; {_another_run(config)}, with a lower "
+        "--learning_rate or --precision=float32"
+    )
+
+
+def _another_run(config):
+    return (
+        "go on in another run from the last checkpoint: python -m "
+        f"progan_tf.convert --weights={config.run_dir} --format=run --out=NEW"
+    )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from progan_tf import data
+from progan_tf.data import Steps
 from progan_tf.data.order import mirror_flags, random_indices
 from progan_tf.errors import UserError
 
@@ -35,39 +36,41 @@ class Numbers(data.Source):
 
 def test_a_chunk_holds_the_pictures_in_order():
     with data.Loader(Numbers(), seed=3) as loader:
-        chunk = loader.chunk(start=40, steps=3, batch_size=5, resolution=4)
+        chunk = loader.chunk(Steps(40, count=3, batch_size=5, resolution=4))
     assert chunk.images.shape == (3, 5, 4, 4, 1)
     assert chunk.images.dtype == np.uint8
     order = data.ShuffledOrder(50, seed=3).indices(40, 15)
     assert chunk.images[:, :, 0, 0, 0].ravel().tolist() == order.tolist()
+    assert chunk.mirrored is None
     assert chunk.labels is None
     assert chunk.fake_labels is None
 
 
 def test_cutting_a_run_differently_shows_the_same_pictures():
     with data.Loader(Numbers(), seed=3, mirror=True, labels=True) as loader:
-        whole = loader.chunk(20, 6, 10, 4)
-        parts = [loader.chunk(20 + 15 * i, 3, 5, 4) for i in range(4)]
+        whole = loader.chunk(Steps(20, 6, 10, 4))
+        parts = [loader.chunk(Steps(20 + 15 * i, 3, 5, 4)) for i in range(4)]
     for name in data.Chunk._fields:
         joined = np.concatenate([getattr(part, name) for part in parts])
         expected = getattr(whole, name)
         np.testing.assert_array_equal(joined.reshape(expected.shape), expected)
 
 
-def test_mirrored_pictures_are_turned_left_to_right():
+def test_half_of_the_pictures_are_to_be_mirrored():
     with data.Loader(Numbers(), seed=3, mirror=True) as loader:
-        images = loader.chunk(0, 1, 50, 4).images[0]
-    flags = mirror_flags(3, 0, 50)
-    assert 0 < flags.sum() < 50
-    order = data.ShuffledOrder(50, seed=3).indices(0, 50)
-    column = np.where(flags, 3, 0)
-    assert (images[np.arange(50), 0, column, 0] == order).all()
-    assert (images[np.arange(50), 0, 3 - column, 0] == 255).all()
+        chunk = loader.chunk(Steps(20, 5, 10, 4))
+    assert chunk.mirrored.shape == (5, 10)
+    flags = mirror_flags(3, 20, 50)
+    assert 10 < flags.sum() < 40
+    np.testing.assert_array_equal(chunk.mirrored.ravel(), flags)
+    # It is not done here.
+    order = data.ShuffledOrder(50, seed=3).indices(20, 50)
+    assert (chunk.images[..., 0, 0, 0].ravel() == order).all()
 
 
 def test_labels_belong_to_the_pictures_and_fake_labels_are_drawn():
     with data.Loader(Numbers(), seed=3, labels=True) as loader:
-        chunk = loader.chunk(0, 2, 30, 4)
+        chunk = loader.chunk(Steps(0, 2, 30, 4))
     assert (chunk.labels == chunk.images[:, :, 0, 0, 0] % 2).all()
     assert chunk.labels.dtype == chunk.fake_labels.dtype == np.int64
     drawn = random_indices(3, 0, 60, num_images=50).reshape(2, 30)
@@ -75,46 +78,48 @@ def test_labels_belong_to_the_pictures_and_fake_labels_are_drawn():
     assert (chunk.fake_labels != chunk.labels).any()
 
 
-def test_the_rows_of_the_workers_make_up_the_minibatch():
-    with data.Loader(Numbers(), seed=3, mirror=True, labels=True) as loader:
-        whole = loader.chunk(5, 4, 6, 8)
-        workers = [
-            loader.chunk(5, 4, 6, 8, rows=rows) for rows in [(0, 2), (2, 6)]
-        ]
-    assert workers[0].images.shape == (4, 2, 8, 8, 1)
+def test_the_parts_of_the_workers_make_up_the_minibatch():
+    settings = {"seed": 3, "mirror": True, "labels": True}
+    steps, parts = Steps(5, 4, 6, 8), []
+    with data.Loader(Numbers(), **settings) as loader:
+        whole = loader.chunk(steps)
+    for worker in range(3):
+        settings |= {"worker": worker, "workers": 3}
+        with data.Loader(Numbers(), **settings) as loader:
+            parts.append(loader.chunk(steps))
+    assert parts[0].images.shape == (4, 2, 8, 8, 1)
     for name in data.Chunk._fields:
-        joined = [getattr(worker, name) for worker in workers]
         np.testing.assert_array_equal(
-            np.concatenate(joined, axis=1), getattr(whole, name)
+            np.concatenate([getattr(part, name) for part in parts], axis=1),
+            getattr(whole, name),
         )
 
 
-@pytest.mark.parametrize("rows", [(0, 7), (3, 3), (-1, 2)])
-def test_rows_outside_of_the_minibatch_are_refused(rows):
-    with data.Loader(Numbers(), seed=3) as loader:
-        with pytest.raises(ValueError, match="within a minibatch of 6"):
-            loader.chunk(0, 1, 6, 4, rows=rows)
+def test_a_minibatch_that_workers_cannot_share_is_refused():
+    with data.Loader(Numbers(), seed=3, worker=1, workers=4) as loader:
+        with pytest.raises(ValueError, match="4 workers can share, got 6"):
+            loader.chunk(Steps(0, 1, 6, 4))
 
 
 def test_a_prefetched_chunk_is_read_once_and_in_the_background():
     source = Numbers()
     with data.Loader(source, seed=3) as loader:
-        loader.prefetch(10, 2, 5, 4)
+        loader.prefetch(Steps(10, 2, 5, 4))
         # The default rows, written out, ask for the same chunk.
-        chunk = loader.chunk(10, 2, 5, 4, rows=(0, 5))
+        chunk = loader.chunk(Steps(10, 2, 5, 4))
         assert [count for count, _ in source.reads] == [10]
         assert source.reads[0][1] != threading.get_ident()
-        again = loader.chunk(10, 2, 5, 4)
+        again = loader.chunk(Steps(10, 2, 5, 4))
     assert source.reads[1][1] == threading.get_ident()
     np.testing.assert_array_equal(chunk.images, again.images)
 
 
 def test_a_wrong_prefetch_changes_nothing():
     with data.Loader(Numbers(), seed=3) as loader:
-        expected = loader.chunk(10, 2, 5, 4)
-        loader.prefetch(20, 2, 5, 4)
-        loader.prefetch(30, 2, 5, 4)
-        chunk = loader.chunk(10, 2, 5, 4)
+        expected = loader.chunk(Steps(10, 2, 5, 4))
+        loader.prefetch(Steps(20, 2, 5, 4))
+        loader.prefetch(Steps(30, 2, 5, 4))
+        chunk = loader.chunk(Steps(10, 2, 5, 4))
     np.testing.assert_array_equal(chunk.images, expected.images)
 
 
@@ -122,17 +127,17 @@ def test_an_error_while_reading_ahead_surfaces_in_chunk():
     source = Numbers()
     with data.Loader(source, seed=3) as loader:
         source.broken = True
-        loader.prefetch(0, 1, 5, 4)
+        loader.prefetch(Steps(0, 1, 5, 4))
         with pytest.raises(UserError, match="the disk is on fire"):
-            loader.chunk(0, 1, 5, 4)
+            loader.chunk(Steps(0, 1, 5, 4))
         # The failed prefetch is gone: asking again reads again.
         source.broken = False
-        assert loader.chunk(0, 1, 5, 4).images.shape == (1, 5, 4, 4, 1)
+        assert loader.chunk(Steps(0, 1, 5, 4)).images.shape == (1, 5, 4, 4, 1)
 
 
 def test_close_ends_the_background_thread():
     loader = data.Loader(Numbers(), seed=3)
-    loader.prefetch(0, 1, 5, 4)
+    loader.prefetch(Steps(0, 1, 5, 4))
     loader.close()
     names = [thread.name for thread in threading.enumerate()]
     assert not any("progan_tf-loader" in name for name in names)

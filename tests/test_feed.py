@@ -20,8 +20,8 @@ def strategy():
 
 @pytest.fixture
 def feed(tmp_path, strategy):
-    config = tiny_config(tmp_path, labels=True, batch_size=8)
-    feed = Feed(config, open_source("cats", labels=True), strategy, [20, 1000])
+    config = tiny_config(tmp_path, labels=True, batch_size=8, tick_kimg=0.02)
+    feed = Feed(config, open_source("cats", labels=True), strategy)
     yield feed
     feed.close()
 
@@ -30,7 +30,7 @@ def test_calls_end_where_something_is_due(feed):
     calls, seen = [], 0
     while seen < 96:
         call = feed.plan(seen)
-        calls.append((call.start, call.steps, call.resolution))
+        calls.append((call.start, call.count, call.resolution))
         seen += call.images
     # Ticks at multiples of 20, taken at the end of the minibatch that passes
     # them; stages at 32 and 64.

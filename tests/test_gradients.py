@@ -1,11 +1,14 @@
-"""Which blocks of the networks are trained at which number of images seen."""
+"""Which blocks are trained when, and on which pictures."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny import tiny_config
 
 from progan_tf.config import resolve
 from progan_tf.training.devices import make_strategy
+from progan_tf.training.gradients import Gradients
 from progan_tf.training.step import TrainingStep
 
 BATCH = 4
@@ -100,3 +103,73 @@ def test_blocks_of_the_generator(trained):
 
 def test_blocks_of_the_discriminator(trained):
     assert {seen: parts[1] for seen, parts in trained.items()} == TRAINED
+
+
+class Network:
+    """A function of one weight, called as a `keras.Model` is."""
+
+    def __init__(self, function, weight):
+        self.trainable_weights = [keras.Variable(weight)]
+        self._function = function
+
+    def __call__(self, inputs, training):
+        assert training
+        return self._function(inputs, self.trainable_weights[0].value)
+
+
+def squares(images, weight):
+    """A score whose gradient is `weight` times the picture."""
+    return weight * tf.reduce_sum(images**2, axis=(1, 2, 3))[:, None] / 2
+
+
+def test_every_picture_on_its_way_to_the_discriminator(tmp_path):
+    config = tiny_config(tmp_path, drift=0.5, gradient_penalty=2.0)
+    random = np.random.default_rng(0)
+    latents = random.normal(size=(3, 4, 4, 3)).astype("float32")
+    reals = random.integers(0, 256, (3, 4, 4, 3), "uint8")
+    mix = np.float32([0, 0.25, 1]).reshape(3, 1, 1, 1)
+    gradients = Gradients(
+        config,
+        Network(lambda z, weight: weight * z, 0.5),
+        Network(squares, 3.0),
+        fading=True,
+    )
+    terms, (gradient,) = gradients.discriminator(
+        tf.constant(reals),
+        tf.constant([True, False, True]),
+        None,
+        tf.constant(latents),
+        tf.constant(mix),
+        tf.constant(0.25),
+        None,
+    )
+    # Mirrored, brought to [-1, 1], faded.
+    seen = reals.astype("float64")
+    seen[[0, 2]] = seen[[0, 2], :, ::-1]
+    seen = seen / 127.5 - 1
+    small = seen.reshape(3, 2, 2, 2, 2, 3).mean((2, 4))
+    small = small.repeat(2, 1).repeat(2, 2)
+    seen = 0.25 * seen + 0.75 * small
+    fakes = 0.5 * latents
+    power = [(x**2).sum((1, 2, 3)) for x in (seen, fakes)]
+    lengths = np.sqrt(((seen + (fakes - seen) * mix) ** 2).sum((1, 2, 3)))
+    real, fake = (3.0 / 2 * x for x in power)
+    penalty = 2 * (3 * lengths - 1) ** 2
+    loss = fake - real + 0.5 * real**2 + penalty
+    expected = {
+        "discriminator_loss": loss,
+        "real_score": real,
+        "fake_score": fake,
+        "gradient_penalty": penalty,
+    }
+    assert terms.keys() == expected.keys()
+    for name, each in expected.items():
+        assert float(terms[name]) == pytest.approx(each.sum(), rel=1e-4)
+    # With respect to the weight, which is 3.
+    slope = (power[1] - power[0]) / 2 + real * power[0] / 2
+    slope += 4 * (3 * lengths - 1) * lengths
+    assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
+    terms, (gradient,) = gradients.generator(tf.constant(latents), None, None)
+    assert float(terms["generator_loss"]) == pytest.approx(-fake.sum())
+    slope = -3 * 0.5 * (latents**2).sum()
+    assert float(gradient) == pytest.approx(slope, rel=1e-4)

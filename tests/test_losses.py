@@ -1,5 +1,7 @@
 """The losses against networks whose gradients are known, and NumPy."""
 
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,8 +10,6 @@ from progan_tf import losses
 
 RANDOM = np.random.default_rng(0)
 REALS = RANDOM.normal(size=(3, 2, 2, 1)).astype("float32")
-FAKES = RANDOM.normal(size=(3, 2, 2, 1)).astype("float32")
-MIX = np.array([0.0, 0.25, 1.0], "float32").reshape(3, 1, 1, 1)
 SLOPES = np.array([[1.0, 2.0], [4.0, 10.0]], "float32")[None, :, :, None]
 
 
@@ -23,10 +23,13 @@ def quadratic(images):
     return tf.reduce_sum(images**2, axis=(1, 2, 3))[:, None] / 2
 
 
-def penalty(discriminator, *args):
-    """The penalty of `discriminator` on each of the three samples."""
-    images = tf.constant(REALS), tf.constant(FAKES)
-    return losses.gradient_penalty(discriminator, *images, MIX, *args)
+def penalty(discriminator, weight=10.0, target=1.0, loss_scale=None):
+    """The WGAN-GP penalty of `discriminator` on each of the three reals."""
+    _, slopes = losses.with_slopes(
+        lambda images: (discriminator(images),), tf.constant(REALS), loss_scale
+    )
+    config = types.SimpleNamespace(wgan_target=target)
+    return losses.wgan_gp(slopes, weight, config)
 
 
 def test_penalty_on_a_linear_score():
@@ -34,9 +37,8 @@ def test_penalty_on_a_linear_score():
     np.testing.assert_allclose(penalty(linear), [1000.0] * 3, rtol=1e-5)
 
 
-def test_penalty_is_taken_between_reals_and_fakes():
-    mixed = [REALS[0], 0.75 * REALS[1] + 0.25 * FAKES[1], FAKES[2]]
-    expected = [10 * (np.sqrt(np.sum(x**2)) - 1) ** 2 for x in mixed]
+def test_penalty_on_a_quadratic_score():
+    expected = [10 * (np.sqrt(np.sum(x**2)) - 1) ** 2 for x in REALS]
     np.testing.assert_allclose(penalty(quadratic), expected, rtol=1e-4)
 
 
@@ -71,22 +73,26 @@ def test_loss_scale_saves_a_gradient_too_small_for_float16():
     np.testing.assert_allclose(penalty(small, 1.0, 2e-9), [1.0] * 3, rtol=1e-5)
 
 
+def drift(weight):
+    return types.SimpleNamespace(drift=weight)
+
+
 def test_generator_wants_high_scores():
     scores = np.array([[2.0], [-3.0]], "float32")
-    np.testing.assert_array_equal(losses.generator_loss(scores), [-2.0, 3.0])
+    np.testing.assert_array_equal(losses.wgan_generator(scores), [-2.0, 3.0])
 
 
 def test_discriminator_wants_reals_high_and_fakes_low():
     reals = np.array([[2.0], [-3.0]], "float32")
     fakes = np.array([[5.0], [7.0]], "float32")
-    loss = losses.discriminator_loss(reals, fakes, drift=0.0)
+    loss = losses.wgan_discriminator(reals, fakes, drift(0.0))
     np.testing.assert_array_equal(loss, [3.0, 10.0])
 
 
 def test_drift_is_the_square_of_real_scores():
     reals = np.array([[2.0], [-3.0]], "float32")
     fakes = np.array([[0.0], [1.0]], "float32")
-    loss = losses.discriminator_loss(reals, fakes)
+    loss = losses.wgan_discriminator(reals, fakes, drift(0.001))
     np.testing.assert_allclose(loss, [-2.0 + 0.004, 4.0 + 0.009], rtol=1e-6)
 
 

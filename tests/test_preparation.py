@@ -19,6 +19,7 @@ from progan_tf.data import (
     Folder,
     Loader,
     Source,
+    Steps,
     TFRecords,
     open_source,
 )
@@ -98,7 +99,7 @@ def test_grey_pictures(tmp_path, form, channels):
         assert grey.channels == channels
         np.testing.assert_array_equal(grey.images(order, 8), expected)
         with Loader(grey, seed=1) as loader:
-            chunk = loader.chunk(0, 2, 8, 8)
+            chunk = loader.chunk(Steps(0, 2, 8, 8))
         assert chunk.images.shape == (2, 8, 8, 8, channels)
     # By default a folder is read in colour.
     assert Folder(folder).images(order, 8).shape == (16, 8, 8, 3)

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from progan_tf.data import Steps
 from progan_tf.errors import UserError
 from progan_tf.training.console import Progress
-from progan_tf.training.feed import Call
-from progan_tf.training.run_log import Averages, RunLog
+from progan_tf.training.recorder import Averages
+from progan_tf.training.run_log import RunLog
 
 VALUES = {
     "images_seen": 2500,
@@ -68,10 +69,10 @@ def test_unwritable_metrics(tmp_path):
 
 def test_averages_weigh_by_steps_and_leave_compilation_out():
     averages = Averages()
-    averages.add(Call(0, 1, 8, 4), {"loss": 4.0}, 10.0, compiled=False)
+    averages.add(Steps(0, 1, 8, 4), {"loss": 4.0}, 10.0, compiled=False)
     first = averages.values()
     assert first == {"loss": 4.0, "images_per_second": 0.8}
-    averages.add(Call(8, 3, 8, 4), {"loss": 2.0}, 2.0, compiled=True)
+    averages.add(Steps(8, 3, 8, 4), {"loss": 2.0}, 2.0, compiled=True)
     assert averages.values() == {"loss": 2.5, "images_per_second": 12.0}
 
 

@@ -10,7 +10,7 @@ from tiny import checkpoint_values, tiny_config
 from progan_tf.errors import UserError
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
-from progan_tf.training.gradients import fade_reals
+from progan_tf.training.presentation import fade
 from progan_tf.training.step import TrainingStep
 
 
@@ -153,7 +153,7 @@ def test_reals_are_faded_before_the_discriminator_sees_them(tmp_path, strategy):
     discriminator = step.discriminator.at(8)
     expected, unfaded = (
         float(tf.reduce_mean(discriminator(x)))
-        for x in (fade_reals(images, 0.5), images)
+        for x in (fade(images, 0.5), images)
     )
     metrics = step.run(reals, np.full(1, 0.5, "float32"), 1)
     assert metrics["real_score"] == pytest.approx(expected, rel=1e-4)
@@ -204,12 +204,13 @@ def test_many_skipped_steps_stop_the_run(tmp_path, strategy, monkeypatch):
     Trainer(config, strategy).train()
     good = checkpoint_values(tmp_path / "run")
     longer = tiny_config(tmp_path / "run", resolution=8, total_kimg=100)
-    restore = Trainer._create_state
+    create = Trainer._create_state
 
     def restore_and_break(self):
-        restore(self)
+        resumed = create(self)
         bias = self.state.generator.block(4).dense.bias
         bias.assign(np.full(bias.shape, np.nan))
+        return resumed
 
     monkeypatch.setattr(Trainer, "_create_state", restore_and_break)
     with pytest.raises(UserError, match="in a row were not finite"):
@@ -258,8 +259,8 @@ def test_xla_takes_the_same_step(tmp_path, strategy):
 
 def test_reals_fade_as_the_networks_do():
     images = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
-    faded = fade_reals(tf.constant(images), 0.25).numpy()
+    faded = fade(tf.constant(images), 0.25).numpy()
     # The mean of the top left 2x2 block, 0 1 4 5, is 2.5.
     assert faded[0, 0, 0, 0] == 0.75 * 2.5 + 0.25 * 0
     assert faded[0, 1, 1, 0] == 0.75 * 2.5 + 0.25 * 5
-    np.testing.assert_array_equal(fade_reals(images, 1.0), images)
+    np.testing.assert_array_equal(fade(images, 1.0), images)

@@ -16,7 +16,7 @@ from progan_tf.arithmetic import (
     resolutions,
 )
 from progan_tf.errors import UserError
-from progan_tf.schedule import GrowthSchedule
+from progan_tf.schedule import Cadences, GrowthSchedule
 
 # Beyond any use; numbers that float32 or a time in days cannot hold are larger.
 _HIGHEST = 10**9
@@ -241,6 +241,20 @@ def growth_schedule(config):
         config.batch_size,
         config.learning_rate,
         None if total is None else round(1000 * total),
+    )
+
+
+def cadences(config):
+    """The `Cadences` of a `TrainConfig`, whose unit is one image."""
+
+    def images(kimg):
+        return max(1, round(1000 * kimg)) if kimg else None
+
+    return Cadences(
+        tick=images(config.tick_kimg),
+        sample=images(config.sample_kimg),
+        evaluate=images(config.eval_kimg),
+        save=images(config.checkpoint_kimg),
     )
 
 

@@ -215,6 +215,10 @@ class TrainConfig:
         """The `GrowthSchedule` of this run."""
         return settings.growth_schedule(self)
 
+    def cadences(self):
+        """The `Cadences` of this run."""
+        return settings.cadences(self)
+
     def to_json(self):
         """The configuration as JSON text; `from_json` reads it back."""
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"

@@ -2,7 +2,7 @@
 
 source = open_source("cats")
 with Loader(source, seed=1) as loader:
-    chunk = loader.chunk(start=0, steps=4, batch_size=16, resolution=8)
+    chunk = loader.chunk(Steps(start=0, count=4, batch_size=16, resolution=8))
 """
 
 from progan_tf.data.cats import Cats as Cats
@@ -10,6 +10,7 @@ from progan_tf.data.compact import Compact as Compact
 from progan_tf.data.folder import Folder as Folder
 from progan_tf.data.loader import Chunk as Chunk
 from progan_tf.data.loader import Loader as Loader
+from progan_tf.data.loader import Steps as Steps
 from progan_tf.data.order import ShuffledOrder as ShuffledOrder
 from progan_tf.data.source import Source as Source
 from progan_tf.data.source import check_resolution as check_resolution

@@ -10,39 +10,44 @@ from progan_tf.data.source import Source
 from progan_tf.errors import UserError
 
 
-class Chunk(NamedTuple):
-    """What several training steps in a row consume.
+class Steps(NamedTuple):
+    """Training steps in a row, at one resolution with one minibatch size."""
 
-    S is the number of steps and B the pictures of one step.
-    """
+    start: int  # images seen before them
+    count: int
+    batch_size: int  # over all replicas and workers
+    resolution: int  # a power of two
+
+    @property
+    def images(self) -> int:
+        """How many images the steps show."""
+        return self.count * self.batch_size
+
+
+class Chunk(NamedTuple):
+    """What some steps consume: S of them, each with B pictures here."""
 
     images: np.ndarray  # uint8 [S, B, R, R, C] in [0, 255]
+    mirrored: np.ndarray | None  # bool [S, B], which are to be shown mirrored
     labels: np.ndarray | None  # int64 [S, B], the classes of the images
     fake_labels: np.ndarray | None  # int64 [S, B], for the generator's step
-
-
-class _Request(NamedTuple):
-    """The arguments of `Loader.chunk`, to compare a prefetch with."""
-
-    start: int
-    steps: int
-    batch_size: int
-    resolution: int
-    rows: tuple[int, int]
 
 
 class Loader:
     """Serves a run's pictures in order, in chunks of whole minibatches.
 
-    A chunk is a pure function of the source, the seed and the arguments of
-    `chunk`; reading ahead changes only how long it takes. Use it as a
-    context manager, or call `close`.
+    A chunk is a pure function of the source, the seed, the worker and the
+    steps; reading ahead changes only how long it takes. Use it as a context
+    manager, or call `close`.
 
     Args:
         source: where the pictures come from.
         seed: the run's seed, not negative.
-        mirror: mirror each picture with probability 1/2.
+        mirror: say of each picture, with probability 1/2, to mirror it.
         labels: serve labels as well.
+        worker: which of several processes that share every minibatch this
+            is: it gets that of `workers` equal parts.
+        workers: how many there are.
 
     Raises:
         UserError: `labels` is set but the source has none.
@@ -54,6 +59,8 @@ class Loader:
         seed: int,
         mirror: bool = False,
         labels: bool = False,
+        worker: int = 0,
+        workers: int = 1,
     ):
         if labels and not source.num_classes:
             raise UserError(
@@ -64,68 +71,42 @@ class Loader:
         self._seed = seed
         self._mirror = mirror
         self._labels = labels
+        self._worker, self._workers = worker, workers
         self._order = ShuffledOrder(len(source), seed)
         # One thread: chunks are wanted one after the other, and a source
         # that is slow enough to gain from more threads has its own.
         self._reader = concurrent.futures.ThreadPoolExecutor(
             max_workers=1, thread_name_prefix="progan_tf-loader"
         )
-        self._ahead: tuple[_Request, concurrent.futures.Future] | None = None
+        self._ahead: tuple[Steps, concurrent.futures.Future] | None = None
 
-    def chunk(
-        self,
-        start: int,
-        steps: int,
-        batch_size: int,
-        resolution: int,
-        rows: tuple[int, int] | None = None,
-    ) -> Chunk:
+    def chunk(self, steps: Steps) -> Chunk:
         """Returns the pictures of some steps, prefetched or read now.
 
-        Step s shows the pictures number `start + s * batch_size` and on.
-
-        Args:
-            start: images seen before the chunk.
-            steps: minibatches in the chunk.
-            batch_size: pictures in a minibatch, over all workers.
-            resolution: a power of two that the source can give.
-            rows: (first, end) of the rows of every minibatch that this
-                process feeds, where several workers share one; default all.
-
-        Returns:
-            a `Chunk` with `end - first` pictures a step.
+        Step number s shows the pictures number `start + s * batch_size` on.
 
         Raises:
-            ValueError: `rows` is not a range within the minibatch.
+            ValueError: the workers cannot share the minibatch.
             UserError: the source cannot give the pictures, found here or
                 while reading ahead.
         """
-        request = _request(start, steps, batch_size, resolution, rows)
         ahead, self._ahead = self._ahead, None
         if ahead is not None:
             expected, future = ahead
-            if expected == request:
+            if expected == steps:
                 return future.result()
             future.cancel()
-        return self._read(request)
+        return self._read(steps)
 
-    def prefetch(
-        self,
-        start: int,
-        steps: int,
-        batch_size: int,
-        resolution: int,
-        rows: tuple[int, int] | None = None,
-    ) -> None:
+    def prefetch(self, steps: Steps) -> None:
         """Starts to read what the next `chunk` will ask for.
 
         Only the latest prefetch is kept. A wrong guess costs time and
-        nothing else; an error waits for the `chunk` with these arguments.
+        nothing else; an error waits for the `chunk` of these steps.
         """
-        request = _request(start, steps, batch_size, resolution, rows)
         if self._ahead is not None:
             self._ahead[1].cancel()
-        self._ahead = (request, self._reader.submit(self._read, request))
+        self._ahead = (steps, self._reader.submit(self._read, steps))
 
     def close(self) -> None:
         """Drops what was read ahead and ends the background thread."""
@@ -138,51 +119,32 @@ class Loader:
     def __exit__(self, *exception) -> None:
         self.close()
 
-    def _read(self, request: _Request) -> Chunk:
+    def _read(self, steps: Steps) -> Chunk:
         """Reads one chunk; runs in either thread."""
-        start, steps, batch_size, resolution, _ = request
-        count = steps * batch_size
-        indices = _own_rows(self._order.indices(start, count), request)
-        images = self._source.images(indices, resolution)
+        if steps.batch_size % self._workers:
+            raise ValueError(
+                f"expected a minibatch that {self._workers} workers can "
+                f"share, got {steps.batch_size}"
+            )
+        numbers = (self._seed, steps.start, steps.images)
+        indices = self._share(steps, self._order.indices(*numbers[1:]))
+        images = self._source.images(indices.ravel(), steps.resolution)
+        images = images.reshape(*indices.shape, *images.shape[1:])  # [SBRRC]
+        mirrored = labels = fake_labels = None
         if self._mirror:
-            flags = _own_rows(mirror_flags(self._seed, start, count), request)
-            images[flags] = images[flags, :, ::-1]
-        images = images.reshape(steps, -1, *images.shape[1:])  # [SBRRC]
-        if not self._labels:
-            return Chunk(images, None, None)
-        drawn = _own_rows(
-            random_indices(self._seed, start, count, len(self._source)),
-            request,
-        )
-        return Chunk(
-            images,
-            self._source.labels(indices).reshape(steps, -1),  # [SB]
-            self._source.labels(drawn).reshape(steps, -1),  # [SB]
-        )
+            mirrored = self._share(steps, mirror_flags(*numbers))
+        if self._labels:
+            drawn = random_indices(*numbers, len(self._source))
+            labels, fake_labels = (
+                self._source.labels(x.ravel()).reshape(x.shape)
+                for x in (indices, self._share(steps, drawn))
+            )
+        return Chunk(images, mirrored, labels, fake_labels)
 
+    def _share(self, steps: Steps, values: np.ndarray) -> np.ndarray:
+        """This worker's part of one value a picture, [S, B].
 
-def _request(
-    start: int,
-    steps: int,
-    batch_size: int,
-    resolution: int,
-    rows: tuple[int, int] | None,
-) -> _Request:
-    """Returns the checked arguments, with the default rows filled in."""
-    first, end = (0, batch_size) if rows is None else rows
-    if not 0 <= first < end <= batch_size:
-        raise ValueError(
-            f"expected rows within a minibatch of {batch_size}, "
-            f"got {first} to {end}"
-        )
-    return _Request(start, steps, batch_size, resolution, (first, end))
-
-
-def _own_rows(values: np.ndarray, request: _Request) -> np.ndarray:
-    """Keeps, of one value a picture, those of this worker's rows.
-
-    Whole chunks are drawn and then cut: numbers are cheap, pictures not.
-    """
-    first, end = request.rows
-    values = values.reshape(request.steps, request.batch_size)
-    return values[:, first:end].reshape(-1)
+        Whole chunks are drawn and then cut: numbers are cheap, pictures not.
+        """
+        shares = values.reshape(steps.count, self._workers, -1)
+        return shares[:, self._worker]

@@ -2,8 +2,32 @@
 
 import tensorflow as tf
 
-from progan_tf import losses
 from progan_tf.layers import kernels_computed_once
+from progan_tf.losses import (
+    FAKES,
+    LOSSES,
+    MIXED,
+    PENALTIES,
+    REALS,
+    label_loss,
+    with_slopes,
+)
+from progan_tf.training.presentation import presented
+
+# The discriminator's cross entropy, where classes are learnt.
+_LABEL_TERMS = ("real_label_loss", "fake_label_loss")
+
+
+def term_names(config):
+    """Names of all that `Gradients` measures, as metrics.jsonl has them."""
+    return (
+        "discriminator_loss",
+        "generator_loss",
+        "real_score",
+        "fake_score",
+        *PENALTIES["wgan_gp"].terms,
+        *(_LABEL_TERMS if config.num_classes else ()),
+    )
 
 
 class Gradients:
@@ -24,59 +48,60 @@ class Gradients:
         self._discriminator = discriminator
         self._fading = fading
         self._scaled = config.precision == "float16"
+        self._loss = LOSSES["wgan"]
+        self._penalty = PENALTIES["wgan_gp"]
 
-    def discriminator(self, reals, labels, latents, mix, alpha, scale):
+    def discriminator(
+        self, reals, mirrored, labels, latents, mix, alpha, scale
+    ):
         """Sums over the samples, and the gradients of the loss.
 
         Args:
-            reals: float32 `[b, R, R, C]` in [-1, 1].
+            reals: uint8 `[b, R, R, C]`.
+            mirrored: bool `[b]`, or None.
             labels: float32 one-hot `[b, classes]`, of reals and fakes, or None.
             latents: float32 `[b, latent_size]`.
-            mix: float32 `[b, 1, 1, 1]` in [0, 1].
+            mix: float32 `[b, 1, 1, 1]` in [0, 1], from the real to the fake.
             alpha: float32 scalar, the fade.
             scale: float32 scalar, the loss scale; only for float16.
 
         Returns:
-            float32 `[4]`: loss, real score, fake score, gradient penalty, and
-            with labels their losses for reals and fakes, `[6]`; and a list of
+            dict of float32 scalars: the loss and its terms; and a list of
             gradients, one for each of the model's weights.
         """
         config = self._config
         weights = [w.value for w in self._discriminator.trainable_weights]
-        if self._fading:
-            reals = fade_reals(reals, alpha)
         with kernels_computed_once():
             fakes = self._generate(latents, labels)
+        reals = presented(reals, mirrored, alpha if self._fading else None)
+        fakes = presented(fakes)
+        images = {REALS: reals, FAKES: fakes}
+        if MIXED in self._penalty.terms.values():
+            images[MIXED] = reals + (fakes - reals) * mix
         with tf.GradientTape() as tape, kernels_computed_once():
-            real_scores, real_logits = self._scores(reals)
-            fake_scores, fake_logits = self._scores(fakes)
-            loss = losses.discriminator_loss(
-                real_scores, fake_scores, config.drift
+            outputs, slopes = self._judge(images, scale)
+            (real_scores, real_logits), (fake_scores, fake_logits) = (
+                outputs[REALS],
+                outputs[FAKES],
             )
-            penalty = losses.gradient_penalty(
-                lambda images: self._scores(images)[0],
-                reals,
-                fakes,
-                mix,
-                config.gradient_penalty,
-                config.wgan_target,
-                scale if self._scaled else None,
-            )
-            loss += penalty
-            label_losses = []
+            loss = self._loss.discriminator(real_scores, fake_scores, config)
+            terms = {"real_score": real_scores, "fake_score": fake_scores}
+            for name, place in self._penalty.terms.items():
+                terms[name] = self._penalty.cost(
+                    slopes[place], config.gradient_penalty, config
+                )
+                loss += terms[name]
             if labels is not None:
-                label_losses = [
-                    losses.label_loss(labels, real_logits),
-                    losses.label_loss(labels, fake_logits),
+                of_labels = [
+                    label_loss(labels, logits)
+                    for logits in (real_logits, fake_logits)
                 ]
-                loss += config.label_weight * sum(label_losses)
-            loss = tf.reduce_sum(loss)
-            scaled_loss = loss * scale if self._scaled else loss
-        gradients = tape.gradient(scaled_loss, weights)
-        if self._scaled:
-            gradients = [gradient / scale for gradient in gradients]
-        measured = (real_scores, fake_scores, penalty, *label_losses)
-        return tf.stack([loss, *map(tf.reduce_sum, measured)]), gradients
+                terms |= zip(_LABEL_TERMS, of_labels, strict=True)
+                loss += config.label_weight * sum(of_labels)
+            terms["discriminator_loss"] = loss
+            terms = {name: tf.reduce_sum(x) for name, x in terms.items()}
+            loss = self._times(terms["discriminator_loss"], scale)
+        return terms, self._unscaled(tape.gradient(loss, weights), scale)
 
     def generator(self, latents, labels, scale):
         """Sum over the samples, and the gradients of the loss.
@@ -87,47 +112,56 @@ class Gradients:
             scale: float32 scalar, the loss scale; only for float16.
 
         Returns:
-            float32 `[1]`, the loss; and a list of gradients, one for each of
-            the model's weights.
+            dict of a float32 scalar, the loss; and a list of gradients, one
+            for each of the model's weights.
         """
         weights = [w.value for w in self._generator.trainable_weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with kernels_computed_once():
-                images = self._generate(latents, labels)
+                images = presented(self._generate(latents, labels))
                 scores, logits = self._scores(images)
-            loss = losses.generator_loss(scores)
+            loss = self._loss.generator(scores)
             if labels is not None:
-                loss += self._config.label_weight * losses.label_loss(
-                    labels, logits
-                )
-            loss = tf.reduce_sum(loss)
-            scaled_loss = loss * scale if self._scaled else loss
-        gradients = tape.gradient(scaled_loss, weights)
-        if self._scaled:
-            gradients = [gradient / scale for gradient in gradients]
-        return tf.stack([loss]), gradients
+                weight = self._config.label_weight
+                loss += weight * label_loss(labels, logits)
+            terms = {"generator_loss": tf.reduce_sum(loss)}
+            loss = self._times(terms["generator_loss"], scale)
+        return terms, self._unscaled(tape.gradient(loss, weights), scale)
 
     def _generate(self, latents, labels):
         inputs = latents if labels is None else [latents, labels]
         return self._generator(inputs, training=True)
 
     def _scores(self, images):
+        """Scores `[b, 1]` and the labels' logits, or None, of some images."""
         outputs = self._discriminator(images, training=True)
         return outputs if self._config.num_classes else (outputs, None)
 
+    def _judge(self, images, scale):
+        """`_scores` of several sets of images, and slopes where needed.
 
-def fade_reals(images, alpha):
-    """Fade pictures as the networks are faded (section 3, figure 2).
+        Args:
+            images: dict from REALS, FAKES or MIXED to images.
+            scale: as in `discriminator`.
 
-    Args:
-        images: float32 `[batch, R, R, channels]`.
-        alpha: scalar; 0 gives pictures of half the resolution, their pixels
-            doubled.
+        Returns:
+            Two dicts with these keys.
+        """
+        outputs, slopes = {}, {}
+        for place, some in images.items():
+            if place in self._penalty.terms.values():
+                outputs[place], slopes[place] = with_slopes(
+                    self._scores, some, scale if self._scaled else None
+                )
+            else:
+                outputs[place] = self._scores(some)
+        return outputs, slopes
 
-    Returns:
-        float32, the shape of `images`.
-    """
-    small = tf.nn.avg_pool2d(images, 2, 2, "VALID")
-    small = tf.repeat(tf.repeat(small, 2, axis=1), 2, axis=2)
-    return small + (images - small) * alpha
+    def _times(self, loss, scale):
+        return loss * scale if self._scaled else loss
+
+    def _unscaled(self, gradients, scale):
+        if not self._scaled:
+            return gradients
+        return [gradient / scale for gradient in gradients]

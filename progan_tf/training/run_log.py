@@ -109,39 +109,3 @@ class RunLog:
     def close(self):
         """Flush what TensorBoard buffers."""
         self._writer.close()
-
-
-class Averages:
-    """Means of what the steps since the last tick measured."""
-
-    def __init__(self):
-        self.call = None
-        self._sums = {}
-        self._steps = 0
-        self._timed = {True: [0, 0.0], False: [0, 0.0]}
-
-    def add(self, call, means, seconds, compiled):
-        """Count a call of several steps.
-
-        Args:
-            call: `feed.Call`.
-            means: dict of its mean metrics.
-            seconds: float, how long it took.
-            compiled: bool, whether that was without any compilation.
-        """
-        self.call = call
-        for name, mean in means.items():
-            self._sums[name] = self._sums.get(name, 0.0) + mean * call.steps
-        self._steps += call.steps
-        timed = self._timed[compiled]
-        timed[0] += call.images
-        timed[1] += seconds
-
-    def values(self):
-        """dict of the means and of `images_per_second`."""
-        means = {
-            name: total / self._steps for name, total in self._sums.items()
-        }
-        # Compilation is left out, unless there was nothing else.
-        images, seconds = self._timed[self._timed[True][0] > 0]
-        return {**means, "images_per_second": images / seconds}

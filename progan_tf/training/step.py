@@ -7,26 +7,19 @@ the uninterrupted one would have drawn.
 
 import functools
 
+import numpy as np
 import tensorflow as tf
 
 from progan_tf.training import devices
-from progan_tf.training.gradients import Gradients
+from progan_tf.training.gradients import Gradients, term_names
 from progan_tf.training.state import TrainingState
 
-METRICS = (
-    "discriminator_loss",
-    "generator_loss",
-    "real_score",
-    "fake_score",
-    "gradient_penalty",
-)
-# The discriminator's cross entropy, where classes are learnt.
-LABEL_METRICS = ("real_label_loss", "fake_label_loss")
 # How float16's loss scale moves, in powers of two: up a little with every good
 # step, down with every one that overflowed, as in the official code.
 _SCALE_UP, _SCALE_DOWN = 0.0005, 1.0
 # What separates the random streams of one step.
 _LATENTS_D, _LATENTS_G, _MIX = 0, 1, 2
+_NOT_FINITE = "replicas_not_finite"
 
 
 class TrainingStep(TrainingState):
@@ -37,15 +30,23 @@ class TrainingStep(TrainingState):
         strategy: `tf.distribute.Strategy`.
 
     Attributes:
-        metrics: tuple of str, what `run` measures.
+        metrics: tuple of str, what `run` measures, as metrics.jsonl has it.
     """
 
     def __init__(self, config, strategy):
         super().__init__(config, strategy)
         self._functions = {}
-        self.metrics = METRICS + LABEL_METRICS * bool(config.num_classes)
+        self.metrics = term_names(config)
 
-    def run(self, reals, alphas, steps, labels=None, fake_labels=None):
+    def run(
+        self,
+        reals,
+        alphas,
+        steps,
+        labels=None,
+        fake_labels=None,
+        mirrored=None,
+    ):
         """Take several steps at one resolution in one call.
 
         Args:
@@ -55,6 +56,8 @@ class TrainingStep(TrainingState):
             steps: int, from 1 to K.
             labels: int64 per-replica `[K, b]`, the classes of `reals`.
             fake_labels: int64 per-replica `[K, b]`, for the generator's step.
+            mirrored: bool per-replica `[K, b]`, which `reals` are shown
+                mirrored; by default none.
 
         Returns:
             dict of floats, the mean of each of `metrics` over the steps.
@@ -68,26 +71,34 @@ class TrainingStep(TrainingState):
             self._functions = {
                 key: tf.function(self._steps_function(*key), autograph=False)
             }
-        if labels is None:
-            labels = fake_labels = 0
+        batches = {
+            "reals": reals,
+            "labels": labels,
+            "fake_labels": fake_labels,
+            "mirrored": mirrored,
+        }
         sums = self._functions[key](
-            reals, labels, fake_labels, tf.constant(alphas), tf.constant(steps)
+            {name: x for name, x in batches.items() if x is not None},
+            tf.constant(alphas),
+            tf.constant(steps),
         )
-        means = sums.numpy() / steps
-        return dict(zip(self.metrics, map(float, means), strict=True))
+        return {
+            name: float(sums[name].numpy() / np.float32(steps))
+            for name in self.metrics
+        }
 
     def _steps_function(self, resolution, fading):
         step = _Step(self, resolution, fading)
 
-        def run_steps(reals, labels, fake_labels, alphas, steps):
+        def run_steps(batches, alphas, steps):
             def body(i, sums):
-                means = step.take(reals, labels, fake_labels, alphas[i], i)
-                return i + 1, sums + means
+                means = step.take(batches, alphas[i], i)
+                return i + 1, {name: sums[name] + means[name] for name in sums}
 
             _, sums = tf.while_loop(
                 lambda i, _: i < steps,
                 body,
-                (0, tf.zeros([len(self.metrics)])),
+                (0, dict.fromkeys(self.metrics, 0.0)),
                 parallel_iterations=1,
             )
             return sums
@@ -121,14 +132,20 @@ class _Step:
         self._d_function = function(gradients.discriminator)
         self._g_function = function(gradients.generator)
 
-    def take(self, reals, labels, fake_labels, alpha, i):
+    def take(self, batches, alpha, i):
         """The discriminator's step, the average, the generator's step.
 
         In this order, as in the official code: the average follows with the
         discriminator's step and lags the generator by one.
 
+        Args:
+            batches: dict of per-replica `[K, b, ...]`, as `TrainingStep.run`
+                has them.
+            alpha: float32 scalar.
+            i: int32 scalar, which of the K.
+
         Returns:
-            float32 `[len(state.metrics)]`, means over the whole minibatch.
+            dict of float32 scalars, means over the whole minibatch.
         """
         state = self.state
         if self.fading:
@@ -136,41 +153,52 @@ class _Step:
                 family.block(self.resolution).fade.alpha.assign(alpha)
         seen = state.images_seen.read_value()
         scales = tf.pow(2.0, state.log2_scales.read_value())
-        d_sums, gradients = self.strategy.run(
-            self._replica_d, (reals, labels, alpha, i, seen, scales[0])
+        d_means, gradients = self.strategy.run(
+            self._replica_d, (batches, alpha, i, seen, scales[0])
         )
-        d_sums, d_finite = self._apply(
-            state.discriminator_optimizer, self.discriminator, gradients, d_sums
+        d_finite = self._apply(
+            state.discriminator_optimizer,
+            self.discriminator,
+            gradients,
+            d_means,
         )
         self._update_average()
-        g_sums, gradients = self.strategy.run(
-            self._replica_g, (reals, fake_labels, i, seen, scales[1])
+        g_means, gradients = self.strategy.run(
+            self._replica_g, (batches, i, seen, scales[1])
         )
-        g_sums, g_finite = self._apply(
-            state.generator_optimizer, self.generator, gradients, g_sums
+        g_finite = self._apply(
+            state.generator_optimizer, self.generator, gradients, g_means
         )
-        self._count(d_finite, g_finite, reals)
-        return tf.concat([d_sums[:1], g_sums, d_sums[1:]], axis=0)
+        self._count(d_finite, g_finite, batches["reals"])
+        return {
+            name: self.strategy.experimental_local_results(mean)[0]
+            for name, mean in (d_means | g_means).items()
+        }
 
-    def _replica_d(self, reals, labels, alpha, i, seen, scale):
+    def _replica_d(self, batches, alpha, i, seen, scale):
         """Discriminator gradients of this replica's share of a minibatch."""
-        share = reals.shape[1]
+        share = batches["reals"].shape[1]
         latents = self._latents(_LATENTS_D, seen, share)
         mix = self._random(
             tf.random.stateless_uniform, _MIX, seen, share, [1, 1, 1]
         )
-        reals = tf.cast(reals[i], tf.float32) / 127.5 - 1.0
-        labels = self._one_hot(labels, i)
+        mirrored = batches["mirrored"][i] if "mirrored" in batches else None
         sums, gradients = self._d_function(
-            reals, labels, latents, mix, alpha, scale
+            batches["reals"][i],
+            mirrored,
+            self._one_hot(batches, "labels", i),
+            latents,
+            mix,
+            alpha,
+            scale,
         )
         return self._means(sums, gradients, share)
 
-    def _replica_g(self, reals, fake_labels, i, seen, scale):
+    def _replica_g(self, batches, i, seen, scale):
         """Generator gradients of this replica's share of a minibatch."""
-        share = reals.shape[1]
+        share = batches["reals"].shape[1]
         latents = self._latents(_LATENTS_G, seen, share)
-        labels = self._one_hot(fake_labels, i)
+        labels = self._one_hot(batches, "fake_labels", i)
         sums, gradients = self._g_function(latents, labels, scale)
         return self._means(sums, gradients, share)
 
@@ -195,31 +223,40 @@ class _Step:
             [self.config.latent_size],
         )
 
-    def _one_hot(self, labels, i):
+    def _one_hot(self, batches, name, i):
         if not self.config.num_classes:
             return None
-        return tf.one_hot(labels[i], self.config.num_classes)
+        return tf.one_hot(batches[name][i], self.config.num_classes)
 
     def _means(self, sums, gradients, share):
-        """Sums to parts of the mean over the whole minibatch of all replicas.
+        """Means over the whole minibatch of all replicas.
 
-        Appended is 1 where a gradient of this replica is not finite.
+        Args:
+            sums: dict of float32 scalars, sums over this replica's share.
+            gradients: list of tensors, of such a sum.
+            share: int, samples of this replica.
+
+        Returns:
+            dict of float32 scalars, means, and under `_NOT_FINITE` how many
+            replicas have gradients that are not finite: the same in all
+            replicas. And list of tensors, this replica's part of the mean.
         """
         batch = share * self.strategy.num_replicas_in_sync
         gradients = [gradient / batch for gradient in gradients]
         finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
-        bad = tf.cast(tf.logical_not(tf.reduce_all(finite)), tf.float32)
-        return tf.concat([sums / batch, [bad]], axis=0), gradients
+        means = {name: total / batch for name, total in sums.items()}
+        means[_NOT_FINITE] = tf.cast(~tf.reduce_all(finite), tf.float32)
+        replica = tf.distribute.get_replica_context()
+        return replica.all_reduce("SUM", means), gradients
 
-    def _apply(self, optimizer, model, gradients, sums):
+    def _apply(self, optimizer, model, gradients, means):
         """Apply the sum of the replicas' gradients if it is finite.
 
         Returns:
-            The sums over the replicas without the flag, and whether the
-            gradients were finite.
+            Whether it was; what says so is taken out of `means`.
         """
-        sums = self.strategy.reduce("SUM", sums, axis=None)
-        finite = tf.equal(sums[-1], 0.0)
+        not_finite = means.pop(_NOT_FINITE)
+        finite = self.strategy.experimental_local_results(not_finite)[0] == 0
         weights = model.trainable_weights
 
         def update(gradients):
@@ -231,7 +268,7 @@ class _Step:
             return True
 
         tf.cond(finite, apply, lambda: True)
-        return sums[:-1], finite
+        return finite
 
     def _update_average(self):
         """Exponential moving average of the generator's weights.

@@ -1,0 +1,188 @@
+"""What a run leaves behind while it trains, and what it says meanwhile."""
+
+from progan_tf.checkpoint import save_generator
+from progan_tf.config.report import notices
+from progan_tf.evaluation.training import TrainingEvaluation
+from progan_tf.text import duration
+from progan_tf.training import devices
+from progan_tf.training.console import Progress, first_words
+from progan_tf.training.estimate import TimeEstimate
+from progan_tf.training.run_log import RunLog
+from progan_tf.training.samples import SampleGrids
+
+
+class SilentRecorder:
+    """A `Recorder` that does nothing, of the workers but the first."""
+
+    def __getattr__(self, name):
+        assert hasattr(Recorder, name), name
+        return lambda *args, **kwargs: None
+
+
+class Recorder:
+    """Log, sample grids, evaluations, checkpoints and words of a run.
+
+    One process of a run has it; the others have a `SilentRecorder`. Nothing
+    of the state is changed.
+
+    Args:
+        config: `TrainConfig`.
+        state: `TrainingStep`.
+        checkpoints: `Checkpoints`.
+        source: `data.Source` of the reals.
+        resumed: bool, whether the state is that of a checkpoint.
+        stopped: function without arguments, whether to leave an evaluation.
+    """
+
+    def __init__(self, config, state, checkpoints, source, resumed, stopped):
+        self._config = config
+        self._state = state
+        self._schedule = config.schedule()
+        self._checkpoints = checkpoints
+        seen = int(state.images_seen.numpy())
+        self._saved_at = seen if resumed else -1
+        self._progress = Progress(seen, self._schedule.total_images)
+        size, classes = config.resolution, config.num_classes
+        self._log = RunLog(config.run_dir, size, seen, classes)
+        self._grids = SampleGrids(config, source, self._log)
+        self._evaluation = TrainingEvaluation(
+            config, source, state.average, self.say, stopped
+        )
+        replicas = state.strategy.num_replicas_in_sync
+        self._estimate = TimeEstimate(
+            self._schedule, state.generator, state.discriminator, replicas
+        )
+        self._averages = Averages()
+        self._compiled_stage = self._estimated = None
+        where = devices.describe(state.strategy)
+        self.say(first_words(config, seen, where, resumed))
+        for line in notices(config, replicas):
+            self.say(line)
+
+    def say(self, text):
+        """Print a line."""
+        self._progress.say(text)
+
+    def steps(self, steps, means, seconds):
+        """Count steps that were taken, and move the bar.
+
+        Args:
+            steps: `data.Steps`.
+            means: dict of what they measured, by name.
+            seconds: float, how long they took.
+        """
+        # The first call of a stage also traces and compiles.
+        stage = self._schedule.stage(steps.start)
+        compiled = stage == self._compiled_stage
+        self._compiled_stage = stage
+        self._averages.add(steps, means, seconds, compiled)
+        size, rate = steps.resolution, steps.images / seconds
+        if compiled:
+            self._estimate.add(size, seconds, steps.count)
+        seen = steps.start + steps.images
+        left = self._seconds_left(seen)
+        alpha = self._schedule.alpha(steps.start)
+        self._progress.update(seen, size, alpha, rate, left, means)
+        if compiled and size != self._estimated:
+            self._estimated = size
+            self.say(
+                f"At {size}x{size}, {rate:,.4g} images/s: about "
+                f"{duration(left)} to the end of the run."
+            )
+
+    def tick(self):
+        """Report the means over the steps since the last tick."""
+        averages, self._averages = self._averages, Averages()
+        steps = averages.last
+        if steps is None:
+            return
+        seen = steps.start + steps.images
+        last_step = seen - steps.batch_size
+        phase = self._schedule.at(last_step)
+        values = {
+            "images_seen": seen,
+            "resolution": phase.resolution,
+            "alpha": self._schedule.alpha(last_step),
+            "batch_size": phase.batch_size,
+            "learning_rate": phase.learning_rate,
+            **averages.values(),
+            "steps_skipped": int(self._state.steps_skipped.numpy()),
+        }
+        self._log.write_metrics(values)
+        self._progress.tick(values, self._seconds_left(seen))
+
+    def sample(self, images_seen):
+        """The run's latents' images by the average, as far as it is faded."""
+        if not images_seen:
+            self._grids.write_reals()
+        resolution = self._schedule.at(images_seen).resolution
+        self._grids.write_fakes(self._state.average.at(resolution), images_seen)
+
+    def evaluate(self, images_seen, again=True):
+        """Judge the average; the other workers wait in their next step.
+
+        Args:
+            images_seen: int.
+            again: bool, also if the numbers are known: a run that was killed
+                then may not have kept its best generator.
+        """
+        known = not again and self._evaluation.is_known(images_seen)
+        if self._config.eval_kimg and not known:
+            self._evaluation.run(images_seen)
+
+    def save(self, images_seen):
+        """Write a checkpoint, where there is none of so many images yet."""
+        if self._saved_at != images_seen:
+            self._checkpoints.save()
+        self._saved_at = images_seen
+
+    def done(self):
+        """Write the finished generator."""
+        path = save_generator(self._config.run_dir)
+        self.say(f"Done: {path} and {path.parent / 'samples'}.")
+
+    def close(self):
+        """Leave the bar as it stands, and flush what is buffered."""
+        self._evaluation.close()
+        self._log.close()
+        self._progress.close()
+
+    def _seconds_left(self, images_seen):
+        evaluations = self._evaluation.seconds_left(images_seen)
+        return self._estimate.seconds_left(images_seen) + evaluations
+
+
+class Averages:
+    """Means of what the steps since the last tick measured."""
+
+    def __init__(self):
+        self.last = None
+        self._sums = {}
+        self._steps = 0
+        self._timed = {True: [0, 0.0], False: [0, 0.0]}
+
+    def add(self, steps, means, seconds, compiled):
+        """Count several steps.
+
+        Args:
+            steps: `data.Steps`.
+            means: dict of their mean metrics, by name.
+            seconds: float, how long it took.
+            compiled: bool, whether that was without any compilation.
+        """
+        self.last = steps
+        for name, mean in means.items():
+            self._sums[name] = self._sums.get(name, 0.0) + mean * steps.count
+        self._steps += steps.count
+        timed = self._timed[compiled]
+        timed[0] += steps.images
+        timed[1] += seconds
+
+    def values(self):
+        """dict of the means and of `images_per_second`."""
+        means = {
+            name: total / self._steps for name, total in self._sums.items()
+        }
+        # Compilation is left out, unless there was nothing else.
+        images, seconds = self._timed[self._timed[True][0] > 0]
+        return {**means, "images_per_second": images / seconds}
