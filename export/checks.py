@@ -6,7 +6,7 @@ import tensorflow as tf
 from progan_tf.errors import UserError
 from progan_tf.export.module import LABELS, LATENTS
 from progan_tf.export.precision import in_precision
-from progan_tf.files import replacing, writing
+from progan_tf.files import making, replacing
 from progan_tf.sampling import as_generator, one_hot, seeded_latents
 
 _SEEDS = 8
@@ -81,8 +81,6 @@ def write_checked(path, write, load, generator, precision):
         UserError: if it cannot be written, or its images differ. Then nothing
             is left of it, and what was there is as it was.
     """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
+    with making(path.parent), replacing(path) as temporary:
         write(temporary)
         return largest_difference(generator, load(temporary), precision)

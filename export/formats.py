@@ -7,7 +7,7 @@ import pathlib
 
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
-from progan_tf.files import check_folder
+from progan_tf.files import check_folder, put_back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +83,7 @@ def check_request(name, path, precision="float32", overwrite=False):
         raise UserError(
             f"expected a folder, or a file that ends with .tar.gz, not {path}"
         )
+    put_back(path)
     if path.exists() and not overwrite:
         raise UserError(
             f"{path} exists; choose another place, or give --overwrite"

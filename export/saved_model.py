@@ -1,11 +1,7 @@
 """Writing a module: the SavedModel, its card and picture, whole or not."""
 
 import contextlib
-import os
-import pathlib
-import shutil
 import tarfile
-import tempfile
 
 import tensorflow as tf
 
@@ -13,7 +9,13 @@ from progan_tf.export.checks import largest_difference
 from progan_tf.export.formats import check_request, is_archive
 from progan_tf.export.module import IMAGES, GeneratorModule
 from progan_tf.export.precision import in_precision
-from progan_tf.files import writing
+from progan_tf.files import (
+    making,
+    replacing,
+    replacing_folder,
+    scratch_folder,
+    writing,
+)
 from progan_tf.text import first_line
 
 
@@ -55,28 +57,26 @@ def export_saved_model(
     """
     path = check_request("hub", path, precision, overwrite)
     module = GeneratorModule(in_precision(generator, precision), trainable)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = pathlib.Path(
-            tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent)
-        )
-    try:
-        folder = temporary / "module"
+    with _place(path, overwrite) as folder:
         with writing(path):
             _save(module, folder)
             for name, data in (files or {}).items():
                 (folder / name).write_bytes(data)
-        difference = largest_difference(generator, _loaded(folder), precision)
-        with writing(path):
-            if is_archive(path):
-                folder = _packed(folder, temporary / "module.tar.gz")
-            # For all to read, as one made by hand would be.
-            mode = 0o777 if folder.is_dir() else 0o666
-            os.chmod(folder, mode & ~_umask())
-            _move(folder, path, temporary / "old")
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return difference
+        return largest_difference(generator, _loaded(folder), precision)
+
+
+@contextlib.contextmanager
+def _place(path, overwrite):
+    """Gives the folder to write; it, or an archive of it, takes the path."""
+    if not is_archive(path):
+        with replacing_folder(path, overwrite) as folder:
+            yield folder
+        return
+    with making(path.parent), scratch_folder(path) as folder:
+        yield folder
+        with replacing(path) as archive, tarfile.open(archive, "w:gz") as tar:
+            for item in sorted(folder.iterdir()):
+                tar.add(item, arcname=item.name)
 
 
 def _loaded(folder):
@@ -101,29 +101,3 @@ def _save(module, folder):
     except tf.errors.OpError as error:
         # Of a full disk TensorFlow tells in errors of its own.
         raise OSError(first_line(error)) from error
-
-
-def _packed(folder, archive):
-    with tarfile.open(archive, "w:gz") as tar:
-        for item in sorted(folder.iterdir()):
-            tar.add(item, arcname=item.name)
-    return archive
-
-
-def _move(source, target, aside):
-    """Put `source` in the place of `target`; on failure put it back."""
-    if target.exists():
-        target.rename(aside)
-    try:
-        source.rename(target)
-    except BaseException:  # Ctrl-C, too: what is aside is removed in the end.
-        if aside.exists():
-            with contextlib.suppress(OSError):
-                aside.rename(target)
-        raise
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,12 +1,27 @@
 """Writing files so that a reader never sees half of one."""
 
 import contextlib
+import functools
 import os
 import pathlib
-import threading
+import platform
+import re
+import secrets
+import shutil
+import zlib
 from collections.abc import Iterator
 
 from progan_tf.errors import UserError
+
+# .NAME.MACHINE-PROCESS-RANDOM.tmp.ENDING, see `_temporary`.
+_TEMPORARY = re.compile(
+    r"\..*\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp(\..*)?", re.DOTALL
+)
+_mine = set()  # Such names of this process.
+_tidied = set()  # Folders in which it has looked for others'.
+_LOCK = ".lock"
+# A folder that is written, but whose files are not yet where they belong.
+_WHOLE = ".whole"
 
 
 @contextlib.contextmanager
@@ -42,12 +57,12 @@ def check_folder(path: str | os.PathLike) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary path to write, which takes the name in the end.
+    """Gives a temporary file to write, which takes the name in the end.
 
-    The temporary file is a hidden one in the same folder (a rename is atomic
-    only within one file system) with the same ending, and its bytes reach the
-    disk before it takes the name. Whatever fails, an older file of that name
-    stays as it was and the temporary file is removed.
+    It is a hidden one in the same folder (a rename is atomic only within one
+    file system) with the same ending, and its bytes reach the disk before it
+    takes the name. Whatever fails, an older file of that name stays as it was
+    and the temporary one is removed.
 
     Args:
         path: the file to write; its folder must exist.
@@ -56,20 +71,138 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         UserError: the place cannot be written or the disk is full.
     """
     path = pathlib.Path(path)
-    # The process and thread keep two writers of one name apart.
-    writer = f"{os.getpid()}-{threading.get_ident()}"
-    temporary = path.with_name(f".{path.stem}.{writer}.tmp{path.suffix}")
+    temporary = _temporary(path)
     try:
         with writing(path):
             yield temporary
-            with open(temporary, "rb+") as file:
-                # Without this a power cut could leave the new name on an
-                # empty file: the rename may reach the disk before the bytes.
-                os.fsync(file.fileno())
+            _to_disk(temporary)
             os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        raise
+
+
+@contextlib.contextmanager
+def replacing_folder(
+    path: str | os.PathLike, overwrite: bool = False
+) -> Iterator[pathlib.Path]:
+    """Gives a temporary folder to fill, which takes the name in the end.
+
+    It is a hidden one beside it, and all its files reach the disk before it
+    takes the name. What had the name is kept aside until then, so that it is
+    there again whatever fails: at once or, after a kill, by `put_back`. An
+    empty folder stays (it may be a mount point, or where a shell stands) and
+    gets the files.
+
+    Args:
+        path: the folder; those above it are made, and are removed again where
+            it does not come about. A link stays and leads to the new one.
+        overwrite: take the place of what is there.
+
+    Raises:
+        UserError: the place is taken, cannot be written or is being written
+            by another process, or the disk is full.
+    """
+    put_back(path)
+    free = is_free(path)
+    path = pathlib.Path(os.path.realpath(path))
+    into = free and path.exists()
+    if not (free or overwrite):
+        raise UserError(
+            f"cannot write {path}: it is there already; choose another place"
+        )
+    with (
+        making(path.parent),
+        only_writer(path, beside=not into),
+        scratch_folder(path / path.name if into else path) as new,
+    ):
+        yield new
+        with writing(path):
+            for file in new.rglob("*"):
+                if file.is_file():
+                    _to_disk(file)
+            if into:
+                new.rename(path / _WHOLE)
+            elif path.exists():
+                shutil.rmtree(_aside(path), ignore_errors=True)
+                path.rename(_aside(path))
+            try:
+                if not into:
+                    new.rename(path)
+            finally:
+                _put_back(path)
+
+
+def put_back(path: str | os.PathLike) -> None:
+    """Mends what a kill left while a folder took the place of another.
+
+    Args:
+        path: the folder, as `replacing_folder` was told it.
+
+    Raises:
+        UserError: it cannot be mended.
+    """
+    path = pathlib.Path(os.path.realpath(path))
+    _remove_leftovers(path.parent)
+    with writing(path):
+        into = os.path.lexists(path / _WHOLE)
+        if into or os.path.lexists(_aside(path)):
+            # Not where another process is just between its two renames.
+            with contextlib.suppress(UserError), only_writer(path, not into):
+                _put_back(path)
+
+
+def is_free(path: str | os.PathLike) -> bool:
+    """Says whether nothing is there but perhaps an empty folder.
+
+    A hidden folder in it, to which another process writes, does not count.
+
+    Raises:
+        UserError: the folder may not be read.
+    """
+    try:
+        names = os.listdir(path) if os.path.isdir(path) else None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    if names is None:
+        return not os.path.lexists(path)
+    return all(name == _LOCK or _TEMPORARY.fullmatch(name) for name in names)
+
+
+@contextlib.contextmanager
+def scratch_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Makes a hidden folder beside a path, which is removed in the end."""
+    temporary = _temporary(pathlib.Path(path))
+    try:
+        with writing(path):
+            temporary.mkdir()
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def making(folder: str | os.PathLike) -> Iterator[None]:
+    """Makes a folder and those above it, which an error takes back.
+
+    What has come into them by then stays.
+
+    Raises:
+        UserError: they cannot be made.
+    """
+    folder, made = pathlib.Path(folder), []
+    try:
+        with writing(folder):
+            for part in (*reversed(folder.parents), folder):
+                if not part.exists():
+                    part.mkdir(exist_ok=True)
+                    made.append(part)
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            while made:
+                made.pop().rmdir()
         raise
 
 
@@ -86,7 +219,7 @@ def only_writer(
 
     Args:
         path: the folder, which is made if need be. With `beside` a file or
-            folder that need not exist, unlike the folder that it is in.
+            folder that need not exist; those above it are made.
         beside: keep what has this name, not the inside of a folder.
         wait: until other processes have done with it.
 
@@ -98,8 +231,8 @@ def only_writer(
         if beside:
             file = path.with_name(f".{path.name}.lock")
         else:
-            file = path / ".lock"
-            path.mkdir(parents=True, exist_ok=True)
+            file = path / _LOCK
+        file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _locked(file, wait)
     if descriptor is None:
         raise UserError(
@@ -155,3 +288,82 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
 def write_text_atomically(path: str | os.PathLike, text: str) -> None:
     """Writes a whole UTF-8 text file or nothing; see `write_atomically`."""
     write_atomically(path, text.encode("utf-8"))
+
+
+def _to_disk(file: pathlib.Path) -> None:
+    """Without this a power cut could leave a name on an empty file.
+
+    A rename may reach the disk before the bytes do.
+    """
+    with open(file, "rb+") as opened:
+        os.fsync(opened.fileno())
+
+
+def _aside(path: pathlib.Path) -> pathlib.Path:
+    """Where a folder is kept while another one takes its name."""
+    return path.with_name(f".{path.name}.replaced")
+
+
+def _put_back(path: pathlib.Path) -> None:
+    """`put_back` for who has the lock."""
+    if path.exists():
+        shutil.rmtree(_aside(path), ignore_errors=True)
+    elif _aside(path).exists():
+        _aside(path).rename(path)
+    whole = path / _WHOLE
+    if whole.exists():
+        for item in whole.iterdir():
+            item.rename(path / item.name)
+        whole.rmdir()
+
+
+def _temporary(path: pathlib.Path) -> pathlib.Path:
+    """A hidden name beside a path that tells whose it is.
+
+    Those of processes that are no more are removed from the folder, the first
+    time that this process writes there.
+    """
+    folder = path.parent
+    if folder not in _tidied:
+        _tidied.add(folder)
+        _remove_leftovers(folder)
+    writer = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+    # A name may have 255 bytes, and a letter of it four.
+    ending = path.suffix if len(path.suffix) <= 16 else ""
+    name = f".{path.stem[:32]}.{writer}.tmp{ending}"
+    _mine.add(name)
+    return folder / name
+
+
+def _remove_leftovers(folder: pathlib.Path) -> None:
+    """Removes what killed processes of this machine left half-written."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            match = _TEMPORARY.fullmatch(name)
+            if match and match[1] == _host() and _is_dead(int(match[2]), name):
+                shutil.rmtree(folder / name, ignore_errors=True)
+                with contextlib.suppress(OSError):
+                    (folder / name).unlink()
+
+
+@functools.cache
+def _host() -> str:
+    """Tells machines, and containers with processes of their own, apart."""
+    space = ""
+    with contextlib.suppress(OSError):
+        space = os.readlink("/proc/self/ns/pid")
+    return f"{zlib.crc32(f'{platform.node()} {space}'.encode()):08x}"
+
+
+def _is_dead(process: int, name: str) -> bool:
+    if process == os.getpid():
+        return name not in _mine
+    if os.name == "nt":
+        return False  # There `os.kill` would kill it.
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):
+        pass  # It is another user's.
+    return False

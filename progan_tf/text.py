@@ -32,6 +32,14 @@ def duration(seconds: float) -> str:
     return str(datetime.timedelta(seconds=round(seconds)))
 
 
+def data_size(count: int) -> str:
+    """Bytes as text such as 12.5 GB or 16.0 kB."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count} bytes"
+
+
 def first_line(error: Exception) -> str:
     """What an error of another library says, in one line.
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pathlib
 import threading
 import time
 
@@ -11,7 +10,6 @@ import pytest
 from PIL import Image
 from seeded import Source
 
-from progan_tf import files
 from progan_tf.errors import UserError
 from progan_tf.generation import image_files
 from progan_tf.generation.image_files import place_of, save_folder, save_grid
@@ -150,22 +148,6 @@ def test_more_seeds_are_added(tmp_path):
     save_folder(source, range(5), tmp_path, "npy")
     assert save_folder(source, range(3, 8), tmp_path, "npy") == 3
     assert source.made == list(range(8))
-
-
-def test_what_a_kill_leaves_is_removed(tmp_path, monkeypatch):
-    # As `files.replacing` is killed: what cleans up behind it does not run.
-    monkeypatch.setattr(pathlib.Path, "unlink", lambda *_, **__: None)
-    for name in ("seed000003.png", "seed000004.png", "notes.png"):
-        with pytest.raises(KeyboardInterrupt):
-            with files.replacing(tmp_path / name) as temporary:
-                temporary.write_bytes(b"half")
-                raise KeyboardInterrupt
-    monkeypatch.undo()
-    assert len(contents(tmp_path)) == 3
-    save_folder(Source(), [3], tmp_path, "png")
-    hidden = sorted(n for n in contents(tmp_path) if ".tmp." in n)
-    # What is not of these seeds may be in use by another process.
-    assert [n.split(".")[1] for n in hidden] == ["notes", "seed000004"]
 
 
 def test_images_of_another_request_are_not_mixed_in(tmp_path):

@@ -241,7 +241,6 @@ def test_a_replacement_that_was_cut_off_is_undone(tmp_path):
     old = contents(out)
     # As a kill between the two renames leaves it.
     out.rename(tmp_path / ".set.replaced")
-    preparation.prepare(source, order[:20], tmp_path / ".set.new", 4)
     with pytest.raises(UserError, match="--overwrite"):
         preparation.prepare(source, order, out, 4)
     assert contents(out) == old

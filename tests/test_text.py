@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from progan_tf.text import duration, first_line, kimg, kimg_in_names
+from progan_tf.text import data_size, duration, first_line, kimg, kimg_in_names
 
 
 def test_thousands_of_images():
@@ -20,6 +20,11 @@ def test_all_files_of_one_moment_have_one_name():
     assert kimg_in_names(40_000, exact=True) == "000040.000"
     exact = [kimg_in_names(images, exact=True) for images in range(0, 9000, 16)]
     assert exact == sorted(exact)
+
+
+def test_bytes():
+    said = [data_size(count) for count in (15, 16_000, 40e6, 12_345e9)]
+    assert said == ["15 bytes", "16.0 kB", "40.0 MB", "12,345.0 GB"]
 
 
 def test_times():

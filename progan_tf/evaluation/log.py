@@ -1,5 +1,6 @@
 """What evaluations leave behind: metrics.jsonl, TensorBoard and a plot."""
 
+import contextlib
 import json
 import pathlib
 import tempfile
@@ -13,7 +14,7 @@ from progan_tf.evaluation.files import (
     read_lines,
     usual_fields,
 )
-from progan_tf.files import only_writer, write_text_atomically, writing
+from progan_tf.files import making, only_writer, write_text_atomically, writing
 from progan_tf.text import first_line
 
 
@@ -41,8 +42,6 @@ class EvaluationLog:
         Raises:
             UserError: if they cannot be written; the older ones then stay.
         """
-        with writing(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
         new = {about(line): line for line in lines}
         file = self._folder / METRICS_FILE
         # Another evaluation may be writing there, or the training itself.
@@ -70,13 +69,16 @@ class EvaluationLog:
     def __enter__(self):
         # Found out now, not after an hour of measuring.
         read_lines(self._folder)
-        with writing(self._folder):
-            self._folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=self._folder).close()
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(making(self._folder))
+            with writing(self._folder):
+                tempfile.TemporaryFile(dir=self._folder).close()
+            self._made = stack.pop_all()
         return self
 
     def __exit__(self, *exception):
         self.close()
+        self._made.__exit__(*exception)
 
     def _write_scalars(self, lines):
         import tensorflow as tf

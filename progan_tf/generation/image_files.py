@@ -36,8 +36,6 @@ _JPEG_QUALITY = 95
 _LONGEST_SIDE = 65_500
 _GRID_BYTES = 10**9
 _IMAGE = re.compile(rf"seed(\d{{6,10}})\.({'|'.join(FORMATS)})")
-# What `files.replacing` leaves behind when the process is killed.
-_LEFTOVER = re.compile(rf"\.seed(\d{{6,10}})\..+\.tmp\.({'|'.join(FORMATS)})")
 # Packing PNG files takes longer than making the images on a GPU.
 _THREADS = min(8, os.cpu_count() or 1)
 _WAITING = 4 * _THREADS
@@ -183,7 +181,7 @@ def save_folder(
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # Before the manifest, which so tells all the while what is there.
-        for name in (*others, *_leftovers(folder, seeds)):
+        for name in others:
             (folder / name).unlink(missing_ok=True)
     write_manifest(folder / MANIFEST, request)
     images = source.images([names[name] for name in missing])
@@ -224,16 +222,6 @@ def _names_in(folder: pathlib.Path, pattern: re.Pattern) -> list[str]:
         return [name for name in os.listdir(folder) if pattern.fullmatch(name)]
     except OSError:
         return []
-
-
-def _leftovers(folder: pathlib.Path, seeds: Sequence[int]) -> list[str]:
-    """Temporary files of these seeds.
-
-    Those of others may be another process's, which is writing them just now.
-    """
-    wanted = set(seeds)
-    names = _names_in(folder, _LEFTOVER)
-    return [n for n in names if int(_LEFTOVER.fullmatch(n)[1]) in wanted]
 
 
 def _in_threads(function: Callable, arguments: Iterable[tuple]) -> None:

@@ -1,18 +1,17 @@
 """The folder that a prepared data set is written to."""
 
-import contextlib
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Iterator
 
 from progan_tf.arithmetic import resolutions
 from progan_tf.data import kind_named
 from progan_tf.data.disk import list_folder
 from progan_tf.data.sources import kind_at
 from progan_tf.errors import UserError
-from progan_tf.files import writing
+from progan_tf.files import is_free, put_back
+from progan_tf.text import data_size
 
 # The files of prepared sets. Where others lie among them, something would be
 # lost with the set.
@@ -29,15 +28,15 @@ def check_space(
     """Raises UserError where raw records of all levels cannot fit."""
     pixels = sum(size**2 for size in resolutions(resolution))
     needed = pictures * pixels * channels
-    above = folder.absolute().parent
+    above = folder.absolute()
     while not above.exists():
         above = above.parent
     free = shutil.disk_usage(above).free
     if needed > free:
         raise UserError(
             f"{pictures:,} pictures of {resolution}x{resolution} take "
-            f"{needed / 1e9:,.1f} GB as tfrecords, and {above} has "
-            f"{free / 1e9:,.1f} GB free; lower --resolution or --max_images, "
+            f"{data_size(needed)} as tfrecords, and {above} has "
+            f"{data_size(free)} free; lower --resolution or --max_images, "
             "or use --format=compact"
         )
 
@@ -60,7 +59,8 @@ def check_place(
     # An empty path is told when it is opened.
     if pictures and pathlib.Path(pictures).resolve() in above:
         raise UserError(f"{out} lies within {source}; choose another --out")
-    if _is_free(out):
+    put_back(out)
+    if is_free(out):
         return
     if not overwrite:
         raise UserError(
@@ -72,45 +72,3 @@ def check_place(
             f"{out} is no prepared data set, or more than that, so it is not "
             "replaced; choose another --out"
         )
-
-
-@contextlib.contextmanager
-def place_for(out: pathlib.Path, overwrite: bool) -> Iterator[pathlib.Path]:
-    """Gives the folder to write, which is `out` or will take its place.
-
-    An old set is moved aside only when the new one is whole. Where that was
-    cut off the old set is put back: at once or, after a kill, by the next run.
-    """
-    new, old = (
-        out.with_name(f".{out.name}.{kind}") for kind in ("new", "replaced")
-    )
-    _put_back(old, out)
-    check_place(out, overwrite)
-    if _is_free(out):
-        yield out
-        return
-    try:
-        shutil.rmtree(old, ignore_errors=True)
-        shutil.rmtree(new, ignore_errors=True)
-        yield new
-        with writing(out):
-            out.rename(old)
-            new.rename(out)
-    finally:
-        _put_back(old, out)
-        shutil.rmtree(new, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _is_free(out: str | os.PathLike) -> bool:
-    """Whether nothing is there but perhaps an empty folder."""
-    if os.path.isdir(out):
-        return not list_folder(out)
-    return not os.path.lexists(out)
-
-
-def _put_back(old: pathlib.Path, out: pathlib.Path) -> None:
-    """Gives an old set its name again, where no new one has taken it."""
-    with writing(out):
-        if old.exists() and not out.exists():
-            old.rename(out)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from progan_tf.data import Source, check_resolution
-from progan_tf.preparation.place import check_space, place_for
+from progan_tf.preparation.place import check_place, check_space
 from progan_tf.preparation.writers import SetWriter, open_writer
 from progan_tf.progress import progress
 
@@ -74,14 +74,14 @@ def prepare(
     check_resolution(source, resolution)
     out = pathlib.Path(out).resolve()
     name = name or out.name
-    with place_for(out, overwrite) as folder:
-        if form == "tfrecords":
-            check_space(folder, len(order), resolution, source.channels)
-        with open_writer(
-            form, folder, name, resolution, source.channels
-        ) as writer:
-            classes = _write_pictures(source, order, resolution, writer, labels)
-            writer.finish(classes, source.class_names if labels else ())
+    check_place(out, overwrite)
+    if form == "tfrecords":
+        check_space(out, len(order), resolution, source.channels)
+    with open_writer(
+        form, out, name, resolution, source.channels, overwrite
+    ) as writer:
+        classes = _write_pictures(source, order, resolution, writer, labels)
+        writer.finish(classes, source.class_names if labels else ())
     if source.replaced:
         logging.getLogger("progan_tf").warning(
             "%d pictures could not be decoded; each has the next readable one "

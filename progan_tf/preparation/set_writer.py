@@ -2,40 +2,38 @@
 
 import abc
 import contextlib
-import fcntl
 import os
 import pathlib
-import shutil
 from typing import BinaryIO
 
 import numpy as np
 
 from progan_tf.arithmetic import resolutions
 from progan_tf.errors import UserError
-from progan_tf.files import writing
+from progan_tf.files import replacing_folder, writing
 
 
 class SetWriter(abc.ABC):
     """Writes one data set into a folder that appears whole or not at all.
 
-    Files are written to a hidden sibling, `.NAME.partial`, which takes the
-    folder's name in `finish`. What an earlier, killed writer left there is
-    removed. Leaving the `with` block without `finish` removes everything.
+    Files are written to a hidden folder, which takes the name in `finish`: see
+    `files.replacing_folder`. Leaving the `with` block without `finish` removes
+    everything.
 
     Args:
-        folder: the data set's folder; it must not exist, or be empty. Its
-            parents are made.
+        folder: the data set's folder. Its parents are made.
         name: of the data set, the beginning of the files' names.
         resolution: of the pictures, a power of two from 4 to 1024.
         channels: of the pictures, 1 or 3.
+        overwrite: take the place of what is there.
 
     Attributes:
         count: pictures appended so far.
 
     Raises:
-        UserError: the folder is not empty or cannot be written, another
-            writer is at work on it, or `name`, `resolution` or `channels` is
-            something else.
+        UserError: the folder is there and not empty, or cannot be written,
+            another writer is at work on it, or `name`, `resolution` or
+            `channels` is something else.
     """
 
     def __init__(
@@ -44,6 +42,7 @@ class SetWriter(abc.ABC):
         name: str,
         resolution: int,
         channels: int,
+        overwrite: bool = False,
     ):
         if channels not in (1, 3):
             raise UserError(
@@ -59,11 +58,16 @@ class SetWriter(abc.ABC):
         self._sizes = resolutions(resolution)
         self._shape = (resolution, resolution, channels)
         self._folder = pathlib.Path(os.path.realpath(folder))
-        self._partial = self._folder.with_name(f".{self._folder.name}.partial")
-        self._lock = None
-        self._undo = contextlib.ExitStack()  # For what `finish` did not reach.
         self._files = []  # In the order of a payload's parts.
-        self._begin()
+        with contextlib.ExitStack() as stack:
+            self._partial = stack.enter_context(
+                replacing_folder(folder, overwrite)
+            )
+            with writing(self._folder):
+                for file in self._file_names():
+                    self._files.append(self._open(self._partial / file))
+            # It gives the folder its name, or is told that it must not.
+            self._end = stack.pop_all()
 
     def encode(self, image: np.ndarray) -> list[bytes]:
         """Does the heavy part of one picture; may run in any thread.
@@ -128,24 +132,17 @@ class SetWriter(abc.ABC):
         with writing(self._folder):
             self._write_about(labels, class_names)
             self._close_files()
-            for path in self._partial.iterdir():
-                with open(path, "rb+") as file:
-                    os.fsync(file.fileno())
-            os.rename(self._partial, self._folder)
-        self._undo.pop_all()
-        self._unlock()
+        self._end.close()
 
     def __enter__(self) -> "SetWriter":
         return self
 
     def __exit__(self, *exception) -> None:
         """Removes what is written, unless `finish` came to its end."""
-        if self._lock is not None:
-            with contextlib.suppress(OSError, UserError):
-                self._close_files()
-            shutil.rmtree(self._partial, ignore_errors=True)
-            self._unlock()
-        self._undo.close()
+        with contextlib.suppress(OSError, UserError):
+            self._close_files()
+        with contextlib.suppress(_Unfinished), self._end:
+            raise _Unfinished
 
     @abc.abstractmethod
     def _file_names(self) -> list[str]:
@@ -165,86 +162,13 @@ class SetWriter(abc.ABC):
     ) -> None:
         """Writes what is known of the whole set only at its end."""
 
-    def _begin(self) -> None:
-        """Makes the hidden folder, locks and empties it, opens the files."""
-        with writing(self._folder):
-            self._make_room()
-            self._partial.mkdir(exist_ok=True)
-            self._lock = os.open(self._partial, os.O_RDONLY)
-            try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                self._unlock()
-                self._undo.close()
-                raise UserError(
-                    f"another command is writing {self._folder}; wait for it "
-                    "or choose another folder"
-                ) from error
-            except OSError:
-                pass  # Some network file systems have no locks.
-        try:
-            with writing(self._folder):
-                for left_over in self._partial.iterdir():
-                    left_over.unlink()
-                for file in self._file_names():
-                    self._files.append(self._open(self._partial / file))
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def _make_room(self) -> None:
-        """Makes the folders above, and removes an empty one of the name.
-
-        Both are undone where the set does not come about.
-        """
-        for parent in reversed(self._folder.parents):
-            if not parent.exists():
-                parent.mkdir(exist_ok=True)
-                self._undo.callback(_remove_silently, parent)
-        if self._folder.is_dir():
-            mode = self._folder.stat().st_mode & 0o7777
-            _remove_if_empty(self._folder)
-            self._undo.callback(_make_again, self._folder, mode)
-        else:
-            _remove_if_empty(self._folder)
-
     def _close_files(self) -> None:
         while self._files:
             self._files.pop().close()
 
-    def _unlock(self) -> None:
-        os.close(self._lock)
-        self._lock = None
 
-
-def _remove_if_empty(folder: pathlib.Path) -> None:
-    """Makes room for the folder that is to take this name.
-
-    At once and not in the end, because a mount point could not be replaced
-    then, and hours of work would be in vain.
-    """
-    try:
-        folder.rmdir()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise UserError(
-            f"cannot write {folder}: it exists and cannot be replaced "
-            f"({error.strerror}); choose another folder"
-        ) from error
-
-
-def _remove_silently(folder: pathlib.Path) -> None:
-    """Removes a folder, unless something has come into it."""
-    with contextlib.suppress(OSError):
-        folder.rmdir()
-
-
-def _make_again(folder: pathlib.Path, mode: int) -> None:
-    """Puts back the empty folder that made room."""
-    with contextlib.suppress(OSError):
-        folder.mkdir()
-        folder.chmod(mode)
+class _Unfinished(Exception):
+    """A writer is left before its end."""
 
 
 def _check_labels(labels: np.ndarray, count: int, classes: int) -> None:

@@ -73,8 +73,9 @@ class CompactWriter(SetWriter):
         name: str,
         resolution: int,
         channels: int,
+        overwrite: bool = False,
     ):
-        super().__init__(folder, name, resolution, channels)
+        super().__init__(folder, name, resolution, channels, overwrite)
         self._lengths, self._checks = [], []
 
     def append(self, payload: list[bytes]) -> None:
@@ -131,6 +132,7 @@ def open_writer(
     name: str,
     resolution: int,
     channels: int,
+    overwrite: bool = False,
 ) -> SetWriter:
     """Begins a data set; see `SetWriter` for the arguments and errors.
 
@@ -143,7 +145,7 @@ def open_writer(
     """
     if form not in _WRITERS:
         raise ValueError(f"expected a form of {FORMS}, got {form!r}")
-    return _WRITERS[form](folder, name, resolution, channels)
+    return _WRITERS[form](folder, name, resolution, channels, overwrite)
 
 
 class _RecordFile:

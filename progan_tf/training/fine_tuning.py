@@ -2,9 +2,6 @@
 
 import dataclasses
 import math
-import os
-import pathlib
-import shutil
 
 import tensorflow as tf
 
@@ -13,7 +10,12 @@ from progan_tf.config import TrainConfig, resolve
 from progan_tf.config.settings import merged
 from progan_tf.data import check_resolution, open_source
 from progan_tf.errors import UserError
-from progan_tf.files import write_text_atomically, writing
+from progan_tf.files import (
+    is_free,
+    put_back,
+    replacing_folder,
+    write_text_atomically,
+)
 from progan_tf.training import devices
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
@@ -34,9 +36,9 @@ def check_place(run_dir, given):
     Raises:
         UserError: if something is there, or for devices that are not.
     """
-    path = pathlib.Path(run_dir)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise UserError(f"{path} exists; choose another place for the run")
+    put_back(run_dir)
+    if not is_free(run_dir):
+        raise UserError(f"{run_dir} exists; choose another place for the run")
     # Before TensorFlow's first operation, after which CPU devices are fixed.
     devices.count_replicas(given.get("devices", ""))
 
@@ -77,21 +79,13 @@ def write_run(published, run_dir, given, images_seen=None):
             "--data with as many"
         )
     config = dataclasses.replace(config, num_images=len(source))
-    path = pathlib.Path(run_dir)
-    folder = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with writing(path):
-        folder.mkdir(parents=True)
-    try:
+    with replacing_folder(run_dir) as folder:
         state = _state(published, config, images_seen)
         config.save_config(folder)
         Checkpoints(state, folder, config.keep_checkpoints).save()
         _write_samples(state, source, folder)
         # Of the licence, too, which the trained weights inherit.
         write_text_atomically(folder / ORIGIN_FILE, published.describe())
-        with writing(path):
-            folder.rename(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     return config
 
 

@@ -9,7 +9,7 @@ from progan_tf.checkpoint import images_seen_in, latest_checkpoint
 from progan_tf.config import CONFIG_FILE, load_config
 from progan_tf.config.resume import check_resumable
 from progan_tf.errors import UserError
-from progan_tf.files import only_writer
+from progan_tf.files import making, only_writer
 
 # What a run may have written before its first step.
 _BEGINNINGS = (CONFIG_FILE, "metrics.jsonl", "samples", "tensorboard")
@@ -31,22 +31,15 @@ def own_run_directory(run_dir, images_seen):
         UserError: another process has it, or it cannot be made.
     """
     folder = pathlib.Path(run_dir)
-    was_there = folder.exists()
-    try:
-        with only_writer(folder):
-            before = set(os.listdir(folder))
-            try:
-                yield
-            except UserError:
-                if not images_seen():
-                    for name in set(_BEGINNINGS) - before:
-                        _remove(folder / name)
-                raise
-    except UserError:
-        if not was_there:
-            with contextlib.suppress(OSError):
-                folder.rmdir()  # Where nothing is left in it.
-        raise
+    with making(folder), only_writer(folder):
+        before = set(os.listdir(folder))
+        try:
+            yield
+        except UserError:
+            if not images_seen():
+                for name in set(_BEGINNINGS) - before:
+                    _remove(folder / name)
+            raise
 
 
 def open_run_directory(config, write):
