@@ -219,7 +219,7 @@ def test_a_run_grows_on_from_the_weights(tmp_path, fused):
     run = tmp_path / "run"
     fine_tuning.write_run(fused, str(run), given, 160)
     # Just before 32x32 fades in: the images are those of 16x16, upscaled.
-    grid = np.asarray(Image.open(run / "samples" / "fakes-000000.png"))
+    grid = np.asarray(Image.open(run / "samples" / "fakes-000000.160.png"))
     config = load_config(run)
     assert_same_grid(grid, expected_grid(fused, config))
     schedule = config.schedule()
