@@ -56,3 +56,25 @@ def command_lines(text):
             if command:
                 commands.append(command)
     return commands
+
+
+def references(cell):
+    """The files that a cell of a table names, and the names after each.
+
+    Args:
+        cell: Markdown, in which code spans that end with .py, .md or / are
+            paths from the root, and those that are one word belong to the
+            path before them.
+
+    Returns:
+        list of pairs of a path, None for words before any, and of a word,
+        None for the path itself.
+    """
+    path, pairs = None, []
+    for span in inline_code(cell):
+        if re.fullmatch(r"[\w./-]+(\.\w+|/)", span) and "/" in span:
+            path = span
+            pairs.append((path, None))
+        elif re.fullmatch(r"\w+", span):
+            pairs.append((path, span))
+    return pairs
