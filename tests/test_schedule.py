@@ -40,6 +40,13 @@ def test_phases_in_full():
     )
 
 
+def test_a_resolution_is_finished_where_its_fade_ends():
+    finished = small_schedule().finished
+    assert finished(0) == finished(149) == (4,)
+    assert finished(150) == finished(299) == (4, 8)
+    assert finished(300) == finished(350) == (4, 8, 16)
+
+
 def test_official_fade_windows():
     schedule = resolve("official").schedule()
     fades = {
