@@ -69,6 +69,21 @@ def test_draws_depend_on_the_seed_and_do_not_repeat(draw):
     assert (draw(0, 4096) != draw(4096, 4096)).any()
 
 
+def test_the_draws_are_the_documented_ones():
+    # Promised to runs that resume, like the order; each use has a word of its
+    # own, beyond every epoch.
+    def generator(word, block):
+        sequence = np.random.SeedSequence([7, word, block])
+        return np.random.Generator(np.random.PCG64(sequence))
+
+    flags = np.concatenate(
+        [generator(0x80000001, block).random(4096) < 0.5 for block in (0, 1)]
+    )
+    np.testing.assert_array_equal(_mirror(0, 8192, seed=7), flags)
+    drawn = generator(0x80000002, 1).integers(1000, size=4096)
+    np.testing.assert_array_equal(_random(4096, 4096, seed=7), drawn)
+
+
 def test_half_of_the_pictures_are_mirrored():
     flags = _mirror(0, 40_000)
     assert flags.dtype == bool

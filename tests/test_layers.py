@@ -191,6 +191,16 @@ def test_kernel_is_rounded_once_in_mixed_precision(resample):
     assert np.array_equal(mixed(pixel), rounded)
 
 
+def test_dense_kernel_is_rounded_once_in_mixed_precision():
+    layer = EqualizedDense(7)
+    layer.build((None, 3))
+    mixed = EqualizedDense(7, dtype="mixed_bfloat16")
+    mixed.build((None, 3))
+    mixed.set_weights(layer.get_weights())
+    one_hot = np.eye(3, dtype="float32")
+    assert np.array_equal(mixed(one_hot), tf.cast(layer(one_hot), "bfloat16"))
+
+
 @pytest.mark.parametrize(
     ("resample", "folded"),
     [
