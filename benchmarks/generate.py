@@ -35,9 +35,9 @@ import numpy as np
 from absl import flags
 
 from progan_tf import command
-from progan_tf.arithmetic import check_resolution
 from progan_tf.errors import UserError
 from progan_tf.export import formats
+from progan_tf.resolutions import check_resolution
 
 FLAGS = flags.FLAGS
 # Set in the environment of a process that does one task: its JSON.
@@ -169,10 +169,10 @@ def export(task):
     command.import_tensorflow()
     from progan_tf.config import resolve
     from progan_tf.export.any_format import export_generator
-    from progan_tf.networks import generator_of
+    from progan_tf.networks import Generator
 
     settings = {name: task[name] for name in ("resolution", "fmap_max")}
-    family = generator_of(resolve("official", settings), seed=0)
+    family = Generator.of(resolve("official", settings).architecture, seed=0)
     generator = family.at(task["resolution"], fade=False)
     return {
         "difference": export_generator(generator, task["path"], task["target"])

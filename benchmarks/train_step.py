@@ -26,7 +26,7 @@ import time
 import numpy as np
 from absl import flags
 
-from progan_tf import arithmetic, command
+from progan_tf import command
 from progan_tf.config import check_shared_evenly, resolve
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
@@ -160,9 +160,7 @@ def measure(config, steps=None):
     check_shared_evenly(config.batch_size, strategy.num_replicas_in_sync)
     kind = "GPU" if devices.has_gpu(strategy) else "CPU"
     batch = config.batch_size[config.resolution]
-    flops = arithmetic.step_flops_per_image(
-        config.resolution, fmap_base=config.fmap_base, fmap_max=config.fmap_max
-    )
+    flops = config.architecture.step_flops_per_image()
     steps = steps or min(max(int(_CALL_FLOPS[kind] / flops / batch), 2), 64)
     state = TrainingStep(config, strategy)
     reals = random_reals(config, strategy, steps)

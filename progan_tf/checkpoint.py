@@ -17,7 +17,7 @@ from progan_tf.checkpoint_list import (
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.keras_file import load_keras, save_keras
-from progan_tf.networks import generator_of
+from progan_tf.networks import Generator
 from progan_tf.text import first_line
 
 _FOLDER = "checkpoints"
@@ -218,7 +218,10 @@ def load_with_origin(path, resolution=None, average=True):
             "module, which some commands take as --module"
         )
     config = load_config(path)
-    checkpoint, family = latest_checkpoint(path), generator_of(config)
+    checkpoint, family = (
+        latest_checkpoint(path),
+        Generator.of(config.architecture),
+    )
     while True:
         try:
             restore_generator(family, checkpoint, average)

@@ -16,8 +16,8 @@ import os
 
 from absl import flags
 
-from progan_tf import command
-from progan_tf.config import NETWORK_SETTINGS, TrainConfig, settings
+from progan_tf import command, settings
+from progan_tf.config import NETWORK_SETTINGS, TrainConfig
 from progan_tf.errors import UserError
 from progan_tf.export.formats import FORMATS, check_request
 

@@ -1,7 +1,8 @@
 """A family of models that share weights: what G and D have in common.
 
-Families are `tf.Module`s: `tf.train.Checkpoint` silently drops layers that a
-Keras layer or model keeps in a dict, and keeps those of a `tf.Module`.
+Families and blocks are `tf.Module`s: `tf.train.Checkpoint` silently drops
+layers that a Keras layer or model keeps in a dict, and keeps those of a
+`tf.Module`.
 """
 
 import functools
@@ -10,56 +11,161 @@ import math
 import keras
 import tensorflow as tf
 
-from progan_tf.arithmetic import resolutions
-from progan_tf.layers import EqualizedConv2D, EqualizedDense
-from progan_tf.variants import VARIANTS
+from progan_tf.architecture import Architecture
+from progan_tf.layers import EqualizedConv2D, EqualizedDense, FadeIn
 
 
-class _Block(tf.Module):
-    """The layers of one resolution, as named attributes."""
+class LayerMaker:
+    """Makes the layers of a family, each with its variables.
 
-    def __init__(self, resolution, **layers):
+    Layers are built from shapes and not by calling them, so that nothing
+    remembers a model that is not there.
+
+    Args:
+        architecture: `Architecture`.
+        activation: name or callable, after all but the last layer.
+        dtype: Keras dtype policy; float32 by default.
+        seed: int or None; each kernel gets the next one.
+        shared: list of layers; a new layer takes the variables of the one of
+            its name, and makes none.
+    """
+
+    def __init__(self, architecture, activation, dtype, seed, shared=()):
+        self.architecture = architecture
+        self.activation = activation
+        self.policy = keras.dtype_policies.get(dtype or "float32")
+        self._seed = seed
+        self._shared = {layer.name: layer for layer in shared}
+
+    def sharing(self, layers):
+        """A maker of layers that take the variables of the given ones."""
+        return LayerMaker(
+            self.architecture, self.activation, self.policy, None, layers
+        )
+
+    def conv(self, name, input_shape, filters, size=3, **options):
+        """An `EqualizedConv2D` for input `[height, width, channels]`."""
+        return self._built(
+            EqualizedConv2D, name, input_shape, filters, size, **options
+        )
+
+    def dense(self, name, inputs, units, **options):
+        """An `EqualizedDense` for that many inputs."""
+        return self._built(EqualizedDense, name, (inputs,), units, **options)
+
+    def fade(self, name, shape, dtype=None):
+        """A `FadeIn` for two inputs of a shape."""
+        layer = FadeIn(name=name, dtype=dtype or self.policy)
+        return self._with_variables(layer, [(None, *shape)] * 2)
+
+    def _built(self, kind, name, input_shape, *arguments, **options):
+        options.setdefault("dtype", self.policy)
+        layer = kind(
+            *arguments,
+            name=name,
+            kernel_initializer=keras.initializers.RandomNormal(
+                0.0, 1.0, seed=self._seed
+            ),
+            scale_bias=self.architecture.details.scale_bias,
+            **options,
+        )
+        if self._seed is not None:
+            self._seed += 1
+        return self._with_variables(layer, (None, *input_shape))
+
+    def _with_variables(self, layer, shape):
+        if not self._shared:
+            layer.build(shape)
+            return layer
+        weights = {w.name: w for w in self._shared[layer.name].weights}
+        layer.add_weight = lambda *args, name, **options: weights[name]
+        layer.build(shape)
+        del layer.add_weight
+        return layer
+
+
+class Block(tf.Module):
+    """The layers of one level as named attributes, and how they are wired.
+
+    Attributes hold layers that have variables; those of names are part of the
+    keys of checkpoints. The others are made where they are called.
+
+    Args:
+        make: `LayerMaker`.
+        resolution: int, one of the architecture's.
+    """
+
+    def __init__(self, make, resolution):
         super().__init__(name=f"block_{resolution}")
-        for name, layer in layers.items():
-            setattr(self, name, layer)
-        self._names = tuple(layers)
+        architecture = make.architecture
+        self._make = make
+        self.resolution = resolution
+        self.size = architecture.size(resolution)
+        self.maps = architecture.feature_maps(resolution)
+        self.below = None  # The resolution of the level below.
+        if level := architecture.level(resolution):
+            self.below = architecture.resolutions[level - 1]
 
     @property
     def layers(self):
-        """The Keras layers, in the order in which they were given."""
-        return [getattr(self, name) for name in self._names]
+        """The Keras layers, in the order in which they were declared."""
+        attributes = vars(self).values()
+        return [v for v in attributes if isinstance(v, keras.layers.Layer)]
+
+    def sharing(self):
+        """A block of new layers with the variables of this one's."""
+        return type(self)(self._make.sharing(self.layers), self.resolution)
+
+    def _named(self, name):
+        return f"{name}_{self.resolution}"
 
 
 class Family(tf.Module):
     """What both families share: blocks, models, variables and alphas.
 
-    A subclass adds a block for each resolution with `_add_block`, defines
-    `_model(resolution, fade)` and ends its constructor with `_build_all()`.
+    Each model has layers of its own, whose variables are the family's. So a
+    model can be saved, cloned and taken apart like any other of Keras, however
+    many the family has made.
+
+    A subclass has `_block`, the class of its blocks, and defines
+    `_model(resolution, fade)`.
 
     Attributes:
-        resolution: int, the highest one.
-        variant: str, a name in `VARIANTS`.
-        resolutions: tuple of ints, from 4 up.
-        blocks: dict from "4x4", "8x8", ... to the layers of a resolution.
+        architecture: `Architecture`.
+        blocks: dict from "4x4", "8x8", ... to the `Block` of a resolution.
     """
 
-    def __init__(self, resolution, variant, activation, dtype, seed, name):
+    def __init__(self, architecture, activation, dtype, seed, name):
         super().__init__(name=name)
-        if variant not in VARIANTS:
-            raise ValueError(
-                f"expected a variant of {', '.join(VARIANTS)}; received "
-                f"{variant!r}"
-            )
-        self.resolution = resolution
-        self.variant = variant
-        self._activation = activation
-        self.resolutions = resolutions(resolution)
-        self._dtype = keras.dtype_policies.get(dtype or "float32")
-        self._seed = seed
-        self.blocks = {}
+        self.architecture = architecture
+        make = LayerMaker(architecture, activation, dtype, seed)
+        self._policy = make.policy
+        self.blocks = {
+            f"{r}x{r}": self._block(make, r) for r in self.resolutions
+        }
         # A plain function cache, because a dict would be tracked and would
         # put every model into the checkpoint under a second name.
         self._cached_model = functools.lru_cache(maxsize=None)(self._model)
+
+    @classmethod
+    def of(cls, architecture: Architecture, **options):
+        """The family of an architecture.
+
+        Args:
+            architecture: `Architecture`.
+            **options: activation, dtype, seed and name.
+        """
+        return cls(**architecture.arguments, **options)
+
+    @property
+    def resolution(self):
+        """int, the highest one."""
+        return self.architecture.resolution
+
+    @property
+    def resolutions(self):
+        """Tuple of ints, from the lowest up."""
+        return self.architecture.resolutions
 
     def at(self, resolution, fade=True):
         """The model of one resolution; all models share their weights.
@@ -73,76 +179,41 @@ class Family(tf.Module):
             `keras.Model`, the same one for the same arguments.
 
         Raises:
-            ValueError: for another resolution.
+            UserError: for another resolution.
         """
-        if resolution not in self.resolutions:
-            raise ValueError(
-                f"expected a resolution of {self.resolutions}; received "
-                f"{resolution}"
-            )
+        self.architecture.level(resolution)
         return self._cached_model(resolution, fade)
 
-    def _build_all(self):
-        """Create every variable, those of the lower resolutions included."""
-        for resolution in self.resolutions:
-            self._model(resolution, fade=True)
-
-    def _add_block(self, resolution, **layers):
-        key = f"{resolution}x{resolution}"
-        self.blocks[key] = _Block(resolution, **layers)
-
     def block(self, resolution):
-        """The layers of one resolution, as named attributes."""
+        """The `Block` of one resolution."""
         return self.blocks[f"{resolution}x{resolution}"]
 
-    def _options(self, resolution, name):
-        """Keyword arguments that every layer of the family gets."""
-        return {"name": f"{name}_{resolution}", "dtype": self._dtype}
-
-    def _conv(self, resolution, name, filters, size=3, **kwargs):
-        return EqualizedConv2D(
-            filters,
-            size,
-            kernel_initializer=self._initializer(),
-            scale_bias=VARIANTS[self.variant].scale_bias,
-            **self._options(resolution, name),
-            **kwargs,
-        )
-
-    def _dense(self, name, units, **kwargs):
-        options = {**self._options(4, name), **kwargs}
-        return EqualizedDense(
-            units,
-            kernel_initializer=self._initializer(),
-            scale_bias=VARIANTS[self.variant].scale_bias,
-            **options,
-        )
-
-    def _initializer(self):
-        """N(0, 1) with a seed of its own for each layer of the family."""
-        seed = self._seed
-        if seed is not None:
-            self._seed = seed + 1
-        return keras.initializers.RandomNormal(0.0, 1.0, seed=seed)
+    def _shared_blocks(self, resolution):
+        """Blocks for a new model, from the lowest up to a resolution."""
+        blocks = [self.block(r) for r in self.resolutions if r <= resolution]
+        return [block.sharing() for block in blocks]
 
     def set_alpha(self, resolution, alpha):
         """Set how far a resolution is faded in.
 
         Args:
-            resolution: int, one of `resolutions` above 4.
+            resolution: int, one of `resolutions` above the lowest.
             alpha: float in [0, 1]; 1 is the new block alone, 0 the lower
                 resolution's output upscaled.
 
         Raises:
             ValueError: for a resolution that has no fade.
         """
-        if resolution == self.resolutions[0]:
-            raise ValueError("4x4 is the first resolution and never fades")
+        if not self.architecture.level(resolution):
+            raise ValueError(
+                f"{resolution}x{resolution} is the first resolution and never "
+                "fades"
+            )
         self.block(resolution).fade.alpha.assign(alpha)
 
     @property
     def weights(self):
-        """All Keras variables, by resolution from 4x4 up."""
+        """All Keras variables, by resolution from the lowest up."""
         layers = [layer for b in self.blocks.values() for layer in b.layers]
         return [weight for layer in layers for weight in layer.weights]
 

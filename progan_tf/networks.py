@@ -6,19 +6,78 @@ family train the same variables. Feature maps, gains and the place of each
 layer follow the official code.
 """
 
-import functools
-
 import keras
 
-from progan_tf.arithmetic import dense_units, feature_maps
-from progan_tf.family import Family
+from progan_tf.architecture import Architecture
+from progan_tf.family import Block, Family
 from progan_tf.layers import (
-    FadeIn,
     MinibatchStdDev,
     NearestUpscale,
     PixelNormalization,
 )
-from progan_tf.variants import VARIANTS
+
+
+class GeneratorBlock(Block):
+    """One level of the generator, from the features of the level below."""
+
+    def __init__(self, make, resolution):
+        super().__init__(make, resolution)
+        a, name, maps = make.architecture, self._named, self.maps
+        act = {"activation": make.activation}
+        shape = (*self.size, maps)
+        if self.below is None:
+            self.dense = make.dense(
+                name("dense"),
+                a.latent_size + a.label_size,
+                self.size[0] * self.size[1] * maps,
+                target_shape=shape,
+                gain=a.details.dense_gain,
+                bias_per_element=a.details.bias_per_element,
+                **act,
+            )
+            self.conv = make.conv(name("conv"), shape, maps, **act)
+        else:
+            low = a.size(self.below) if a.fused_scale else self.size
+            self.conv0 = make.conv(
+                name("conv0"),
+                (*low, a.feature_maps(self.below)),
+                maps,
+                resample="up" if a.fused_scale else None,
+                **act,
+            )
+            self.conv1 = make.conv(name("conv1"), shape, maps, **act)
+        self.to_rgb = make.conv(
+            name("to_rgb"), shape, a.channels, 1, gain=a.details.linear_gain
+        )
+        if self.below is not None:
+            image = (*self.size, a.channels)
+            self.fade = make.fade(name("fade"), image, "float32")
+
+    def __call__(self, x):
+        """Features from those of the level below, or from latents."""
+        if self.below is None:
+            x = self._normalized("latents", x)
+            x = self._normalized("dense", self.dense(x))
+            return self._normalized("conv", self.conv(x))
+        if not self._make.architecture.fused_scale:
+            upscale = self._named("upscale")
+            x = NearestUpscale(name=upscale, dtype=self._make.policy)(x)
+        x = self._normalized("conv0", self.conv0(x))
+        return self._normalized("conv1", self.conv1(x))
+
+    def faded(self, old, images):
+        """Images of the level below and of this one, weighted by alpha."""
+        upscale = NearestUpscale(
+            name=self._named("upscale_old"), dtype="float32"
+        )
+        return self.fade([upscale(old), images])
+
+    def _normalized(self, what, x):
+        return PixelNormalization(
+            self._make.architecture.pixelnorm_epsilon,
+            name=self._named(f"{what}_pixel_norm"),
+            dtype=self._make.policy,
+        )(x)
 
 
 class Generator(Family):
@@ -35,18 +94,15 @@ class Generator(Family):
         latent_size: int, numbers a latent.
         num_classes: int, 0 for none.
         channels: int, 3 for RGB, 1 for grey.
-        fmap_base: int; a block of resolution r has `2 * fmap_base / r`
-            feature maps,
-        fmap_max: int, and at most that many; or a dict from resolution to
-            such an int.
-        fused_scale: bool, upscale within the convolution. The function is
-            the same, the arithmetic less than half.
-        pixelnorm_epsilon: float; 1e-4 for float16.
-        variant: str, the program whose networks these are: `VARIANTS`.
         activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
+        name: str.
+        **settings: other fields of `Architecture`, such as fmap_max and
+            fused_scale.
     """
+
+    _block = GeneratorBlock
 
     def __init__(
         self,
@@ -54,83 +110,127 @@ class Generator(Family):
         latent_size=512,
         num_classes=0,
         channels=3,
-        fmap_base=8192,
-        fmap_max=512,
-        fused_scale=True,
-        pixelnorm_epsilon=1e-8,
-        variant="official",
+        *,
         activation="leaky_relu",
         dtype=None,
         seed=None,
         name="generator",
+        **settings,
     ):
-        super().__init__(resolution, variant, activation, dtype, seed, name)
-        self.latent_size = latent_size
-        self.num_classes = num_classes
-        self.channels = channels
-        self._fused_scale = fused_scale
-        self._pixel_norm = PixelNormalization(
-            pixelnorm_epsilon, dtype=self._dtype, name="pixel_norm"
+        architecture = Architecture(
+            resolution=resolution,
+            latent_size=latent_size,
+            num_classes=num_classes,
+            channels=channels,
+            **settings,
         )
-        for r in self.resolutions:
-            self._add_resolution(r, feature_maps(r, fmap_base, fmap_max))
-        self._build_all()
-
-    def _add_resolution(self, r, maps):
-        variant = VARIANTS[self.variant]
-        act = {"activation": self._activation}
-        to_rgb = {"filters": self.channels, "size": 1}
-        to_rgb["gain"] = variant.linear_gain
-        if r == 4:
-            self._add_block(
-                r,
-                dense=self._dense(
-                    "dense",
-                    16 * maps,
-                    target_shape=(4, 4, maps),
-                    gain=variant.dense_gain,
-                    bias_per_element=variant.bias_per_element,
-                    **act,
-                ),
-                conv=self._conv(r, "conv", maps, **act),
-                to_rgb=self._conv(r, "to_rgb", **to_rgb),
-            )
-            return
-        resample = {"resample": "up"} if self._fused_scale else {}
-        self._add_block(
-            r,
-            conv0=self._conv(r, "conv0", maps, **resample, **act),
-            conv1=self._conv(r, "conv1", maps, **act),
-            to_rgb=self._conv(r, "to_rgb", **to_rgb),
-            fade=FadeIn(name=f"fade_{r}", dtype="float32"),
-        )
+        super().__init__(architecture, activation, dtype, seed, name)
 
     def _model(self, resolution, fade):
-        latents = keras.Input((self.latent_size,), name="latents")
+        a = self.architecture
+        latents = keras.Input((a.latent_size,), name="latents")
         inputs, x = latents, latents
-        if self.num_classes:
-            labels = keras.Input((self.num_classes,), name="labels")
+        if a.label_size:
+            labels = keras.Input((a.label_size,), name="labels")
             inputs = [latents, labels]
-            x = keras.layers.Concatenate(dtype=self._dtype)(inputs)
-        block = self.block(4)
-        x = block.dense(self._pixel_norm(x))
-        x = self._pixel_norm(block.conv(self._pixel_norm(x)))
-        old = None
-        for r in self.resolutions[1:]:
-            if r > resolution:
-                break
-            old = x
-            block = self.block(r)
-            if not self._fused_scale:
-                x = NearestUpscale(dtype=self._dtype)(x)
-            x = self._pixel_norm(block.conv0(x))
-            x = self._pixel_norm(block.conv1(x))
-        images = block.to_rgb(x)
-        if old is not None and fade:
-            old = self.block(resolution // 2).to_rgb(old)
-            images = block.fade([NearestUpscale()(old), images])
+            x = keras.layers.Concatenate(
+                name="latents_and_labels", dtype=self._policy
+            )(inputs)
+        *lower, block = self._shared_blocks(resolution)
+        for each in lower:
+            x = each(x)
+        images = block.to_rgb(block(x))
+        if lower and fade:
+            images = block.faded(lower[-1].to_rgb(x), images)
         images = keras.layers.Identity(dtype="float32", name="images")(images)
         return keras.Model(inputs, images, name=f"generator_{resolution}")
+
+
+class DiscriminatorBlock(Block):
+    """One level of the discriminator, to the features of the level below."""
+
+    def __init__(self, make, resolution):
+        super().__init__(make, resolution)
+        a, name, maps = make.architecture, self._named, self.maps
+        act = {"activation": make.activation}
+        shape = (*self.size, maps)
+        self.from_rgb = make.conv(
+            name("from_rgb"), (*self.size, a.channels), maps, 1, **act
+        )
+        if self.below is None:
+            stddev = 1 if a.minibatch_stddev_group else 0
+            self.conv = make.conv(
+                name("conv"), (*self.size, maps + stddev), maps, **act
+            )
+            self.dense0 = make.dense(
+                name("dense0"),
+                self.size[0] * self.size[1] * maps,
+                a.dense_units,
+                **act,
+            )
+            # In float32, because a score is a small difference.
+            self.dense1 = make.dense(
+                name("dense1"),
+                a.dense_units,
+                1 + a.label_size,
+                gain=a.details.linear_gain,
+                dtype="float32",
+            )
+        else:
+            below = a.feature_maps(self.below)
+            self.conv0 = make.conv(name("conv0"), shape, maps, **act)
+            self.conv1 = make.conv(
+                name("conv1"),
+                shape,
+                below,
+                resample="down" if a.fused_scale else None,
+                **act,
+            )
+            self.fade = make.fade(name("fade"), (*a.size(self.below), below))
+
+    def __call__(self, x):
+        """Features for the level below, or scores and logits of labels."""
+        if self.below is None:
+            return self._scores(x)
+        x = self.conv1(self.conv0(x))
+        if not self._make.architecture.fused_scale:
+            x = self._pooled("downscale", x, self._make.policy)
+        return x
+
+    def faded(self, images, x, below):
+        """The features of smaller images and those of this level, by alpha.
+
+        Args:
+            images: of this level.
+            x: what this level makes of them.
+            below: the block of the level below.
+        """
+        # Where a variant does not fade, both paths are the new one.
+        old = x
+        if self.resolution >= self._make.architecture.details.lowest_fade:
+            small = self._pooled("downscale_images", images, "float32")
+            old = below.from_rgb(small)
+        return self.fade([old, x])
+
+    def _scores(self, x):
+        a, policy = self._make.architecture, self._make.policy
+        if a.minibatch_stddev_group:
+            x = MinibatchStdDev(
+                a.minibatch_stddev_group,
+                a.details.strided_stddev,
+                a.details.unbiased_stddev,
+                name=self._named("minibatch_stddev"),
+                dtype=policy,
+            )(x)
+        flatten = keras.layers.Flatten(
+            name=self._named("flatten"), dtype=policy
+        )
+        return self.dense1(self.dense0(flatten(self.conv(x))))
+
+    def _pooled(self, name, x, dtype):
+        return keras.layers.AveragePooling2D(
+            2, name=self._named(name), dtype=dtype
+        )(x)
 
 
 class Discriminator(Family):
@@ -145,153 +245,44 @@ class Discriminator(Family):
         resolution: int, the highest one: a power of two from 4 to 1024.
         num_classes: int, 0 for none.
         channels: int, 3 for RGB, 1 for grey.
-        fmap_base: int; a block of resolution r has `2 * fmap_base / r`
-            feature maps,
-        fmap_max: int, and at most that many; or a dict from resolution to
-            such an int.
-        fused_scale: bool. True downscales within the convolution and
-            activates after, as the official code does by default; False
-            activates and pools after, as the paper and other programs do.
-            These are two different functions of the same weights.
-        minibatch_stddev_group: int, samples a group; 0 leaves the layer out.
-        variant: str, the program whose networks these are: `VARIANTS`.
         activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
+        name: str.
+        **settings: other fields of `Architecture`, such as fmap_max and
+            minibatch_stddev_group.
     """
+
+    _block = DiscriminatorBlock
 
     def __init__(
         self,
         resolution=1024,
         num_classes=0,
         channels=3,
-        fmap_base=8192,
-        fmap_max=512,
-        fused_scale=True,
-        minibatch_stddev_group=4,
-        variant="official",
+        *,
         activation="leaky_relu",
         dtype=None,
         seed=None,
         name="discriminator",
+        **settings,
     ):
-        super().__init__(resolution, variant, activation, dtype, seed, name)
-        self.num_classes = num_classes
-        self.channels = channels
-        self._fused_scale = fused_scale
-        self.minibatch_stddev_group = minibatch_stddev_group
-        for r in self.resolutions:
-            maps = feature_maps(r, fmap_base, fmap_max)
-            if r == 4:
-                below = dense_units(fmap_base, fmap_max)
-            else:
-                below = feature_maps(r // 2, fmap_base, fmap_max)
-            self._add_resolution(r, maps, below)
-        self._build_all()
-
-    def _add_resolution(self, r, maps, below):
-        act = {"activation": self._activation}
-        from_rgb = self._conv(r, "from_rgb", maps, size=1, **act)
-        if r == 4:
-            self._add_block(
-                r,
-                from_rgb=from_rgb,
-                conv=self._conv(r, "conv", maps, **act),
-                dense0=self._dense("dense0", below, **act),
-                # In float32, because a score is a small difference.
-                dense1=self._dense(
-                    "dense1",
-                    1 + self.num_classes,
-                    gain=VARIANTS[self.variant].linear_gain,
-                    dtype="float32",
-                ),
-            )
-            return
-        resample = {"resample": "down"} if self._fused_scale else {}
-        self._add_block(
-            r,
-            from_rgb=from_rgb,
-            conv0=self._conv(r, "conv0", maps, **act),
-            conv1=self._conv(r, "conv1", below, **resample, **act),
-            fade=FadeIn(**self._options(r, "fade")),
+        architecture = Architecture(
+            resolution=resolution,
+            num_classes=num_classes,
+            channels=channels,
+            **settings,
         )
+        super().__init__(architecture, activation, dtype, seed, name)
 
     def _model(self, resolution, fade):
-        variant = VARIANTS[self.variant]
-        pool = functools.partial(keras.layers.AveragePooling2D, 2)
-        images = keras.Input(
-            (resolution, resolution, self.channels), name="images"
-        )
-        block = self.block(resolution)
-        x = block.from_rgb(images)
-        for r in reversed(self.resolutions[1:]):
-            if r > resolution:
-                continue
-            block = self.block(r)
-            x = block.conv1(block.conv0(x))
-            if not self._fused_scale:
-                x = pool(dtype=self._dtype)(x)
-            if r == resolution and fade:
-                # Where a variant does not fade, both paths are the new one.
-                old = x
-                if r >= variant.lowest_fade:
-                    small = pool(dtype="float32")(images)
-                    old = self.block(r // 2).from_rgb(small)
-                x = block.fade([old, x])
-        block = self.block(4)
-        if self.minibatch_stddev_group:
-            x = MinibatchStdDev(
-                self.minibatch_stddev_group,
-                variant.strided_stddev,
-                variant.unbiased_stddev,
-                dtype=self._dtype,
-            )(x)
-        x = keras.layers.Flatten(dtype=self._dtype)(block.conv(x))
-        outputs = block.dense1(block.dense0(x))
-        if self.num_classes:
-            outputs = [outputs[:, :1], outputs[:, 1:]]
+        a = self.architecture
+        images = keras.Input((*a.size(resolution), a.channels), name="images")
+        *lower, block = self._shared_blocks(resolution)
+        x = block(block.from_rgb(images))
+        if lower and fade:
+            x = block.faded(images, x, lower[-1])
+        for each in reversed(lower):
+            x = each(x)
+        outputs = [x[:, :1], x[:, 1:]] if a.label_size else x
         return keras.Model(images, outputs, name=f"discriminator_{resolution}")
-
-
-def generator_of(config, **options):
-    """The `Generator` that a `TrainConfig` describes.
-
-    Args:
-        config: `TrainConfig`.
-        **options: arguments of `Generator` besides the shape of the network.
-    """
-    # The official code's for float16, in which 1e-8 is 0.
-    epsilon = 1e-4 if config.precision == "float16" else 1e-8
-    return Generator(
-        resolution=config.resolution,
-        latent_size=config.latent_size,
-        num_classes=config.num_classes,
-        channels=config.channels,
-        fmap_base=config.fmap_base,
-        fmap_max=config.fmap_max,
-        fused_scale=config.fused_scale,
-        pixelnorm_epsilon=config.pixelnorm_epsilon or epsilon,
-        variant=config.variant,
-        **options,
-    )
-
-
-def discriminator_of(config, **options):
-    """The `Discriminator` that a `TrainConfig` describes.
-
-    Args:
-        config: `TrainConfig`.
-        **options: arguments of `Discriminator` besides the shape of the
-            network.
-    """
-    return Discriminator(
-        resolution=config.resolution,
-        num_classes=config.num_classes,
-        channels=config.channels,
-        fmap_base=config.fmap_base,
-        fmap_max=config.fmap_max,
-        fused_scale=config.fused_scale,
-        minibatch_stddev_group=config.minibatch_stddev_group,
-        variant=config.variant,
-        **options,
-    )

@@ -21,8 +21,8 @@ Invariants, for any number of images seen:
 import dataclasses
 import math
 
-from progan_tf.arithmetic import LOWEST_RESOLUTION, resolutions
 from progan_tf.errors import UserError
+from progan_tf.resolutions import LOWEST_RESOLUTION, resolutions
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,8 +15,8 @@ resume. A flag that is not given has the preset's value.
 
 from absl import flags
 
-from progan_tf import command
-from progan_tf.config import TrainConfig, report, resume, settings
+from progan_tf import command, settings
+from progan_tf.config import TrainConfig, report, resume
 from progan_tf.data import kind_named
 from progan_tf.training.run_data import open_data
 

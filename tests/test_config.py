@@ -9,14 +9,13 @@ import types
 import pytest
 from absl import flags
 
-from progan_tf.arithmetic import discriminator_parameters, generator_parameters
+from progan_tf import settings
 from progan_tf.config import (
     TrainConfig,
     load_config,
     precision,
     presets,
     resolve,
-    settings,
 )
 from progan_tf.errors import UserError
 
@@ -59,9 +58,8 @@ def test_cifar10_is_the_papers():
     starts = [phase.start for phase in config.schedule().phases]
     assert starts == [0, 400_000, 1_200_000, 2_000_000]
     # Of 128 feature maps: known from the original networks.
-    maps = {"fmap_base": config.fmap_base, "fmap_max": config.fmap_max}
-    assert generator_parameters(32, 128, **maps) == 1_296_908
-    assert discriminator_parameters(32, **maps) == 1_298_689
+    assert config.architecture.generator_parameters() == 1_296_908
+    assert config.architecture.discriminator_parameters() == 1_298_689
 
 
 def test_official_row_is_the_largest_not_above():

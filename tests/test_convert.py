@@ -18,7 +18,6 @@ from published_files import (
 )
 from tiny import checkpoint_values, make_folder
 
-from progan_tf.arithmetic import feature_maps
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import load_config, resume
 from progan_tf.errors import UserError
@@ -234,7 +233,7 @@ def test_feature_maps_of_no_formula_grow_on(tmp_path):
     # 64 / 2 ** 0.5, 64 / 2 and 64 / 2 ** 1.5, of which 40 are taken at most.
     expected = {4: 40, 8: 32, 16: 22, 32: 11, 64: 5}
     assert config.fmap_max == expected
-    maps = [feature_maps(r, config.fmap_base, expected) for r in expected]
+    maps = [config.architecture.feature_maps(r) for r in expected]
     assert maps == list(expected.values())
 
 

@@ -142,7 +142,8 @@ def test_other_programs_exist():
 
 def test_settings_of_training_commands_are_valid(tmp_path):
     check = [
-        "from progan_tf.config import resolve, settings, TrainConfig",
+        "from progan_tf import settings",
+        "from progan_tf.config import resolve, TrainConfig",
         "from absl import flags",
         "settings.define_flags(flags, TrainConfig)",
         "flags.DEFINE_boolean('dry_run', False, '')",

@@ -30,9 +30,9 @@ COMMANDS = {
 TIERS = (
     {"errors"},
     {"text"},
-    {"arithmetic", "command", "files", "losses", "progress", "variants"},
-    {"checkpoint_list", "keras_file", "schedule"},
-    {"images", "layers"},
+    {"command", "files", "losses", "progress", "resolutions", "variants"},
+    {"checkpoint_list", "keras_file", "schedule", "settings"},
+    {"architecture", "images", "layers"},
     {"data", "family"},
     {"config", "networks"},
     {"checkpoint", "metrics", "preparation", "sampling"},
@@ -46,7 +46,7 @@ RANKS = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
 
 # Modules that other tools read before TensorFlow or Keras is there.
 PURE = (
-    "arithmetic",
+    "architecture",
     "command",
     "config",
     "config.report",

@@ -14,7 +14,7 @@ from progan_tf.evaluation.files import read_lines
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
 from progan_tf.evaluation.training import TrainingEvaluation
-from progan_tf.networks import generator_of
+from progan_tf.networks import Generator
 from progan_tf.sampling import generate_images, seeded_latents
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
@@ -160,7 +160,11 @@ def untrained(tmp_path):
     config.save_config()
     said = []
     run = TrainingEvaluation(
-        config, Cats(), generator_of(config, seed=1), said.append, bool
+        config,
+        Cats(),
+        Generator.of(config.architecture, seed=1),
+        said.append,
+        bool,
     )
     return run, said
 
@@ -207,7 +211,7 @@ def test_variables_of_two_replicas(tmp_path):
     config = config_of(tmp_path / "run", labels=False)
     config.save_config()
     with make_strategy("CPU:0,CPU:1").scope():
-        average = generator_of(config, seed=1)
+        average = Generator.of(config.architecture, seed=1)
     average.set_alpha(16, 0.25)
     run = TrainingEvaluation(config, Cats(), average, print, bool)
     run.run(32)

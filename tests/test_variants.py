@@ -104,7 +104,7 @@ def test_the_gan_zoos_first_layer_has_a_bias_for_each_output():
 
 
 def test_an_unknown_variant_is_refused():
-    with pytest.raises(ValueError, match="official, gan_zoo; received 'own'"):
+    with pytest.raises(ValueError, match="one of official, gan_zoo, not 'own'"):
         Generator(4, variant="own")
 
 

@@ -102,8 +102,8 @@ def test_any_depths_without_an_average(tmp_path, depths, fmap_base, fmap_max):
     # Without ".module" in the names, as old files are.
     content = random_state(depths, 7, stddev=False)
     gan = read_gan_zoo(save_gan_zoo(tmp_path / "x.pth", content))
-    assert gan.info.generator["fmap_base"] == fmap_base
-    assert gan.info.generator["fmap_max"] == fmap_max
+    assert gan.generator.architecture.fmap_base == fmap_base
+    assert gan.generator.architecture.fmap_max == fmap_max
     assert not gan.info.has_average
     assert "no average" in gan.describe()
     states = gan_zoo_states(gan)

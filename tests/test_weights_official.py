@@ -149,9 +149,9 @@ def test_options_are_honoured(tmp_path, options):
         for key, original in originals.items():
             assert np.array_equal(arrays[key], original)
     group = options.get("mbstd_group_size", 4)
-    assert gan.discriminator.minibatch_stddev_group == group
+    assert gan.discriminator.architecture.minibatch_stddev_group == group
     epsilon = options.get("pixelnorm_epsilon", 1e-8)
-    assert gan.info.generator["pixelnorm_epsilon"] == epsilon
+    assert gan.generator.architecture.pixelnorm_epsilon == epsilon
 
 
 def test_fused_or_not_is_told_by_the_names(tmp_path):
@@ -159,7 +159,7 @@ def test_fused_or_not_is_told_by_the_names(tmp_path):
     for state in states:
         del state["static_kwargs"]["fused_scale"]
     gan = read_official(save_official(tmp_path / "x.pkl", states))
-    assert not gan.info.discriminator["fused_scale"]
+    assert not gan.discriminator.architecture.fused_scale
 
 
 def test_a_file_of_the_middle_of_a_fade(tmp_path):

@@ -5,8 +5,8 @@ name keeps its default there. Kimg are thousands of images seen. A table gives
 a number for each resolution; a single number stands for all of them.
 """
 
-from progan_tf.arithmetic import HIGHEST_RESOLUTION, resolutions
 from progan_tf.errors import UserError
+from progan_tf.resolutions import HIGHEST_RESOLUTION, resolutions
 
 
 def _by_resolution(*numbers):

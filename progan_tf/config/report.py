@@ -2,9 +2,7 @@
 
 import dataclasses
 
-from progan_tf import arithmetic
-from progan_tf.arithmetic import LOWEST_EVALUATED
-from progan_tf.variants import VARIANTS
+from progan_tf.resolutions import LOWEST_EVALUATED
 
 _COLUMNS = (
     "resolution",
@@ -71,7 +69,7 @@ def dry_run(config, resumed=False):
 
     Parameters are those of the networks grown to a phase's resolution. The
     arithmetic is that of training steps, as counted by
-    `arithmetic.step_flops_per_image`. Classes take part once they have been
+    `Architecture.step_flops_per_image`. Classes take part once they have been
     counted in the data, which is when training begins. A range of kimg is
     written as the images seen at its two ends.
 
@@ -109,21 +107,7 @@ def _phase_row(config, schedule, phase):
     """The cells of one line of the table, in the order of `_COLUMNS`."""
     r = phase.resolution
     fade_end = min(phase.fade_end, phase.end)
-    shape = {
-        "num_classes": config.num_classes,
-        "channels": config.channels,
-        "fmap_base": config.fmap_base,
-        "fmap_max": config.fmap_max,
-    }
-    generator = arithmetic.generator_parameters(
-        r,
-        latent_size=config.latent_size,
-        bias_per_element=VARIANTS[config.variant].bias_per_element,
-        **shape,
-    )
-    discriminator = arithmetic.discriminator_parameters(
-        r, minibatch_stddev=config.minibatch_stddev_group > 0, **shape
-    )
+    architecture = config.architecture
     return (
         f"{r}x{r}",
         _kimg_range(phase.start, fade_end),
@@ -131,8 +115,8 @@ def _phase_row(config, schedule, phase):
         f"{phase.batch_size}",
         f"{phase.learning_rate:g}",
         f"{_steps(schedule, phase):,}",
-        f"{generator:,}",
-        f"{discriminator:,}",
+        f"{architecture.generator_parameters(r):,}",
+        f"{architecture.discriminator_parameters(r):,}",
         _rounded(1e6 * _phase_pflop(config, phase, 1)),
         _rounded(_phase_pflop(config, phase, phase.end - phase.start)),
     )
@@ -146,15 +130,7 @@ def _steps(schedule, phase):
 
 def _phase_pflop(config, phase, images):
     """Arithmetic of training on some images of a phase, in 1e15 operations."""
-    flops = arithmetic.step_flops_per_image(
-        phase.resolution,
-        latent_size=config.latent_size,
-        num_classes=config.num_classes,
-        channels=config.channels,
-        fmap_base=config.fmap_base,
-        fmap_max=config.fmap_max,
-        fused_scale=config.fused_scale,
-    )
+    flops = config.architecture.step_flops_per_image(phase.resolution)
     return images * flops / 1e15
 
 

@@ -11,7 +11,8 @@ import functools
 import os
 import pathlib
 
-from progan_tf.config import settings, train_config
+from progan_tf import settings
+from progan_tf.config import train_config
 from progan_tf.config.presets import PRESETS, check_shared_evenly
 from progan_tf.config.train_config import TrainConfig
 from progan_tf.errors import UserError

@@ -12,25 +12,25 @@ import json
 import pathlib
 import re
 
-from progan_tf.arithmetic import LOWEST_RESOLUTION, feature_maps, resolutions
-from progan_tf.config import presets, settings
+from progan_tf import settings
+from progan_tf.architecture import Architecture, NetworkSettings
+from progan_tf.config import presets
 from progan_tf.config.precision import PRECISIONS, fastest_precision
 from progan_tf.config.presets import PRESETS
-from progan_tf.config.settings import setting
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically, writing
-from progan_tf.variants import VARIANTS
+from progan_tf.resolutions import LOWEST_RESOLUTION, resolutions
+from progan_tf.schedule import Cadences, GrowthSchedule
+from progan_tf.settings import setting
 
 CONFIG_FILE = "config.json"
 
-# The settings that say what the networks are, not how they are trained.
-NETWORK_SETTINGS = (
-    "channels",
-    "latent_size",
-    "fmap_base",
-    "fmap_max",
-    "fused_scale",
-    "minibatch_stddev_group",
+# The flags that say what the networks are, but for the resolution, to which
+# they may grow on.
+NETWORK_SETTINGS = tuple(
+    field.name
+    for field in dataclasses.fields(NetworkSettings)
+    if field.metadata["flag"] and field.name != "resolution"
 )
 
 _OFFICIAL = PRESETS["official"]
@@ -38,7 +38,7 @@ _table = functools.partial(setting, table=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(NetworkSettings):
     """Every setting of a training run; the defaults are the official code's.
 
     Tables are dicts from resolution to number for 4, 8, ... `resolution`; a
@@ -51,9 +51,6 @@ class TrainConfig:
     """
 
     preset: str = setting("official", "settings to start from", PRESETS)
-    resolution: int = setting(
-        1024, "width and height of the pictures: a power of two, 4 to 1024"
-    )
     data: str = setting(
         "cats",
         "cats, a folder of pictures or of prepared data, or tfds:NAME",
@@ -69,9 +66,6 @@ class TrainConfig:
         1000, "seed of the weights, latents and data order", low=0, below=2**31
     )
     labels: bool = setting(False, "learn the classes of the data (AC-GAN)")
-    num_classes: int = setting(
-        0, "classes that are learnt; the trainer counts them", low=0, flag=False
-    )
     num_images: int = setting(
         0,
         "pictures of the data; the trainer counts them",
@@ -80,7 +74,6 @@ class TrainConfig:
         flag=False,
     )
     mirror: bool = setting(False, "show half of the pictures mirrored")
-    channels: int = setting(3, "colours of the pictures: 3 for RGB, 1 for grey")
 
     fade_kimg: dict[int, float] = _table(
         600, "thousands of images to fade a resolution in over", low=0
@@ -102,31 +95,6 @@ class TrainConfig:
         _OFFICIAL["learning_rate"],
         "learning rate of both Adam optimizers",
         above=0,
-    )
-
-    latent_size: int = setting(512, "numbers in a latent", low=1)
-    fmap_base: int = setting(
-        8192, "a resolution r has 2 * fmap_base / r feature maps", low=1
-    )
-    fmap_max: dict[int, int] = _table(512, "feature maps at most", low=1)
-    fused_scale: bool = setting(
-        True,
-        "resample within the convolutions; the discriminator then activates "
-        "after downscaling, not before",
-    )
-    minibatch_stddev_group: int = setting(
-        4,
-        "samples in a group of the minibatch standard deviation; 0: none",
-        low=0,
-    )
-    variant: str = setting(
-        "official", "the program whose networks these are", VARIANTS, flag=False
-    )
-    pixelnorm_epsilon: float | None = setting(
-        None,
-        "added to a pixel's power; by default 1e-8, in float16 1e-4",
-        above=0,
-        flag=False,
     )
 
     average_decay: dict[int, float] = _table(
@@ -201,23 +169,53 @@ class TrainConfig:
             object.__setattr__(self, "precision", precision)
         if self.channels not in (1, 3):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")
-        if feature_maps(self.resolution, self.fmap_base, self.fmap_max) < 1:
-            raise UserError(
-                f"fmap_base must be {self.resolution // 2} or more for "
-                f"{self.resolution}x{self.resolution}, not {self.fmap_base}"
-            )
         presets.check_shared_evenly(self.batch_size, self.replicas)
+        # They check themselves.
         self.schedule()
+        _ = self.architecture
         if not self.run_dir:
             object.__setattr__(self, "run_dir", _default_run_dir(self))
 
     def schedule(self):
-        """The `GrowthSchedule` of this run."""
-        return settings.growth_schedule(self)
+        """The `GrowthSchedule` of this run, whose unit is one image."""
+
+        def images(table):
+            return {size: round(1000 * kimg) for size, kimg in table.items()}
+
+        total = self.total_kimg
+        return GrowthSchedule(
+            self.resolution,
+            images(self.fade_kimg),
+            images(self.stable_kimg),
+            self.batch_size,
+            self.learning_rate,
+            None if total is None else round(1000 * total),
+        )
+
+    @property
+    def architecture(self):
+        """The `Architecture` of the networks."""
+        values = {
+            field.name: getattr(self, field.name)
+            for field in dataclasses.fields(NetworkSettings)
+        }
+        if self.precision == "float16" and not self.pixelnorm_epsilon:
+            # The official code's for float16, in which 1e-8 is 0.
+            values["pixelnorm_epsilon"] = 1e-4
+        return Architecture(**values)
 
     def cadences(self):
         """The `Cadences` of this run."""
-        return settings.cadences(self)
+
+        def images(kimg):
+            return max(1, round(1000 * kimg)) if kimg else None
+
+        return Cadences(
+            tick=images(self.tick_kimg),
+            sample=images(self.sample_kimg),
+            evaluate=images(self.eval_kimg),
+            save=images(self.checkpoint_kimg),
+        )
 
     def to_json(self):
         """The configuration as JSON text; `from_json` reads it back."""

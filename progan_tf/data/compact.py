@@ -26,7 +26,6 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from progan_tf.arithmetic import resolutions
 from progan_tf.data.disk import file_size, read_part, read_rows
 from progan_tf.data.encoded import EncodedSource
 from progan_tf.data.folder import Folder
@@ -37,6 +36,7 @@ from progan_tf.data.source import (
     check_resolution,
 )
 from progan_tf.errors import UserError
+from progan_tf.resolutions import resolutions
 
 ABOUT = "compact.json"
 PICTURES = "pictures.webp"

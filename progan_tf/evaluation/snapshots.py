@@ -10,7 +10,7 @@ from progan_tf.checkpoint import (
 )
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
-from progan_tf.networks import generator_of
+from progan_tf.networks import Generator
 
 _log = logging.getLogger("progan_tf")
 
@@ -51,7 +51,7 @@ class Snapshots:
         self._run_dir = run_dir
         self.config = load_config(run_dir)
         self.refresh()
-        self._family = generator_of(self.config)
+        self._family = Generator.of(self.config.architecture)
 
     def refresh(self):
         """List the snapshots anew: a run that is going replaces its own.

@@ -5,7 +5,6 @@ import json
 import pathlib
 import time
 
-from progan_tf.arithmetic import LOWEST_EVALUATED
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
@@ -16,6 +15,7 @@ from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.subjects import Subject
 from progan_tf.files import write_text_atomically, writing
 from progan_tf.keras_file import save_keras
+from progan_tf.resolutions import LOWEST_EVALUATED
 from progan_tf.sampling import as_generator
 from progan_tf.text import kimg
 

@@ -5,12 +5,12 @@ import pathlib
 import re
 import shutil
 
-from progan_tf.arithmetic import resolutions
 from progan_tf.data import kind_named
 from progan_tf.data.disk import list_folder
 from progan_tf.data.sources import kind_at
 from progan_tf.errors import UserError
 from progan_tf.files import is_free, put_back
+from progan_tf.resolutions import resolutions
 from progan_tf.text import data_size
 
 # The files of prepared sets. Where others lie among them, something would be

@@ -8,9 +8,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from progan_tf.arithmetic import resolutions
 from progan_tf.errors import UserError
 from progan_tf.files import replacing_folder, writing
+from progan_tf.resolutions import resolutions
 
 
 class SetWriter(abc.ABC):

@@ -5,7 +5,11 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from progan_tf.arithmetic import DISCRIMINATOR_PASSES, GENERATOR_PASSES
+from progan_tf.architecture import (
+    DISCRIMINATOR_PASSES,
+    GENERATOR_PASSES,
+    PENALTY_PASSES,
+)
 
 
 class TimeEstimate:
@@ -77,8 +81,9 @@ class TimeEstimate:
             inputs = inputs if len(inputs) > 1 else inputs[0]
             images = np.zeros([share, *discriminator.input_shape[1:]], "f4")
             try:
+                passes = DISCRIMINATOR_PASSES + PENALTY_PASSES
                 seconds = GENERATOR_PASSES * _timed(generator, inputs)
-                seconds += DISCRIMINATOR_PASSES * _timed(discriminator, images)
+                seconds += passes * _timed(discriminator, images)
             except tf.errors.ResourceExhaustedError:
                 # Training will say so when it gets there; until then it goes.
                 seconds = 0.0

@@ -3,7 +3,6 @@
 import numpy as np
 import tensorflow as tf
 
-from progan_tf import arithmetic
 from progan_tf.data import Loader, Steps
 from progan_tf.training import devices
 
@@ -88,15 +87,8 @@ class Feed:
 
     def _most_steps(self, resolution):
         config = self._config
-        flops = config.batch_size[resolution] * arithmetic.step_flops_per_image(
-            resolution,
-            config.latent_size,
-            config.num_classes,
-            config.channels,
-            config.fmap_base,
-            config.fmap_max,
-            config.fused_scale,
-        )
+        flops = config.architecture.step_flops_per_image(resolution)
+        flops *= config.batch_size[resolution]
         return min(
             max(int(_CALL_FLOPS[self._kind] / flops), 1), _MOST_STEPS_A_CALL
         )

@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import TrainConfig, resolve
-from progan_tf.config.settings import merged
 from progan_tf.data import check_resolution, open_source
 from progan_tf.errors import UserError
 from progan_tf.files import (
@@ -16,6 +15,7 @@ from progan_tf.files import (
     replacing_folder,
     write_text_atomically,
 )
+from progan_tf.settings import merged
 from progan_tf.training import devices
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
@@ -144,35 +144,33 @@ def _continues(published, schedule):
 
 def _network_settings(published, resolution):
     """The settings that the weights decide."""
-    info = published.info
-    generator, discriminator = info.generator, info.discriminator
+    generator = published.generator.architecture
+    discriminator = published.discriminator.architecture
     for name in ("fmap_base", "fmap_max"):
-        if generator[name] != discriminator[name]:
+        ours, theirs = getattr(generator, name), getattr(discriminator, name)
+        if ours != theirs:
             raise UserError(
-                f"the generator was made with {name}={generator[name]}, the "
-                f"discriminator with {discriminator[name]}; a run has one"
+                f"the generator was made with {name}={ours}, the "
+                f"discriminator with {theirs}; a run has one"
             )
-    if len(info.attributes) > 1:
+    if len(published.info.attributes) > 1:
         raise UserError(
-            f"the networks have {len(info.attributes)} labels an image; a run "
-            "has one at most"
+            f"the networks have {len(published.info.attributes)} labels an "
+            "image; a run has one at most"
         )
-    settings = {
-        "channels": generator["channels"],
-        "latent_size": generator["latent_size"],
-        "labels": generator["num_classes"] > 0,
-        "num_classes": generator["num_classes"],
-        "fmap_base": generator["fmap_base"],
-        "fmap_max": _grown(generator["fmap_max"], resolution),
-        # The generator is the same function either way.
-        "fused_scale": discriminator["fused_scale"],
-        "minibatch_stddev_group": discriminator["minibatch_stddev_group"],
-        "variant": info.program,
-    }
-    epsilon = generator.get("pixelnorm_epsilon", 1e-8)
-    if epsilon != 1e-8:
-        settings["pixelnorm_epsilon"] = epsilon
-    return settings
+    # The generator is the same function whether scales are fused or not.
+    architecture = dataclasses.replace(
+        discriminator,
+        latent_size=generator.latent_size,
+        pixelnorm_epsilon=generator.pixelnorm_epsilon,
+        fmap_max=_grown(generator.fmap_max, resolution),
+        resolution=resolution,
+    )
+    settings = architecture.settings
+    if architecture.pixelnorm_epsilon == 1e-8:
+        # As a new run has it, which is more in float16.
+        del settings["pixelnorm_epsilon"]
+    return {**settings, "labels": architecture.num_classes > 0}
 
 
 def _grown(fmap_max, resolution):

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from progan_tf.networks import discriminator_of, generator_of
+from progan_tf.networks import Discriminator, Generator
 from progan_tf.training.activations import lean_leaky_relu
 from progan_tf.training.optimizer import FusedAdam
 
@@ -58,12 +58,14 @@ class TrainingState(tf.Module):
         # No two layers share a seed: a network has fewer than 500. Keras takes
         # 32 bits.
         seed = 1000 * config.seed % 2**31
-        self.generator = generator_of(config, seed=seed, **options)
-        self.discriminator = discriminator_of(
-            config, seed=seed + 500, **options
+        self.generator = Generator.of(config.architecture, seed=seed, **options)
+        self.discriminator = Discriminator.of(
+            config.architecture, seed=seed + 500, **options
         )
         # The generator's seed, because the average begins as a copy of it.
-        self.average = generator_of(config, seed=seed, name="average")
+        self.average = Generator.of(
+            config.architecture, seed=seed, name="average"
+        )
 
     def _create_optimizers(self):
         def adam(name):

@@ -4,11 +4,13 @@ A file holds the state dicts netG, netD and avgG and the settings they were
 made with. Names may have ".module" before ".weight" and ".bias", or not.
 """
 
+import dataclasses
 import os
 
-from progan_tf import arithmetic
+from progan_tf.architecture import Architecture
 from progan_tf.errors import UserError
 from progan_tf.networks import Discriminator, Generator
+from progan_tf.resolutions import check_resolution
 from progan_tf.weights.gan_zoo_tensors import (
     discriminator_tensors,
     generator_tensors,
@@ -89,11 +91,6 @@ def read_gan_zoo(path):
         set_level_of_detail(family, lod)
     info = PublishedInfo(
         program=_VARIANT,
-        generator={**shared, "latent_size": generator.latent_size},
-        discriminator={
-            **shared,
-            "minibatch_stddev_group": discriminator.minibatch_stddev_group,
-        },
         lod=lod,
         attributes=attributes,
         has_average=has_average,
@@ -177,7 +174,7 @@ def _attributes(path, settings):
 
 
 def _shared(path, netG, num_classes):
-    """The arguments that generator and discriminator have in common."""
+    """The `Architecture` as far as generator and discriminator share it."""
     maps, channels = {}, 0
     while (key := f"toRGBLayers.{len(maps)}.weight") in netG:
         shape = netG[key].shape
@@ -190,46 +187,37 @@ def _shared(path, netG, num_classes):
             "GAN"
         )
     try:
-        arithmetic.check_resolution(max(maps))
+        check_resolution(max(maps))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     if min(maps.values()) < 1 or channels < 1:
         raise UserError(f"{path}: expected feature maps at every scale")
     base, most = feature_map_settings(maps)
-    return {
-        "resolution": max(maps),
-        "num_classes": num_classes,
-        "channels": channels,
-        "fmap_base": base,
-        "fmap_max": most,
-        "fused_scale": False,
-        "variant": _VARIANT,
-    }
+    return Architecture(
+        resolution=max(maps),
+        num_classes=num_classes,
+        channels=channels,
+        fmap_base=base,
+        fmap_max=most,
+        fused_scale=False,
+        variant=_VARIANT,
+    )
 
 
 # ---- the networks ----
-
-
-def _shape(shared):
-    return {
-        name: value
-        for name, value in shared.items()
-        if name not in ("fused_scale", "variant")
-    }
 
 
 def _generator(where, shared, arrays, most_bytes):
     """A `Generator` with the weights of netG or avgG."""
     inputs = arrays.get("formatLayer.weight")
     latent_size = 0 if inputs is None else inputs.shape[-1]
-    latent_size -= shared["num_classes"]
+    latent_size -= shared.num_classes
     if latent_size < 1:
         raise UserError(f"{where}: expected a formatLayer with latents")
-    expected = arithmetic.generator_parameters(
-        **_shape(shared), latent_size=latent_size, bias_per_element=True
-    )
+    architecture = dataclasses.replace(shared, latent_size=latent_size)
+    expected = architecture.generator_parameters()
     check_size(where, arrays, expected, most_bytes)
-    family = Generator(**shared, latent_size=latent_size)
+    family = Generator.of(architecture)
     assign_all(where, generator_tensors(family), arrays)
     return family
 
@@ -237,13 +225,14 @@ def _generator(where, shared, arrays, most_bytes):
 def _discriminator(where, shared, arrays, most_bytes):
     """A `Discriminator` with the weights of netD."""
     kernel = arrays.get("groupScaleZero.0.weight")
-    maps = arithmetic.feature_maps(4, shared["fmap_base"], shared["fmap_max"])
     # The minibatch standard deviation adds one input map.
-    stddev = kernel is not None and kernel.shape[1:2] == (maps + 1,)
-    expected = arithmetic.discriminator_parameters(
-        **_shape(shared), minibatch_stddev=stddev
+    with_stddev = shared.feature_maps(4) + 1
+    stddev = kernel is not None and kernel.shape[1:2] == (with_stddev,)
+    architecture = dataclasses.replace(
+        shared, minibatch_stddev_group=4 if stddev else 0
     )
+    expected = architecture.discriminator_parameters()
     check_size(where, arrays, expected, most_bytes)
-    family = Discriminator(**shared, minibatch_stddev_group=4 if stddev else 0)
+    family = Discriminator.of(architecture)
     assign_all(where, discriminator_tensors(family), arrays)
     return family

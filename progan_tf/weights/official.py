@@ -2,12 +2,11 @@
 
 import os
 
-from progan_tf import arithmetic
 from progan_tf.errors import UserError
 from progan_tf.networks import Discriminator, Generator
 from progan_tf.weights.official_options import (
-    discriminator_arguments,
-    generator_arguments,
+    discriminator_architecture,
+    generator_architecture,
 )
 from progan_tf.weights.official_tensors import (
     discriminator_tensors,
@@ -63,26 +62,23 @@ def read_official(path):
     states = _network_states(path, content)
     most_bytes = os.path.getsize(path)
     readers = _read_generator, _read_discriminator, _read_generator
-    networks, arguments, lods = [], [], []
+    networks, lods = [], []
     for name, state, read in zip(
         ("G", "D", "Gs"), states, readers, strict=True
     ):
         where = f"{path}: {name}"
         arrays = _arrays(where, state)
         lod = _level_of_detail(where, arrays)
-        family, made_with = read(where, state, arrays, most_bytes)
+        family = read(where, state, arrays, most_bytes)
         set_level_of_detail(family, lod)
         networks.append(family)
-        arguments.append(made_with)
         lods.append(lod)
-    if arguments[0] != arguments[2]:
-        raise UserError(f"{path}: G and Gs were made with other options")
     generator, discriminator, average = networks
-    classes = generator.num_classes
+    if generator.architecture != average.architecture:
+        raise UserError(f"{path}: G and Gs were made with other options")
+    classes = generator.architecture.num_classes
     info = PublishedInfo(
         program="official",
-        generator=arguments[0],
-        discriminator=arguments[1],
         lod=lods[2],
         attributes=(classes,) if classes else (),
         has_average=True,
@@ -101,13 +97,10 @@ def official_variables(published):
         dict from "G", "D" and "Gs" to a dict from name to float32 array, in
         the official order. `lod`, which is no weight, is left out.
     """
-    info = published.info
-    fused_g = info.generator["fused_scale"]
-    fused_d = info.discriminator["fused_scale"]
     networks = {
-        "G": generator_tensors(published.generator, fused_g),
-        "D": discriminator_tensors(published.discriminator, fused_d),
-        "Gs": generator_tensors(published.average, fused_g),
+        "G": generator_tensors(published.generator),
+        "D": discriminator_tensors(published.discriminator),
+        "Gs": generator_tensors(published.average),
     }
     return {
         key: {tensor.name: tensor.written_back() for tensor in tensors}
@@ -169,28 +162,22 @@ def _level_of_detail(where, arrays):
 
 
 def _read_generator(where, state, arrays, most_bytes):
-    """(`Generator` with a file's weights, its arguments)."""
-    arguments = generator_arguments(where, state.get("static_kwargs"), arrays)
-    shape = dict(arguments)
-    del shape["fused_scale"], shape["pixelnorm_epsilon"]
-    expected = arithmetic.generator_parameters(**shape)
+    """`Generator` with a file's weights."""
+    options = state.get("static_kwargs")
+    architecture = generator_architecture(where, options, arrays)
+    expected = architecture.generator_parameters()
     check_size(where, arrays, expected, most_bytes)
-    family = Generator(**arguments)
-    tensors = generator_tensors(family, arguments["fused_scale"])
-    assign_all(where, tensors, arrays)
-    return family, arguments
+    family = Generator.of(architecture)
+    assign_all(where, generator_tensors(family), arrays)
+    return family
 
 
 def _read_discriminator(where, state, arrays, most_bytes):
-    """(`Discriminator` with a file's weights, its arguments)."""
+    """`Discriminator` with a file's weights."""
     options = state.get("static_kwargs")
-    arguments = discriminator_arguments(where, options, arrays)
-    shape = dict(arguments)
-    del shape["fused_scale"]
-    shape["minibatch_stddev"] = shape.pop("minibatch_stddev_group") > 0
-    expected = arithmetic.discriminator_parameters(**shape)
+    architecture = discriminator_architecture(where, options, arrays)
+    expected = architecture.discriminator_parameters()
     check_size(where, arrays, expected, most_bytes)
-    family = Discriminator(**arguments)
-    tensors = discriminator_tensors(family, arguments["fused_scale"])
-    assign_all(where, tensors, arrays)
-    return family, arguments
+    family = Discriminator.of(architecture)
+    assign_all(where, discriminator_tensors(family), arrays)
+    return family

@@ -1,9 +1,11 @@
-"""From the official code's options to the arguments of our networks."""
+"""From the official code's options to the architecture of our networks."""
 
+import dataclasses
 import math
 
-from progan_tf import arithmetic
+from progan_tf.architecture import Architecture
 from progan_tf.errors import UserError
+from progan_tf.resolutions import resolutions
 from progan_tf.weights.tensors import feature_map_settings
 from progan_tf.weights.unpickle import DAMAGE, Call, numpy_array
 
@@ -13,8 +15,8 @@ _FIXED = ("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu")
 _MOST = 1_000_000
 
 
-def generator_arguments(where, options, names):
-    """The arguments of `Generator` for the options of G_paper.
+def generator_architecture(where, options, names):
+    """The `Architecture` of a generator of the options of G_paper.
 
     Args:
         where: str, the file and network, for messages.
@@ -25,31 +27,31 @@ def generator_arguments(where, options, names):
         UserError: for an option that our networks do not have.
     """
     options = _plain(where, options)
-    arguments = _shared(where, options, names)
-    units = arithmetic.dense_units(
-        arguments["fmap_base"], arguments["fmap_max"]
-    )
+    architecture = _shared(where, options, names)
     if options.get("latent_size") is None:
-        options["latent_size"] = units
-    arguments["latent_size"] = _whole(where, options, "latent_size", 512, 1)
+        options["latent_size"] = architecture.dense_units
     epsilon = options.get("pixelnorm_epsilon", 1e-8)
     if not (isinstance(epsilon, float) and 0 < epsilon < 1):
         raise UserError(f"{where}: pixelnorm_epsilon is no number from 0 to 1")
-    arguments["pixelnorm_epsilon"] = epsilon
-    return arguments
+    return dataclasses.replace(
+        architecture,
+        latent_size=_whole(where, options, "latent_size", 512, 1),
+        pixelnorm_epsilon=epsilon,
+    )
 
 
-def discriminator_arguments(where, options, names):
-    """The arguments of `Discriminator` for the options of D_paper.
+def discriminator_architecture(where, options, names):
+    """The `Architecture` of a discriminator of the options of D_paper.
 
-    As `generator_arguments`.
+    As `generator_architecture`.
     """
     options = _plain(where, options)
-    arguments = _shared(where, options, names)
     group = _whole(where, options, "mbstd_group_size", 4, 0)
-    # One sample has no deviation, so the official code leaves it out, too.
-    arguments["minibatch_stddev_group"] = group if group > 1 else 0
-    return arguments
+    return dataclasses.replace(
+        _shared(where, options, names),
+        # One sample has no deviation, so the official code leaves it out, too.
+        minibatch_stddev_group=group if group > 1 else 0,
+    )
 
 
 def _plain(where, options):
@@ -75,21 +77,21 @@ def _plain(where, options):
 
 
 def _shared(where, options, names):
-    """What `Generator` and `Discriminator` have in common."""
+    """The `Architecture` as far as it is that of either network."""
     resolution = _whole(where, options, "resolution", 32, 4)
     try:
-        sizes = arithmetic.resolutions(resolution)
+        sizes = resolutions(resolution)
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     base, most = _feature_maps(where, options, sizes)
-    return {
-        "resolution": resolution,
-        "num_classes": _whole(where, options, "label_size", 0, 0),
-        "channels": _whole(where, options, "num_channels", 1, 1),
-        "fmap_base": base,
-        "fmap_max": most,
-        "fused_scale": _is_fused(options, names),
-    }
+    return Architecture(
+        resolution=resolution,
+        num_classes=_whole(where, options, "label_size", 0, 0),
+        channels=_whole(where, options, "num_channels", 1, 1),
+        fmap_base=base,
+        fmap_max=most,
+        fused_scale=_is_fused(options, names),
+    )
 
 
 def _is_fused(options, names):
@@ -108,19 +110,18 @@ def _feature_maps(where, options, sizes):
     decay = options.get("fmap_decay", 1.0)
     if not (isinstance(decay, (int, float)) and 0 <= decay <= 10):
         raise UserError(f"{where}: fmap_decay is no number from 0 to 10")
-    units = arithmetic.dense_units(base, most)
+    maps = {r: _decayed(r, base, most, decay) for r in sizes}
+    if min(maps.values()) < 1:
+        raise UserError(f"{where}: fmap_base {base} leaves no feature maps")
+    # The discriminator's dense layer has the number of maps below 4x4.
+    units = min(base, most)
     if decay != 1:
-        base, most = feature_map_settings(
-            {r: _decayed(r, base, most, decay) for r in sizes}
-        )
-        # The discriminator's dense layer has the number of maps below 4x4.
-        if units != arithmetic.dense_units(base, most):
+        base, most = feature_map_settings(maps)
+        if units != min(base, maps[4]):
             raise UserError(
                 f"{where} was made with fmap_decay={decay} and few feature "
                 "maps, which the networks of this program cannot have"
             )
-    if min(arithmetic.feature_maps(r, base, most) for r in sizes) < 1:
-        raise UserError(f"{where}: fmap_base {base} leaves no feature maps")
     return base, most
 
 

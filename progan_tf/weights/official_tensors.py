@@ -8,12 +8,11 @@ degrees; dense layers see feature maps as [CHW], ours as [HWC].
 from progan_tf.weights.tensors import Tensor
 
 
-def generator_tensors(family, fused_scale):
+def generator_tensors(family):
     """The variables of a generator, in the order in which they are created.
 
     Args:
         family: `Generator`.
-        fused_scale: bool, whether the upscale is within the convolution.
 
     Returns:
         list of `Tensor`; `lod`, which is no weight, is left out.
@@ -28,7 +27,7 @@ def generator_tensors(family, fused_scale):
             tensors += _layer("4x4/Conv", block.conv)
         else:
             name, order = f"{r}x{r}/Conv0", {}
-            if fused_scale:
+            if family.architecture.fused_scale:
                 name = f"{r}x{r}/Conv0_up"
                 height, width, maps_in, maps = block.conv0.kernel.shape
                 order = {"shape": (height, width, maps, maps_in)}
@@ -39,16 +38,16 @@ def generator_tensors(family, fused_scale):
     return tensors
 
 
-def discriminator_tensors(family, fused_scale):
+def discriminator_tensors(family):
     """The variables of a discriminator, in the order of their creation.
 
     Args:
         family: `Discriminator`.
-        fused_scale: bool, whether the downscale is within the convolution.
 
     Returns:
         list of `Tensor`; `lod` is left out.
     """
+    fused_scale = family.architecture.fused_scale
     tensors = []
     for r in reversed(family.resolutions):
         block = family.block(r)

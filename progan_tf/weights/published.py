@@ -15,8 +15,6 @@ class PublishedInfo:
 
     Attributes:
         program: str, the program that trained it: a name in `VARIANTS`.
-        generator: dict, the arguments of both `Generator`s.
-        discriminator: dict, the arguments of the `Discriminator`.
         lod: float, how far the networks were from their full resolution when
             they were saved, in doublings: 0 for finished ones, 1.25 where a
             quarter of the fade to half of the full resolution was missing.
@@ -30,8 +28,6 @@ class PublishedInfo:
     """
 
     program: str
-    generator: dict
-    discriminator: dict
     lod: float
     attributes: tuple
     has_average: bool
@@ -93,16 +89,17 @@ class PublishedGAN:
     def describe(self):
         """What was read, for people: text of several lines."""
         generator, info = self.generator, self.info
-        size, done = generator.resolution, self.finished_resolution
+        architecture = generator.architecture
+        size, done = architecture.resolution, self.finished_resolution
         networks = "generator, discriminator, average"
         if not info.has_average:
             networks = "generator and discriminator, no average"
         lines = {
             "family": f"{info.program} ({networks})",
-            "resolution": f"{size}x{size}, {generator.channels} channels",
+            "resolution": f"{size}x{size}, {architecture.channels} channels",
             "parameters": f"{generator.count_params():,} of the generator, "
             f"{self.discriminator.count_params():,} of the discriminator",
-            "latents": f"{generator.latent_size} numbers",
+            "latents": f"{architecture.latent_size} numbers",
             "labels": " + ".join(map(str, info.attributes)) or "none",
             "licence": info.licence,
         }

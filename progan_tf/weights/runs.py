@@ -10,7 +10,7 @@ from progan_tf.checkpoint import (
     restore_networks,
 )
 from progan_tf.config import NETWORK_SETTINGS, load_config
-from progan_tf.networks import discriminator_of, generator_of
+from progan_tf.networks import Discriminator, Generator
 from progan_tf.weights.published import (
     PublishedGAN,
     PublishedInfo,
@@ -35,8 +35,9 @@ def read_run(run_dir):
     """
     config = load_config(run_dir)
     checkpoint = latest_checkpoint(run_dir)
-    generator, average = generator_of(config), generator_of(config)
-    discriminator = discriminator_of(config)
+    architecture = config.architecture
+    generator, average = (Generator.of(architecture) for _ in range(2))
+    discriminator = Discriminator.of(architecture)
     restore_networks(
         checkpoint,
         generator=generator,
@@ -52,8 +53,6 @@ def read_run(run_dir):
         set_level_of_detail(family, lod)
     info = PublishedInfo(
         program=config.variant,
-        generator=_arguments(config),
-        discriminator=_arguments(config),
         lod=lod,
         attributes=(config.num_classes,) if config.num_classes else (),
         has_average=True,
@@ -83,12 +82,3 @@ def inherited_licence(run_dir):
         return ""
     found = re.search(r"^licence +(.+)$", path.read_text("utf-8"), re.M)
     return found[1] if found else ""
-
-
-def _arguments(config):
-    """The arguments of the networks, of either kind."""
-    arguments = {name: getattr(config, name) for name in NETWORK_SETTINGS}
-    arguments["num_classes"] = config.num_classes
-    if config.pixelnorm_epsilon:
-        arguments["pixelnorm_epsilon"] = config.pixelnorm_epsilon
-    return arguments

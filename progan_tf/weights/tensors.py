@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from progan_tf.arithmetic import feature_maps
+from progan_tf.architecture import Architecture
 from progan_tf.errors import UserError
 
 
@@ -116,8 +116,11 @@ def feature_map_settings(maps):
         the dict is `maps` and the int is too large to lower any of them.
     """
     base = max(count * resolution // 2 for resolution, count in maps.items())
+    formula = Architecture(
+        resolution=max(maps), fmap_base=base, fmap_max=maps[4]
+    )
     fits = all(
-        feature_maps(resolution, base, maps[4]) == count
+        formula.feature_maps(resolution) == count
         for resolution, count in maps.items()
     )
     return base, maps[4] if fits else dict(maps)

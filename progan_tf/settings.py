@@ -1,7 +1,8 @@
-"""How one setting is declared, checked, made a flag and made a schedule.
+"""How one setting is declared, checked and made a flag.
 
-The declarations themselves stand in `progan_tf.config.TrainConfig`. A setting
-is a dataclass field; its annotation is its type and its metadata the rest.
+The declarations themselves stand in `progan_tf.architecture.NetworkSettings`
+and in `progan_tf.config.TrainConfig`. A setting is a dataclass field; its
+annotation is its type and its metadata the rest.
 """
 
 import dataclasses
@@ -10,13 +11,12 @@ import numbers
 import types
 import typing
 
-from progan_tf.arithmetic import (
+from progan_tf.errors import UserError
+from progan_tf.resolutions import (
     HIGHEST_RESOLUTION,
     LOWEST_RESOLUTION,
     resolutions,
 )
-from progan_tf.errors import UserError
-from progan_tf.schedule import Cadences, GrowthSchedule
 
 # Beyond any use; numbers that float32 or a time in days cannot hold are larger.
 _HIGHEST = 10**9
@@ -225,37 +225,6 @@ def _parsed_table(field, text):
     if len(table) < len(pairs):
         raise UserError(f"{field.name} has a resolution twice: {text!r}")
     return table
-
-
-def growth_schedule(config):
-    """The `GrowthSchedule` of a `TrainConfig`, whose unit is one image."""
-
-    def images(table):
-        return {size: round(1000 * kimg) for size, kimg in table.items()}
-
-    total = config.total_kimg
-    return GrowthSchedule(
-        config.resolution,
-        images(config.fade_kimg),
-        images(config.stable_kimg),
-        config.batch_size,
-        config.learning_rate,
-        None if total is None else round(1000 * total),
-    )
-
-
-def cadences(config):
-    """The `Cadences` of a `TrainConfig`, whose unit is one image."""
-
-    def images(kimg):
-        return max(1, round(1000 * kimg)) if kimg else None
-
-    return Cadences(
-        tick=images(config.tick_kimg),
-        sample=images(config.sample_kimg),
-        evaluate=images(config.eval_kimg),
-        save=images(config.checkpoint_kimg),
-    )
 
 
 def _check_value(field, name, value):

@@ -1,0 +1,325 @@
+"""What two networks are: their levels, feature maps, parameters and cost.
+
+Pure Python: settings, dry run and schedule use it without TensorFlow. The
+shapes are those of table 2 of the paper, the feature maps those of the
+official code. To add an option of the networks, declare it in
+`NetworkSettings`, which makes it a flag and a line of config.json, and read it
+in `progan_tf.networks`.
+"""
+
+import dataclasses
+
+from progan_tf.errors import UserError
+from progan_tf.resolutions import LOWEST_RESOLUTION, check_resolution
+from progan_tf.settings import checked, setting
+from progan_tf.variants import VARIANTS
+
+# Forward passes that one training step is worth, for each image of it. A
+# gradient costs as much as a forward pass for the weights and as much again
+# for a layer's input, so a network that is run and differentiated costs 3.
+#
+# The discriminator's step: 1 G for the fakes, which are not differentiated;
+# 3 D on the reals, 3 D on the fakes. The generator's step: 3 G, and 2 D, of
+# which no gradient for the weights is wanted.
+GENERATOR_PASSES = 1 + 3
+DISCRIMINATOR_PASSES = 3 + 3 + 2
+# WGAN-GP's penalty on the pictures between reals and fakes: 1 D for the
+# scores, 1 for their gradient with respect to the pictures, 2 to
+# differentiate that gradient (for its weights and for the signal it carries
+# down), and 2 to go back through the scores' own pass, on which the gradient
+# depends through the minibatch standard deviation.
+PENALTY_PASSES = 1 + 1 + 2 + 2
+
+# A 3x3 convolution at the high resolution has 9 taps for each of the four
+# pixels of a 2x2 square. Folded together with the resampling it is a 4x4
+# convolution of stride 2, which has 16 taps for the same square.
+_SEPARATE_TAPS = 36
+_FUSED_TAPS = 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """What may be chosen of the networks: fields of `TrainConfig`, too."""
+
+    resolution: int = setting(
+        1024, "width and height of the pictures: a power of two, 4 to 1024"
+    )
+    num_classes: int = setting(
+        0, "classes that are learnt; the trainer counts them", low=0, flag=False
+    )
+    channels: int = setting(
+        3, "colours of the pictures: 3 for RGB, 1 for grey", low=1
+    )
+    latent_size: int = setting(512, "numbers in a latent", low=1)
+    fmap_base: int = setting(
+        8192, "a resolution r has 2 * fmap_base / r feature maps", low=1
+    )
+    fmap_max: dict[int, int] = setting(
+        512, "feature maps at most", low=1, table=True
+    )
+    fused_scale: bool = setting(
+        True,
+        "resample within the convolutions; the discriminator then activates "
+        "after downscaling, not before",
+    )
+    minibatch_stddev_group: int = setting(
+        4,
+        "samples in a group of the minibatch standard deviation; 0: none",
+        low=0,
+    )
+    variant: str = setting(
+        "official", "the program whose networks these are", VARIANTS, flag=False
+    )
+    pixelnorm_epsilon: float | None = setting(
+        None,
+        "added to a pixel's power; by default 1e-8, in float16 1e-4",
+        above=0,
+        flag=False,
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Architecture(NetworkSettings):
+    """A generator and the discriminator that it is trained against.
+
+    A level is named by its resolution, the height of its images. Each level
+    is twice as high and twice as wide as the one before.
+
+    Attributes:
+        resolution: int, that of the highest level.
+        lowest: (int, int), height and width of the lowest level.
+        num_classes: int, 0 for none; see `label_kind`.
+        channels: int, 3 for RGB, 1 for grey.
+        latent_size: int, numbers a latent.
+        fmap_base: int; the lowest level has half as many feature maps, the
+            next one half of that, and so on,
+        fmap_max: int, and at most that many; or a dict from resolution to
+            such an int.
+        fused_scale: bool, resample within the convolutions. In the generator
+            it is the same function with less than half the arithmetic. The
+            discriminator then downscales within the convolution and activates
+            after, as the official code does by default; False activates and
+            pools after, as the paper and other programs do: another function
+            of the same weights.
+        minibatch_stddev_group: int, samples a group; 0 leaves the layer out.
+        variant: str, the program whose networks these are: `VARIANTS`.
+        pixelnorm_epsilon: float; 1e-8 where None is given.
+
+    Raises:
+        UserError: for a value that is not of its setting's kind or range, or
+            levels without feature maps.
+    """
+
+    lowest: tuple[int, int] = (LOWEST_RESOLUTION, LOWEST_RESOLUTION)
+
+    def __post_init__(self):
+        self._check_levels()
+        if self.pixelnorm_epsilon is None:
+            object.__setattr__(self, "pixelnorm_epsilon", 1e-8)
+        for field in dataclasses.fields(NetworkSettings):
+            checked(field, getattr(self, field.name), self.resolutions)
+        if self.feature_maps(self.resolution) < 1:
+            least = 2 ** len(self.resolutions)
+            raise UserError(
+                f"fmap_base must be {least} or more for "
+                f"{self.resolution}x{self.resolution}, not {self.fmap_base}"
+            )
+
+    def _check_levels(self):
+        if self.lowest == (LOWEST_RESOLUTION, LOWEST_RESOLUTION):
+            check_resolution(self.resolution)
+        elif self.resolutions[-1] != self.resolution:
+            raise UserError(
+                f"resolution must be {self.lowest[0]} times a power of two, "
+                f"not {self.resolution!r}"
+            )
+
+    @property
+    def arguments(self):
+        """dict from field to value, as `Generator` and `Discriminator` take."""
+        return dict(vars(self))
+
+    @property
+    def settings(self):
+        """dict from setting to value, as `TrainConfig` takes."""
+        names = [field.name for field in dataclasses.fields(NetworkSettings)]
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def details(self):
+        """The `Variant`: what the paper leaves open."""
+        return VARIANTS[self.variant]
+
+    @property
+    def resolutions(self):
+        """Tuple of ints, one a level, from the lowest up."""
+        found = [self.lowest[0]]
+        while found[-1] < self.resolution:
+            found.append(2 * found[-1])
+        return tuple(found)
+
+    @property
+    def label_kind(self):
+        """What the generator is told besides the latent: none or classes."""
+        return "classes" if self.num_classes else "none"
+
+    @property
+    def label_size(self):
+        """Numbers in what it is told, and logits beside the score."""
+        return self.num_classes
+
+    def level(self, resolution):
+        """int, how many levels are below that of a resolution.
+
+        Raises:
+            UserError: if there is no such level.
+        """
+        if resolution not in self.resolutions:
+            raise UserError(
+                f"expected a resolution of {self.resolutions}; received "
+                f"{resolution!r}"
+            )
+        return self.resolutions.index(resolution)
+
+    def size(self, resolution):
+        """(int, int), height and width of the images of a level."""
+        doublings = 2 ** self.level(resolution)
+        return self.lowest[0] * doublings, self.lowest[1] * doublings
+
+    def feature_maps(self, resolution):
+        """int, the feature maps of a level."""
+        level = self.level(resolution)
+        return min(
+            self.fmap_base // 2 ** (level + 1), self._most_maps(resolution)
+        )
+
+    @property
+    def dense_units(self):
+        """Units of the discriminator's first dense layer.
+
+        As many as a level below the lowest would have feature maps.
+        """
+        return min(self.fmap_base, self._most_maps(self.lowest[0]))
+
+    def _most_maps(self, resolution):
+        most = self.fmap_max
+        return most[resolution] if isinstance(most, dict) else most
+
+    def _levels(self, resolution):
+        """(pixels, maps, maps of the level below) of each level up to one."""
+        below = None
+        for r in self.resolutions[: self.level(resolution) + 1]:
+            height, width = self.size(r)
+            maps = self.feature_maps(r)
+            yield height * width, maps, below
+            below = maps
+
+    def generator_parameters(self, resolution=None):
+        """Trained numbers of a generator, every ToRGB layer included.
+
+        Args:
+            resolution: int, the level that it has grown to; by default the
+                highest.
+        """
+        total = 0
+        for pixels, maps, below in self._levels(resolution or self.resolution):
+            if below is None:
+                each = self.details.bias_per_element
+                total += self._generator_inputs * pixels * maps
+                total += pixels * maps if each else maps
+            else:
+                total += _convolution(3, below, maps)
+            total += _convolution(3, maps, maps)
+            total += _convolution(1, maps, self.channels)  # ToRGB
+        return total
+
+    def discriminator_parameters(self, resolution=None):
+        """Trained numbers of a discriminator, every FromRGB layer included.
+
+        Args:
+            resolution: int, the level that it has grown to; by default the
+                highest.
+        """
+        total = 0
+        for pixels, maps, below in self._levels(resolution or self.resolution):
+            total += _convolution(1, self.channels, maps)  # FromRGB
+            if below is None:
+                total += _convolution(3, maps + self._stddev_maps, maps)
+                total += _convolution(1, pixels * maps, self.dense_units)
+                total += _convolution(1, self.dense_units, 1 + self.label_size)
+            else:
+                total += _convolution(3, maps, maps)
+                total += _convolution(3, maps, below)
+        return total
+
+    def forward_flops(self, network, resolution=None):
+        """Floating-point operations of one forward pass of one image.
+
+        They are those of convolutions and dense layers, a multiply-add as
+        two. Of the ToRGB or FromRGB layers only that of `resolution` is
+        counted; the second one, which takes part while a resolution fades in,
+        is left out.
+
+        Args:
+            network: "generator" or "discriminator".
+            resolution: int, the level of the image; by default the highest.
+
+        Raises:
+            UserError: for another network or resolution.
+        """
+        if network not in ("generator", "discriminator"):
+            raise UserError(
+                f"network must be generator or discriminator, not {network!r}"
+            )
+        taps = _FUSED_TAPS if self.fused_scale else _SEPARATE_TAPS
+        multiply_adds = 0
+        for pixels, maps, below in self._levels(resolution or self.resolution):
+            multiply_adds += 9 * pixels * maps * maps
+            if below is None:
+                multiply_adds += self._ends(network, pixels, maps)
+            else:
+                # Both networks resample between the same numbers of maps.
+                multiply_adds += taps * (pixels // 4) * maps * below
+        multiply_adds += pixels * maps * self.channels  # ToRGB or FromRGB
+        return 2 * multiply_adds
+
+    def step_flops_per_image(
+        self, resolution=None, penalty_passes=PENALTY_PASSES
+    ):
+        """Floating-point operations of one training step for each image of it.
+
+        Args:
+            resolution: int, the level that is trained; by default the
+                highest.
+            penalty_passes: number, forward passes of the discriminator that
+                its penalty is worth; of one that is not taken in every step,
+                the mean over the steps.
+        """
+        generator = self.forward_flops("generator", resolution)
+        discriminator = self.forward_flops("discriminator", resolution)
+        return (
+            GENERATOR_PASSES * generator
+            + (DISCRIMINATOR_PASSES + penalty_passes) * discriminator
+        )
+
+    @property
+    def _generator_inputs(self):
+        return self.latent_size + self.label_size
+
+    @property
+    def _stddev_maps(self):
+        return 1 if self.minibatch_stddev_group else 0
+
+    def _ends(self, network, pixels, maps):
+        """Multiply-adds of what only the lowest level has."""
+        if network == "generator":
+            return self._generator_inputs * pixels * maps
+        # The map of the minibatch standard deviation, then two dense layers.
+        units = self.dense_units
+        dense = pixels * maps * units + units * (1 + self.label_size)
+        return 9 * pixels * maps * self._stddev_maps + dense
+
+
+def _convolution(size, maps_in, maps_out):
+    """Weights and biases of a convolution; of a dense layer with size 1."""
+    return size * size * maps_in * maps_out + maps_out
