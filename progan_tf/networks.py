@@ -94,12 +94,17 @@ class Generator(Family):
         latent_size: int, numbers a latent.
         num_classes: int, 0 for none.
         channels: int, 3 for RGB, 1 for grey.
+        fmap_base: int; a block of resolution r has `2 * fmap_base / r`
+            feature maps,
+        fmap_max: int, and at most that many; or a dict from resolution to
+            such an int.
+        fused_scale: bool, resample within the convolutions; see
+            `Architecture`.
         activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
         name: str.
-        **settings: other fields of `Architecture`, such as fmap_max and
-            fused_scale.
+        **settings: other fields of `Architecture`, such as variant.
     """
 
     _block = GeneratorBlock
@@ -110,6 +115,9 @@ class Generator(Family):
         latent_size=512,
         num_classes=0,
         channels=3,
+        fmap_base=8192,
+        fmap_max=512,
+        fused_scale=True,
         *,
         activation="leaky_relu",
         dtype=None,
@@ -122,6 +130,9 @@ class Generator(Family):
             latent_size=latent_size,
             num_classes=num_classes,
             channels=channels,
+            fmap_base=fmap_base,
+            fmap_max=fmap_max,
+            fused_scale=fused_scale,
             **settings,
         )
         super().__init__(architecture, activation, dtype, seed, name)
@@ -245,11 +256,17 @@ class Discriminator(Family):
         resolution: int, the highest one: a power of two from 4 to 1024.
         num_classes: int, 0 for none.
         channels: int, 3 for RGB, 1 for grey.
+        fmap_base: int; a block of resolution r has `2 * fmap_base / r`
+            feature maps,
+        fmap_max: int, and at most that many; or a dict from resolution to
+            such an int.
+        fused_scale: bool, resample within the convolutions; see
+            `Architecture`.
         activation: name or callable, after all but the last layer.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
         name: str.
-        **settings: other fields of `Architecture`, such as fmap_max and
+        **settings: other fields of `Architecture`, such as
             minibatch_stddev_group.
     """
 
@@ -260,6 +277,9 @@ class Discriminator(Family):
         resolution=1024,
         num_classes=0,
         channels=3,
+        fmap_base=8192,
+        fmap_max=512,
+        fused_scale=True,
         *,
         activation="leaky_relu",
         dtype=None,
@@ -271,6 +291,9 @@ class Discriminator(Family):
             resolution=resolution,
             num_classes=num_classes,
             channels=channels,
+            fmap_base=fmap_base,
+            fmap_max=fmap_max,
+            fused_scale=fused_scale,
             **settings,
         )
         super().__init__(architecture, activation, dtype, seed, name)
