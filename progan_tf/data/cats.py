@@ -118,7 +118,7 @@ class Cats(Source):
                 covered = canvas[:, layer.rows, layer.columns]
                 covered *= layer.keep
                 covered += layer.colour
-            canvas += 0.5  # The cast below cuts off: this makes it round.
+            canvas += 0.5  # Rounds, because the cast below cuts off.
             image[...] = canvas.transpose(1, 2, 0)  # [CRR] to [RRC]
         return images
 

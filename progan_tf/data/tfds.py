@@ -226,7 +226,7 @@ def _open_records(builder, data: str, split: str) -> Sequence[bytes]:
 
 
 def _parts(data: str) -> tuple[str, str, str, str]:
-    """Returns name, config, version and split; what is left away is ""."""
+    """Returns name, config, version and split; "" for what is not given."""
     rest = data.removeprefix(TFDS.prefix)
     version = _VERSION.search(rest)
     if version:

@@ -172,7 +172,7 @@ class Comparison:
         statistics = iter(self._passed(needed, "data once more"))
         for measure, parts, place in missing:
             sets = [next(statistics) for _ in parts]
-            # A set that the cache had before does for the first.
+            # A set that the cache already had can serve as the first.
             reals = sets[0] if len(sets) > 1 else self._statistics.get(measure)
             values = measure.values(reals, sets[-1], self._steps(measure))
             self._floors[measure] = values, parts[-1].count
@@ -180,9 +180,9 @@ class Comparison:
             self._store(place, fingerprint, {"values": text})
 
     def _floor_parts(self, measure, count):
-        """The set of reals that is evaluated, after that it is compared with.
+        """The set of reals that is evaluated, and the one to compare it with.
 
-        The latter is left out where it is the one that all are compared with.
+        The second is left out if it is the set that all are compared with.
         """
         there = len(self.reals)
         if not measure.compares:

@@ -101,7 +101,7 @@ def network_of(line):
 
 
 def usual_fields(config):
-    """dict of what the numbers of a run are of, if not asked otherwise."""
+    """dict of what a run's numbers are made with by default."""
     return {"data": config.data, "mirror": config.mirror, "seed": 0}
 
 

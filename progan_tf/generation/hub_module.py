@@ -18,7 +18,7 @@ _EXPECTED = (
     "expected a signature `default` from latents [None, Z] (and `labels` "
     "[None, L]), float32, to images `default` [None, R, R, 1 or 3]"
 )
-# Beyond [0, 1] by no more than what a network overshoots that does not clip.
+# How far a network that does not clip may overshoot [0, 1].
 _RANGE = (-0.5, 1.5)
 
 

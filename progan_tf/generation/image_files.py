@@ -180,7 +180,7 @@ def save_folder(
     missing = [name for name in names if name not in kept]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        # Before the manifest, which so tells all the while what is there.
+        # Before the manifest, which is thus true at any moment.
         for name in others:
             (folder / name).unlink(missing_ok=True)
     write_manifest(folder / MANIFEST, request)
@@ -227,7 +227,7 @@ def _names_in(folder: pathlib.Path, pattern: re.Pattern) -> list[str]:
 def _in_threads(function: Callable, arguments: Iterable[tuple]) -> None:
     """Calls a function with each tuple of arguments, several at a time.
 
-    The tuples are drawn when there is a place for them: few are held.
+    Tuples are drawn as threads become free, so that few are held.
     """
     pool, waiting = ThreadPoolExecutor(_THREADS), collections.deque()
     try:

@@ -111,9 +111,9 @@ def multi_scale_errors(images, target, coarse_weight=0.0):
     """Mean squared errors at full size and, weighted, at smaller sizes.
 
     The smaller sizes, R/2, R/4, ... 4, are means over boxes of pixels. They
-    tell a form that is beside its place from one that is missing, which
-    pixels do not, so they can help a picture that the generator cannot make.
-    They also count colours several times, and details converge more slowly.
+    tell a form that is shifted from one that is missing, as pixels do not, and
+    so can help with a picture that the generator cannot make. They also count
+    colours several times, and details converge more slowly.
 
     Args:
         images: float32 `[B, R, R, C]`.
@@ -152,9 +152,9 @@ class _Search:
         self._coarse_weight = coarse_weight
         target = tf.constant(to_float(target)[np.newaxis])
         self._target = target
-        # Images are clipped to [-1, 1] when they become files, so what is
+        # Images are clipped to [-1, 1] when they become files. So a number
         # beyond an end of the range is right where the target is at that end.
-        # Clipping everything would leave wrong pixels without a gradient.
+        # Clipping all numbers would leave wrong pixels without a gradient.
         self._low = tf.where(target <= -1, -1.0, -math.inf)
         self._high = tf.where(target >= 1, 1.0, math.inf)
         sizes = filter(None, (generator.latent_size, generator.num_classes))
@@ -187,7 +187,8 @@ class _Search:
                 self._target,
                 self._coarse_weight,
             )
-        # That of the sum: an image depends on its own latent alone.
+        # The gradient of the sum will do: an image depends on its own latent
+        # alone.
         gradients = tape.gradient(totals, latents)
         mean += (1 - _BETA_1) * (gradients - mean)
         square += (1 - _BETA_2) * (tf.square(gradients) - square)

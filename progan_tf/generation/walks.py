@@ -46,7 +46,7 @@ def walk_through(seeds, frames_per_leg, latent_size=512, loop=True):
 
 
 def classes_through(generator, seeds, frames_per_leg, loop=True, chosen=None):
-    """The classes on the walk of `walk_through`: from seed's to seed's.
+    """The classes along `walk_through`: from each seed's to the next one's.
 
     Args:
         generator: `AnyGenerator`.
