@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from progan_tf.data import open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.errors import UserError
 
@@ -23,12 +24,14 @@ def test_mnist_gets_a_black_frame_of_two(tmp_path):
     digits = random_pictures(3, 28, 28)
     path = save(tmp_path, x_train=digits, y_train=[4, 0, 9], x_test=digits)
     source = Arrays(path, channels=1, labels=True)
-    assert (len(source), source.resolution, source.num_classes) == (3, 32, 10)
+    assert (len(source), source.resolution, source.num_classes) == (3, 32, 3)
     images = source.images(EVERYTHING, 32)
     np.testing.assert_array_equal(images[:, 2:30, 2:30, 0], digits)
     images[:, 2:30, 2:30] = 0
     assert not images.any()
-    assert source.labels(np.array([2, 0])).tolist() == [9, 4]
+    # Digits that are not there are no classes.
+    assert source.class_names == ("0", "4", "9")
+    assert source.labels(np.array([2, 0])).tolist() == [2, 1]
     # In colour, the three channels are the grey one.
     colour = Arrays(path).images(EVERYTHING, 32)
     assert colour.shape == (3, 32, 32, 3)
@@ -104,3 +107,11 @@ def test_no_archive(tmp_path):
     (tmp_path / "single.npy").rename(path)
     with pytest.raises(UserError, match="cannot read .*text.npz"):
         Arrays(path)
+
+
+def test_the_ending_may_be_written_large(tmp_path):
+    path = save(tmp_path, x=random_pictures(3, 8, 8))
+    path = path.rename(tmp_path / "X.NPZ")
+    assert len(open_source(str(path), preparing=True)) == 3
+    with pytest.raises(UserError, match="goes through progan_tf.prepare"):
+        open_source(str(path))

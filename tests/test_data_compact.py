@@ -100,7 +100,7 @@ def test_each_picture_is_stored_once_and_encoded(compact):
 def test_encoding_loses_nothing(channels):
     for pixels in (random_pixels(1, 64, 64, channels)[0], np.zeros((4, 4, 3))):
         image = pixels[..., :channels].astype(np.uint8)
-        again = decode_picture(encode_picture(image), channels)
+        again = decode_picture(encode_picture(image), len(image), channels)
         np.testing.assert_array_equal(again, image)
         assert again.dtype == np.uint8
 
@@ -120,9 +120,9 @@ def test_classes(compact):
 def test_decoded_pictures_stay_within_the_budget(compact, monkeypatch):
     reads = []
 
-    def counted(encoded, channels):
+    def counted(encoded, resolution, channels):
         reads.append(len(encoded))
-        return decode_picture(encoded, channels)
+        return decode_picture(encoded, resolution, channels)
 
     monkeypatch.setattr("progan_tf.data.compact.decode_picture", counted)
     size = COUNT * 128 * 128 * 3

@@ -30,7 +30,7 @@ PICTURES = pathlib.Path(__file__).parent / "goldens" / "official_tfrecords_png"
         (f"celeba:{PICTURES}", {}, "178x218 .* got 32x32"),
         ("lsun:nowhere", {}, "there is nothing at nowhere"),
         (str(PICTURES), {"labels": True}, "two or more sub-folders"),
-        (str(PICTURES), {"labels_file": "nowhere"}, "cannot read the labels"),
+        (str(PICTURES), {"labels_file": "nowhere"}, "cannot read nowhere"),
         ("cats", {"labels_file": "x.txt"}, "--labels_file with a folder"),
         ("cats", {"channels": 2}, "got 2"),
     ],

@@ -1,7 +1,6 @@
 """Pictures in an `.npz` file, as MNIST and CIFAR-10 are often passed on."""
 
 import os
-import zipfile
 
 import numpy as np
 from PIL import Image
@@ -16,6 +15,7 @@ from progan_tf.data.source import (
     check_resolution,
 )
 from progan_tf.errors import UserError
+from progan_tf.reading import ArrayArchive
 
 # What the arrays of pictures and labels are called: here, by Keras (whose
 # `x_test` is left out, as the official tool leaves it), by MedMNIST, and by
@@ -55,7 +55,7 @@ class Arrays(Source):
     @classmethod
     def is_named(cls, data: str) -> bool:
         """See `Source.is_named`."""
-        return data.endswith(".npz") and not os.path.isdir(data)
+        return data.lower().endswith(".npz") and not os.path.isdir(data)
 
     def __init__(
         self,
@@ -107,31 +107,22 @@ def _load(
     path: str | os.PathLike, labels: bool
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns pictures [N, H, W] or [N, H, W, 3], and labels if wanted."""
-    try:
-        # First, because of another file NumPy says to load it unsafely.
-        zipfile.ZipFile(path).close()
-        with np.load(path) as arrays:
-            found = [pair for pair in _NAMES if pair[0] in arrays]
-            if not found:
-                names = ", ".join(name for name, _ in _NAMES)
-                raise UserError(
-                    f"expected pictures in {path} under one of the names "
-                    f"{names}; found {', '.join(arrays) or 'nothing'}"
-                )
-            name, label_name = found[0]
-            if labels and label_name not in arrays:
-                raise UserError(
-                    f"expected labels in {path} under the name {label_name}; "
-                    f"found {', '.join(arrays)}"
-                )
-            pictures = _plain(arrays[name], f"{name} of {path}")
-            return pictures, arrays[label_name] if labels else None
-    except UserError:
-        raise
-    # Of many kinds, for files that are no archive or hold objects.
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read {path} as .npz: {reason}") from error
+    with ArrayArchive(path) as arrays:
+        pairs = [pair for pair in _NAMES if pair[0] in arrays.names]
+        there = ", ".join(arrays.names) or "nothing"
+        if not pairs:
+            raise UserError(
+                f"expected pictures in {path} under one of the names "
+                f"{', '.join(name for name, _ in _NAMES)}; found {there}"
+            )
+        name, label_name = pairs[0]
+        if labels and label_name not in arrays.names:
+            raise UserError(
+                f"expected labels in {path} under the name {label_name}; "
+                f"found {there}"
+            )
+        pictures = _plain(arrays[name], f"{name} of {path}")
+        return pictures, arrays[label_name] if labels else None
 
 
 def _plain(pictures: np.ndarray, place: str) -> np.ndarray:

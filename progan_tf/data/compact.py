@@ -29,6 +29,7 @@ from PIL import Image
 from progan_tf.data.disk import file_size, read_part, read_rows
 from progan_tf.data.encoded import EncodedSource
 from progan_tf.data.folder import Folder
+from progan_tf.data.labels_file import tell_empty_classes
 from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import (
     CACHE_BYTES,
@@ -36,6 +37,7 @@ from progan_tf.data.source import (
     check_resolution,
 )
 from progan_tf.errors import UserError
+from progan_tf.reading import open_picture, read_array, read_json
 from progan_tf.resolutions import resolutions
 
 ABOUT = "compact.json"
@@ -85,7 +87,7 @@ class About(NamedTuple):
         """
         path = folder / ABOUT
         try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
+            fields = read_json(path)
             # First, because another version may have other fields.
             version = dict(fields).get("version", VERSION)
             if version != VERSION:
@@ -96,14 +98,14 @@ class About(NamedTuple):
             about = cls(**fields)
             about = about._replace(class_names=tuple(about.class_names))
             for number in (about.count, about.resolution, about.channels):
-                if not isinstance(number, int) or number < 1:
+                if type(number) is not int or number < 1:
                     raise ValueError(f"{number!r} is no whole number above 0")
             for name in about.class_names:
                 if not isinstance(name, str):
                     raise ValueError(f"{name!r} is no name of a class")
         except UserError:
             raise
-        except (OSError, ValueError, TypeError) as error:
+        except (ValueError, TypeError) as error:
             raise UserError(
                 f"cannot read {path}: {error}; copy or prepare the data again"
             ) from error
@@ -191,7 +193,7 @@ class Compact(EncodedSource):
                 f"picture {index}, counted from 0, of {path} is damaged; copy "
                 "or prepare the data again"
             )
-        picture = decode_picture(encoded, self._about.channels)
+        picture = decode_picture(encoded, self.resolution, self._about.channels)
         return shrink(picture[np.newaxis], resolution)[0]
 
 
@@ -211,12 +213,7 @@ def _load_array(
 ) -> np.ndarray:
     """Reads a one-dimensional .npy file."""
     path = folder / name
-    try:
-        array = np.load(path, allow_pickle=False)
-    except Exception as error:  # Of any kind, where the header is damaged.
-        raise UserError(
-            f"cannot read {path}: {error}; copy or prepare the data again"
-        ) from error
+    array = read_array(path)
     if array.dtype != dtype or array.shape != (count,):
         raise UserError(
             f"expected {np.dtype(dtype)} [{count}] in {path}, found "
@@ -243,9 +240,13 @@ def encode_picture(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def decode_picture(encoded: bytes, channels: int) -> np.ndarray:
+def decode_picture(
+    encoded: bytes, resolution: int, channels: int
+) -> np.ndarray:
     """Returns uint8 [R, R, C] of what `encode_picture` made."""
-    with Image.open(io.BytesIO(encoded), formats=["WEBP"]) as image:
+    with open_picture(io.BytesIO(encoded), ("WEBP",)) as image:
+        if image.size != (resolution, resolution):
+            raise ValueError(f"expected {resolution} pixels, got {image.size}")
         # WebP has no grey: then all three channels are the same.
         return np.asarray(image.convert("RGB"))[..., :channels]
 
@@ -287,4 +288,5 @@ def _open_labels(folder: pathlib.Path, about: About) -> np.ndarray:
             f"{folder / LABELS}, found {labels.min()} to "
             f"{labels.max()}; prepare the data again"
         )
+    tell_empty_classes(labels, classes, str(folder))
     return labels

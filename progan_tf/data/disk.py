@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from progan_tf.errors import UserError
+from progan_tf.reading import open_file
 
 
 def read_rows(
@@ -31,7 +32,7 @@ def read_rows(
     """
     rows = np.empty((len(indices), size), np.uint8)
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_file(path) as file:
             descriptor = file.fileno()
             for row, index in zip(rows, indices.tolist(), strict=True):
                 if os.preadv(descriptor, [row], index * size) != size:
@@ -48,7 +49,7 @@ def read_part(path: str | os.PathLike, start: int, size: int) -> bytes:
         UserError: the file cannot be read, or ends before.
     """
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_file(path) as file:
             part = os.pread(file.fileno(), size, start)
     except OSError as error:
         raise cannot_read(path, error) from error

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from PIL import UnidentifiedImageError
 
 from progan_tf.data.picture_files import read_picture, read_size
 from progan_tf.data.pyramid import shrink
@@ -71,7 +70,7 @@ class Unreadable:
     def add(self, name: str, error: Exception) -> None:
         """Counts one picture and, if it is among the first, names it."""
         self.count += 1
-        reason = _reason(error)
+        reason = first_line(error)
         if len(self._first) < _MAX_NAMES:
             self._first.append(f"{name} ({reason})")
         if self.count <= _MAX_LINES:
@@ -365,10 +364,3 @@ def largest_resolution(sides: list[int], name: str) -> tuple[int, str]:
         f"most pictures of {name} have a short side under {2 * resolution} "
         f"(median {median:g})"
     )
-
-
-def _reason(error: Exception) -> str:
-    """Says in one line, without the path, what is wrong with a file."""
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture of a known kind"
-    return first_line(error)

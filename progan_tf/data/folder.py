@@ -13,7 +13,11 @@ from progan_tf.data.encoded import (
     Unreadable,
     largest_resolution,
 )
-from progan_tf.data.labels_file import read_labels_file
+from progan_tf.data.labels_file import (
+    check_classes,
+    normal,
+    read_labels_file,
+)
 from progan_tf.data.picture_files import (
     EXTENSIONS,
     KINDS,
@@ -95,7 +99,7 @@ class Folder(EncodedSource):
             known = dict(zip(found, numbers, strict=True))
             classes_of_files = np.array([known[file] for file in self._files])
         elif labels:
-            classes, classes_of_files = _find_classes(self._root, self._files)
+            classes, classes_of_files = find_classes(self._root, self._files)
         super().__init__(
             name=str(path),
             resolution=resolution,
@@ -210,7 +214,7 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
     return sorted(pictures, key=pathlib.PurePath.as_posix)
 
 
-def _find_classes(
+def find_classes(
     root: pathlib.Path, files: list[pathlib.Path]
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Takes the first sub-folder of each picture as its class.
@@ -231,9 +235,17 @@ def _find_classes(
             f"expected every picture in a sub-folder, its class, but "
             f"{outside} lie in {root} itself; move or remove them"
         )
+    alike = len(names) - len({normal(name) for name in names})
+    if alike:
+        raise UserError(
+            f"expected sub-folders of different names in {root}, but of "
+            f"{alike} there is another that is written alike, in other bytes; "
+            "rename them"
+        )
     numbers = {name: number for number, name in enumerate(names)}
-    labels = [numbers[file.parts[0]] for file in files]
-    return tuple(names), np.array(labels, np.int64)
+    labels = np.array([numbers[file.parts[0]] for file in files], np.int64)
+    check_classes(labels, len(names), str(root))
+    return tuple(names), labels
 
 
 def _warn(error: OSError) -> None:

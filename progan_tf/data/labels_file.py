@@ -1,14 +1,32 @@
 """Classes from a file beside the pictures, or from an array of numbers."""
 
+import itertools
+import logging
 import os
 import pathlib
+import re
+import unicodedata
 
 import numpy as np
 
+from progan_tf import reading
 from progan_tf.errors import UserError
 
 # More than any data set of pictures has. Networks of more could not be held.
-_MOST_CLASSES = 1 << 16
+MOST_CLASSES = 1 << 16
+
+# From this many pictures on classes of less than two pictures are refused.
+_SOME = 16
+
+# What may stand between a picture and its class; the first that does counts.
+_SEPARATORS = ",", ";", r"\s"
+# How many in a line are looked at: no path has more.
+_MOST_SEPARATORS = 64
+
+_HINT = (
+    "; lines of a picture and its class must begin with the picture's path in "
+    "the folder"
+)
 
 
 def read_labels_file(
@@ -18,9 +36,9 @@ def read_labels_file(
 
     A `.npy` file holds, in the order of the pictures, one whole number each
     or one-hot rows. Any other file is UTF-8 text with one class a line, in
-    the order of the pictures, or lines of `picture,class` in any order. Whole
-    numbers count from 0; other classes are numbered in the order of their
-    names.
+    the order of the pictures, or lines of a picture and its class in any
+    order, with a comma, a semicolon or white space between them. Classes are
+    in the order of their numbers, where all are whole ones, or names.
 
     Args:
         path: the file.
@@ -31,70 +49,129 @@ def read_labels_file(
 
     Raises:
         UserError: the file cannot be read, or does not have one class for
-            every picture.
+            every picture, or nearly as many classes as pictures.
     """
     path = pathlib.Path(path)
-    try:
-        if path.suffix.lower() == ".npy":
-            return classes_of(np.load(path), len(pictures), str(path))
-        text = path.read_text(encoding="utf-8-sig")
-    except UserError:
-        raise
-    except Exception as error:  # Of any kind, where an array is damaged.
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read the labels {path}: {reason}") from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if any("," in line for line in lines):
-        lines = _in_order(lines, pictures, path)
+    if path.suffix.lower() == ".npy":
+        return classes_of(reading.read_array(path), len(pictures), str(path))
+    lines = reading.read_text(path).splitlines()
+    lines = [line.strip() for line in lines if line.strip()]
+    paths = [picture.as_posix() for picture in pictures]
+    names = {normal(name): name for name in paths}
+    separator = _separator(lines, names)
+    if separator:
+        classes = _classes_by_name(lines, separator, names, path)
+        lines = [classes[name] for name in paths if name in classes]
     _check_count(len(lines), len(pictures), str(path))
-    if all(line.isascii() and line.isdecimal() for line in lines):
-        # Longer numbers, which int64 cannot hold, are too large all the same.
-        values = np.array([line.lstrip("0")[:18] or "0" for line in lines])
-        return classes_of(values.astype(np.int64), len(lines), str(path))
+    # Longer numbers, which int64 cannot hold, are names.
+    if all(map(re.compile("0*[0-9]{1,18}").fullmatch, lines)):
+        values = np.array([int(line.lstrip("0") or 0) for line in lines])
+        return classes_of(values, len(lines), str(path), _HINT)
     names = sorted(set(lines))
     numbers = {name: number for number, name in enumerate(names)}
-    _check_classes(len(names), str(path))
-    return tuple(names), np.array([numbers[line] for line in lines], np.int64)
+    labels = np.array([numbers[line] for line in lines], np.int64)
+    check_classes(labels, len(names), str(path), _HINT)
+    return tuple(names), labels
 
 
 def classes_of(
-    values: np.ndarray, count: int, place: str
+    values: np.ndarray, count: int, name: str, hint: str = ""
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Takes an array as classes.
 
     Args:
         values: whole numbers from 0, [N] or [N, 1], or one-hot rows [N, L].
         count: N, the number of pictures.
-        place: where the array is from, for messages.
+        name: where the array is from, for messages.
+        hint: see `check_classes`.
 
     Returns:
-        the class names "0", "1", ... and the labels, int64 [N].
+        the class names, which are the numbers, and the labels, int64 [N].
+        Numbers that no picture has are no classes; of one-hot rows each
+        column is one.
 
     Raises:
         UserError: the array is something else.
     """
-    values = np.asarray(values)
-    classes = None
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
-    _check_count(len(values) if values.ndim else 0, count, place)
+    _check_count(len(values) if values.ndim else 0, count, name)
     if values.ndim == 2 and _is_one_hot(values):
-        classes, values = values.shape[1], values.argmax(axis=1)
+        classes, labels = values.shape[1], values.argmax(axis=1)
+        check_classes(labels, classes, name, hint)
+        return tuple(map(str, range(classes))), labels
     whole = values.ndim == 1 and values.dtype.kind in "iu"
     if not whole or values.min() < 0:
         raise UserError(
-            f"expected the labels {place} as whole numbers from 0, or as "
+            f"expected the labels {name} as whole numbers from 0, or as "
             f"one-hot rows; got {values.dtype} {list(values.shape)}"
             + (f" from {values.min()}" if whole else "")
         )
-    classes = classes or int(values.max()) + 1
-    _check_classes(classes, place)
-    if classes > _MOST_CLASSES:
-        raise UserError(
-            f"expected classes from 0 to at most {_MOST_CLASSES - 1} in "
-            f"{place}, got {classes - 1}; number them from 0 without gaps"
+    numbers, labels = np.unique(values, return_inverse=True)
+    check_classes(labels, len(numbers), name, hint)
+    if numbers[-1] >= len(numbers):
+        logging.getLogger("progan_tf").warning(
+            "the classes of %s are the %d numbers that have pictures (%s), "
+            "counted from 0 in this order",
+            name,
+            len(numbers),
+            _some(numbers.tolist()),
         )
-    return tuple(map(str, range(classes))), values.astype(np.int64)
+    return tuple(map(str, numbers.tolist())), labels.reshape(-1)
+
+
+def check_classes(
+    labels: np.ndarray, classes: int, name: str, hint: str = ""
+) -> None:
+    """Makes sure that classes can be learnt, and tells which are empty.
+
+    Args:
+        labels: int64 [N], each in [0, classes).
+        classes: how many there are.
+        name: where they are from, for messages.
+        hint: what may be wrong where there are nearly as many classes as
+            pictures.
+
+    Raises:
+        UserError: there is one class, or too many of them, or nearly as many
+            as pictures.
+    """
+    if classes < 2:
+        raise UserError(
+            f"expected two or more classes in {name}, got {classes}; leave "
+            "the labels away where there is one"
+        )
+    if classes > MOST_CLASSES:
+        raise UserError(
+            f"expected at most {MOST_CLASSES} classes in {name}, got {classes}"
+        )
+    used = len(np.unique(labels))
+    if len(labels) >= _SOME and 2 * used > len(labels):
+        raise UserError(
+            f"expected two or more pictures a class in {name}, got {used} "
+            f"classes for {len(labels)} pictures{hint}"
+        )
+    tell_empty_classes(labels, classes, name)
+
+
+def tell_empty_classes(labels: np.ndarray, classes: int, name: str) -> None:
+    """Names classes without pictures in the log; see `check_classes`."""
+    empty = np.setdiff1d(np.arange(classes), labels)
+    if len(empty):
+        logging.getLogger("progan_tf").warning(
+            "%d of the %d classes of %s have no pictures: %s",
+            len(empty),
+            classes,
+            name,
+            _some(empty.tolist()),
+        )
+
+
+def _some(numbers: list[int]) -> str:
+    """Names numbers, unless they are many."""
+    if len(numbers) > 12:
+        return f"{_some(numbers[:10])}, ..., {numbers[-1]}"
+    return ", ".join(map(str, numbers))
 
 
 def _is_one_hot(values: np.ndarray) -> bool:
@@ -105,42 +182,68 @@ def _is_one_hot(values: np.ndarray) -> bool:
     return bool((ones | (values == 0)).all() and (ones.sum(1) == 1).all())
 
 
-def _in_order(
-    lines: list[str], pictures: list[pathlib.Path], path: pathlib.Path
-) -> list[str]:
-    """Returns the classes of lines `picture,class` in the pictures' order."""
+def _separator(lines: list[str], names: dict[str, str]) -> str | None:
+    """Returns what stands between pictures and classes; None for no pictures.
+
+    It does where a line begins with a picture; a comma otherwise, too.
+    """
+    for separator in _SEPARATORS:
+        if any(_split(line, separator, names) for line in lines):
+            return separator
+    return "," if any("," in line for line in lines) else None
+
+
+def _split(
+    line: str, separator: str, names: dict[str, str]
+) -> tuple[str, str] | None:
+    """Returns the picture of a line and its class, if it begins with one."""
+    # From the last on: the names of files may hold some, as those of classes.
+    places = re.finditer(separator, line)
+    for place in reversed([*itertools.islice(places, _MOST_SEPARATORS)]):
+        name = names.get(normal(line[: place.start()].strip()))
+        if name:
+            return name, line[place.end() :].strip()
+    return None
+
+
+def _classes_by_name(
+    lines: list[str], separator: str, names: dict[str, str], path: pathlib.Path
+) -> dict[str, str]:
+    """Returns the class of each picture that a line begins with."""
     classes = {}
     for line in lines:
-        # The last comma: a file's name may hold some.
-        name, _, label = (part.strip() for part in line.rpartition(","))
+        parts = _split(line, separator, names)
+        if parts is None:
+            last = re.fullmatch(f"(.*){separator}(.*)", line)
+            parts = map(str.strip, last.groups() if last else ("", ""))
+        name, label = parts
         if not name or not label or name in classes:
             raise UserError(
-                f"expected lines such as picture.png,3 in {path}, each "
-                f"picture once; got {line!r}"
+                f"expected lines such as picture.png,3 in {path}, each picture "
+                f"once; got {line[:80]!r}"
             )
         classes[name] = label
-    names = [picture.as_posix() for picture in pictures]
-    unknown = sorted(classes.keys() - set(names))
+    unknown = sorted(classes.keys() - set(names.values()))
     if unknown:
         raise UserError(
-            f"{path} gives a class to {unknown[0]!r}, which is no picture of "
-            f"the folder, and to {len(unknown) - 1} more such; expected paths "
-            f"as {names[0]!r}"
+            f"{path} gives a class to {unknown[0][:80]!r}, which is no "
+            f"picture of the folder, and to {len(unknown) - 1} more such; "
+            f"expected paths as {next(iter(names.values()))!r}"
         )
-    return [classes[name] for name in names if name in classes]
+    return classes
 
 
-def _check_count(labels: int, pictures: int, place: str) -> None:
+def normal(name: str) -> str:
+    """Returns a name in one form: "é" is one character, or two, by the file.
+
+    Some systems write the names of files in the other one.
+    """
+    return unicodedata.normalize("NFC", name)
+
+
+def _check_count(labels: int, pictures: int, name: str) -> None:
     if labels != pictures:
         raise UserError(
             f"expected one label for each of the {pictures} pictures, got "
-            f"{labels} in {place}"
-        )
-
-
-def _check_classes(classes: int, place: str) -> None:
-    if classes < 2:
-        raise UserError(
-            f"expected two or more classes in {place}, got {classes}; leave "
-            "the labels away where there is one"
+            f"{labels} in {name}"
         )

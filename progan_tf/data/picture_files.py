@@ -6,12 +6,11 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-# The kinds of files that are read, by extension. Only Pillow's readers for
-# these are let at the bytes, whatever a file claims to be: some of its
-# others run outside programs.
+from progan_tf.reading import open_picture
+
+# The kinds of files that are read, by extension.
 EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 KINDS = "JPEG, PNG, WebP, BMP or GIF"
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 
 # What turns a picture upright, by the value of EXIF tag 0x0112.
 _ORIENTATION = 0x0112
@@ -36,7 +35,7 @@ def read_size(path: str | os.PathLike | BinaryIO) -> tuple[int, int]:
         Exception: of any kind, where Pillow cannot make sense of the file
             or its size passes Pillow's guard against decompression bombs.
     """
-    with Image.open(path, formats=_FORMATS) as image:
+    with open_picture(path) as image:
         return image.size
 
 
@@ -64,7 +63,7 @@ def read_picture(
     Raises:
         Exception: of any kind, where Pillow cannot make sense of the file.
     """
-    with Image.open(path, formats=_FORMATS) as image:
+    with open_picture(path) as image:
         if box is None:
             # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size for a
             # fraction of the time. Twice the target leaves the area filter

@@ -11,6 +11,7 @@ import numpy as np
 from progan_tf.data.disk import cannot_read, file_size, read_part
 from progan_tf.errors import UserError
 from progan_tf.progress import progress
+from progan_tf.reading import open_file
 
 # Around the content of a TFRecord: its length as a little-endian uint64 and
 # a checksum of that, and a checksum of the content.
@@ -84,7 +85,7 @@ def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
     starts = np.empty(count + 1, np.int64)
     start = found = 0
     try:
-        with open(path, "rb", buffering=0) as file:
+        with open_file(path) as file:
             while found < count and start + _BEFORE + _AFTER <= size:
                 starts[found] = start
                 length = os.pread(file.fileno(), _LENGTH, start)

@@ -22,6 +22,7 @@ import numpy as np
 from progan_tf.data.disk import file_size, list_folder, read_part, read_rows
 from progan_tf.data.example import example_before_data, parse_example
 from progan_tf.data.folder import Folder
+from progan_tf.data.labels_file import MOST_CLASSES, tell_empty_classes
 from progan_tf.data.source import (
     MAX_RESOLUTION,
     MIN_RESOLUTION,
@@ -36,6 +37,9 @@ _FILE = re.compile(r"(.+)-r(\d\d)\.tfrecords", re.DOTALL)
 # Bytes around the content of a record.
 BEFORE_CONTENT = 8 + 4
 AFTER_CONTENT = 4
+
+# More than an example has besides the pixels.
+_MOST_AROUND = 1 << 12
 
 # Rows of labels that are held at a time: all of them can take gigabytes.
 LABELS_TOGETHER = 256
@@ -246,6 +250,11 @@ def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
             f"for each record, found {one_hot.dtype} {one_hot.shape}; "
             "prepare the data again"
         )
+    if one_hot.shape[1] > MOST_CLASSES:
+        raise UserError(
+            f"expected at most {MOST_CLASSES} classes in {path}, found "
+            f"{one_hot.shape[1]}; prepare the data again"
+        )
     labels = np.empty(count, np.int64)
     for start in range(0, count, LABELS_TOGETHER):
         rows = one_hot[start : start + LABELS_TOGETHER]
@@ -258,6 +267,7 @@ def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
                 "else; train without labels or prepare the data again"
             )
         labels[start : start + len(rows)] = rows.argmax(axis=1)
+    tell_empty_classes(labels, one_hot.shape[1], str(path))
     return one_hot.shape[1], labels
 
 
@@ -302,6 +312,12 @@ def _open(path: pathlib.Path, resolution: int) -> Level:
     start = read_part(path, 0, BEFORE_CONTENT)
     length = int.from_bytes(start[:8], "little")
     size = BEFORE_CONTENT + length + AFTER_CONTENT
+    if length > 3 * resolution**2 + _MOST_AROUND:
+        raise UserError(
+            f"expected records of at most {resolution}x{resolution} pixels in "
+            f"{path}, but the first has {length:,} bytes; copy or prepare it "
+            "again"
+        )
     if total % size:
         raise UserError(
             f"expected records of {size} bytes, like the first, in {path}, "

@@ -1,0 +1,220 @@
+"""Reading files of other people, who may have made them with any intent.
+
+Whatever such a file holds, it is read or refused with a `UserError` of one
+line; nothing here waits for ever, runs what a file holds or takes memory that
+only a file's header asks for.
+"""
+
+import contextlib
+import json
+import math
+import os
+import stat
+import warnings
+import zipfile
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from progan_tf.errors import UserError
+from progan_tf.text import first_line
+
+# Only Pillow's readers for these are let at the bytes, whatever a file claims
+# to be: some of its others run outside programs.
+PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
+
+_MOST_TEXT = 1 << 30  # Bytes of a text or JSON file.
+
+
+def open_file(path: str | os.PathLike) -> BinaryIO:
+    """Opens a file to read its bytes.
+
+    Raises:
+        OSError: there is none, or it is a folder, a pipe or a device, of which
+            to read might never end.
+    """
+    # Without waiting for somebody to write, where it is a pipe.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(0, "it is not a file", os.fspath(path))
+    return open(descriptor, "rb")
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """Reads a text file of UTF-8, with or without a byte order mark.
+
+    Raises:
+        UserError: it cannot be read, is no such text or has over a gigabyte.
+    """
+    with refusing(path), open_file(path) as file:
+        content = file.read(_MOST_TEXT + 1)
+        if len(content) > _MOST_TEXT:
+            raise ValueError(f"it has more than {_MOST_TEXT:,} bytes")
+        if b"\0" in content:
+            raise ValueError("it is not a text file")
+        return content.decode("utf-8-sig")
+
+
+def read_json(path: str | os.PathLike) -> object:
+    """Reads a JSON file.
+
+    Raises:
+        UserError: it cannot be read, or is no JSON; see `parse_json`.
+    """
+    text = read_text(path)
+    with refusing(path):
+        return parse_json(text)
+
+
+def parse_json(text: str) -> object:
+    """Returns what JSON stands for.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deep or holds text that no
+            file or terminal could take.
+    """
+    try:
+        value = json.loads(text)
+        # Half of a surrogate pair can be escaped, but not be written.
+        json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    return value
+
+
+def read_array(path: str | os.PathLike) -> np.ndarray:
+    """Reads the array of an .npy file.
+
+    Raises:
+        UserError: it cannot be read, is cut off, holds Python objects or is
+            larger than the memory.
+    """
+    with refusing(path), open_file(path) as file:
+        return _read_array(file, os.fstat(file.fileno()).st_size)
+
+
+class ArrayArchive:
+    """The arrays of an .npz file, read when they are asked for.
+
+    Use it as a context manager.
+
+    Args:
+        path: the file.
+
+    Attributes:
+        names: tuple of the arrays' names.
+
+    Raises:
+        UserError: it cannot be read as such.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self._path = path
+        with refusing(path, "as .npz"), contextlib.ExitStack() as stack:
+            file = stack.enter_context(open_file(path))
+            self._archive = stack.enter_context(zipfile.ZipFile(file))
+            self._stack = stack.pop_all()
+        self._members = {
+            name.removesuffix(".npy"): name for name in self._archive.namelist()
+        }
+        self.names = tuple(self._members)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Reads one array.
+
+        Raises:
+            UserError: it is damaged, or for what `read_array` refuses.
+        """
+        with refusing(self._path, f"as .npz: {name}"):
+            info = self._archive.getinfo(self._members[name])
+            with self._archive.open(info) as file:
+                return _read_array(file, info.file_size)
+
+    def __enter__(self) -> "ArrayArchive":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._stack.close()
+
+
+@contextlib.contextmanager
+def open_picture(
+    file: str | os.PathLike | BinaryIO, formats: tuple = PICTURE_FORMATS
+) -> Iterator[Image.Image]:
+    """Opens a picture, of which then the pixels can be read.
+
+    Args:
+        file: its path, or an open file.
+        formats: Pillow's names of what it may be.
+
+    Raises:
+        Exception: of any kind, where Pillow cannot make sense of the file or
+            it has more pixels than Pillow's guard allows.
+    """
+    # Those up to twice the size that this warns of are read.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    with contextlib.ExitStack() as stack:
+        if isinstance(file, (str, os.PathLike)):
+            file = stack.enter_context(open_file(file))
+        try:
+            image = Image.open(file, formats=formats)
+        except UnidentifiedImageError as error:
+            raise ValueError("not a picture of a known kind") from error
+        except Image.DecompressionBombError as error:
+            most = 2 * Image.MAX_IMAGE_PIXELS
+            raise ValueError(f"more than {most:,} pixels") from error
+        yield stack.enter_context(image)
+
+
+@contextlib.contextmanager
+def refusing(path: str | os.PathLike, how: str = "") -> Iterator[None]:
+    """Turns whatever a library raises of a file into a UserError.
+
+    Args:
+        path: the file, which the message names.
+        how: what is said behind its name, such as "as .npz".
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    # Of many kinds: those of archives alone are five.
+    except Exception as error:
+        name = f"{path} {how}".rstrip()
+        if isinstance(error, MemoryError):
+            raise UserError(f"cannot read {name}: it is too large") from error
+        raise UserError(f"cannot read {name}: {first_line(error)}") from error
+
+
+def _read_array(file: BinaryIO, size: int) -> np.ndarray:
+    """Reads an array of a file of `size` bytes, if that is what it has."""
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"no version {version} of .npy files is known here")
+    if version == (1, 0):
+        header = np.lib.format.read_array_header_1_0(file)
+    else:
+        header = np.lib.format.read_array_header_2_0(file)
+    shape, _, dtype = header
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects")
+    # NumPy would first take the memory that the header asks for.
+    needed, there = math.prod(shape) * dtype.itemsize, size - file.tell()
+    if needed > there:
+        raise ValueError(f"it is cut off: {needed:,} bytes are {there:,}")
+    if needed > _memory():
+        raise ValueError(f"its {needed:,} bytes are more than the memory")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _memory() -> float:
+    """Returns the bytes of memory of the machine, infinity if not known."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return math.inf  # Not on Windows.
