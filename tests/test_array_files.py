@@ -191,3 +191,16 @@ def test_one_image_is_held_at_a_time(tmp_path):
 def test_a_place_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match="cannot write .*x.npy"):
         save_array(Source(), SEEDS, tmp_path / "none" / "x.npy")
+
+
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_a_partial_file_that_begins_otherwise(tmp_path, ending):
+    path, whole = tmp_path / f"x.{ending}", tmp_path / f"whole.{ending}"
+    save_array(Source(), SEEDS, whole)
+    with pytest.raises(KeyboardInterrupt):
+        save_array(Source(stop_at=9), SEEDS, path)
+    partial = tmp_path / f".{path.name}.partial"
+    # As version 0.1.0 left it: the place of the header was still empty.
+    partial.write_bytes(bytes(128) + partial.read_bytes()[128:])
+    assert save_array(Source(), SEEDS, path) == len(SEEDS)
+    assert path.read_bytes() == whole.read_bytes()

@@ -1,24 +1,24 @@
 """Writing images as one array, a .npy or .npz file of any size.
 
-The file grows under a hidden name, `.NAME.partial`, and takes its own when it
-is whole. A manifest beside it, `.NAME.generate.json`, tells how far it is, so
-that an interrupted one goes on there.
+The images grow as an array under a hidden name, `.NAME.partial`. A manifest
+beside it, `.NAME.generate.json`, tells how many are written, so that an
+interrupted one goes on there.
 """
 
-import contextlib
 import hashlib
 import io
 import math
 import os
 import pathlib
+import shutil
 import time
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from typing import BinaryIO
 
 import numpy as np
 
-from progan_tf.files import only_writer, writing
+from progan_tf.files import only_writer, replacing, writing
 from progan_tf.generation.image_files import (
     MANIFEST,
     SeededImages,
@@ -28,7 +28,7 @@ from progan_tf.generation.image_files import (
 )
 from progan_tf.progress import progress
 
-# Between two notes of how far the file is: what a crash may cost.
+# Between two notes of how far the file is: what a power cut may cost.
 _SECONDS = 2.0
 
 
@@ -42,6 +42,8 @@ def save_array(
 
     FILE.npy is that array. FILE.npz holds it as `images`, not compressed,
     besides `seeds` and, where there are classes, `labels`, both int64 `[N]`.
+    It is packed when all images are there, for which the disk needs their
+    space twice.
 
     An image goes to the disk when it is made. After an interruption the same
     call goes on, and its file is that of an uninterrupted one, to the byte.
@@ -59,140 +61,103 @@ def save_array(
         UserError: there is a file of another request, another process is
             writing it, or the place cannot be written.
     """
-    file = _ArrayFile(source, seeds, pathlib.Path(path))
-    if file.is_whole():
+    path = pathlib.Path(path)
+    partial = path.with_name(f".{path.name}.partial")
+    manifest = path.with_name(f".{path.name}{MANIFEST}")
+    members = {"seeds": np.array(seeds, "int64")}
+    if (labels := source.labels(seeds)) is not None:
+        members["labels"] = labels
+    digest = hashlib.sha256(members["seeds"]).hexdigest()[:16]
+    request = {**source.request, "seeds": digest}
+    stored = read_manifest(manifest)
+    found = stored.get("request", {})
+    done = stored.get("done", 0) if found == request else 0
+    there = path.exists()
+    whole = done == len(seeds) and not partial.exists()
+    if there and whole and path.stat().st_size == stored.get("bytes"):
         return 0
-    with file.claimed(overwrite) as done:
-        left = seeds[done:]
-        images = source.images(left)
-        file.write(progress(images, len(left), "image", "generated"))
+    if found != request:
+        there = there or partial.exists()
+    if there and not overwrite:
+        raise occupied(path, found, request)
+    with only_writer(path, beside=True), writing(path):
+
+        def note(done: int, size: int | None = None) -> None:
+            fields = {"request": request, "done": done, "bytes": size}
+            write_manifest(manifest, fields)
+
+        # Not emptied, because it goes on where it was.
+        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
+        with open(descriptor, "r+b") as file:
+            header = _npy_header((len(seeds), *source.shape))
+            size = len(header) + done * math.prod(source.shape)
+            if os.fstat(descriptor).st_size < size:
+                done = 0
+            if file.read(len(header)) != header:
+                done = 0
+                file.seek(0)
+                file.write(header)
+            note(done)
+            file.seek(len(header) + done * math.prod(source.shape))
+            left = seeds[done:]
+            images = source.images(left)
+            images = progress(images, len(left), "image", "generated")
+            _write(file, images, lambda more: note(done + more))
+        if path.suffix.lower() == ".npz":
+            with replacing(path) as temporary:
+                _pack(temporary, partial, members)
+                note(len(seeds), temporary.stat().st_size)
+            partial.unlink()
+        else:
+            note(len(seeds), partial.stat().st_size)
+            os.replace(partial, path)
     return len(left)
 
 
-class _ArrayFile:
-    """A file that grows; the arguments are those of `save_array`."""
+def _write(file: BinaryIO, images: Iterable[np.ndarray], note) -> None:
+    """Writes the images that are missing, the last ones of the file.
 
-    def __init__(
-        self,
-        source: SeededImages,
-        seeds: Sequence[int],
-        path: pathlib.Path,
-    ):
-        self._path = path
-        self._partial = path.with_name(f".{path.name}.partial")
-        self._manifest = path.with_name(f".{path.name}{MANIFEST}")
-        # The other arrays of an .npz file.
-        self._members = {"seeds": np.array(seeds, "int64")}
-        if (labels := source.labels(seeds)) is not None:
-            self._members["labels"] = labels
-        digest = hashlib.sha256(self._members["seeds"]).hexdigest()[:16]
-        self._request = {**source.request, "seeds": digest}
-        self._count, self._image_bytes = len(seeds), math.prod(source.shape)
-        self._header = _npy_header((len(seeds), *source.shape))
-        stored = read_manifest(self._manifest)
-        self._found = stored.get("request", {})
-        # Images that are written, and the check sum of the array up to them.
-        self._done, self._crc = 0, zlib.crc32(self._header)
-        self._bytes = None  # Of the file when that was noted.
-        if self._found == self._request:
-            self._done, self._crc = stored["done"], stored["crc"]
-            self._bytes = stored.get("bytes")
+    Args:
+        file: at the place of the first.
+        images: uint8.
+        note: function of how many have reached the disk.
+    """
+    noted, count = time.monotonic(), 0
+    for count, image in enumerate(images, 1):
+        file.write(np.ascontiguousarray(image))
+        if time.monotonic() - noted >= _SECONDS:
+            file.flush()
+            os.fsync(file.fileno())
+            note(count)
+            noted = time.monotonic()
+    # What an attempt may have left that was interrupted here.
+    file.truncate()
+    file.flush()
+    os.fsync(file.fileno())
+    note(count)
 
-    def is_whole(self) -> bool:
-        """Whether the file of this very request is there."""
-        return (
-            self._done == self._count
-            and self._path.exists()
-            and self._path.stat().st_size == self._bytes
-            and not self._partial.exists()
-        )
 
-    @contextlib.contextmanager
-    def claimed(self, overwrite: bool) -> Iterator[int]:
-        """Hold the place; yields how many images are written already.
+def _pack(
+    path: pathlib.Path, images: pathlib.Path, members: dict[str, np.ndarray]
+) -> None:
+    """Writes an .npz of an .npy file, its `images`, and of small arrays."""
+    with zipfile.ZipFile(path, "w") as archive:
+        with (
+            open(images, "rb") as source,
+            archive.open(_entry("images"), "w", force_zip64=True) as target,
+        ):
+            shutil.copyfileobj(source, target, 2**20)
+        for name, array in members.items():
+            buffer = io.BytesIO()
+            np.save(buffer, array)
+            archive.writestr(_entry(name), buffer.getvalue())
 
-        Raises:
-            UserError: something of another request is there, another process
-                is writing it, or the place cannot be written.
-        """
-        there = self._path.exists()
-        if self._found != self._request:
-            there = there or self._partial.exists()
-        if there and not overwrite:
-            raise occupied(self._path, self._found, self._request)
-        with only_writer(self._path, beside=True), writing(self._path):
-            # Not emptied, because it goes on where it was.
-            descriptor = os.open(self._partial, os.O_RDWR | os.O_CREAT, 0o666)
-            with open(descriptor, "r+b") as self._file:
-                if os.fstat(descriptor).st_size < self._end(self._done):
-                    self._done, self._crc = 0, zlib.crc32(self._header)
-                yield self._done
 
-    def write(self, images: Iterable[np.ndarray]) -> None:
-        """Write the images that are missing, and give the file its name."""
-        self._save()
-        noted = time.monotonic()
-        self._file.seek(self._end(self._done))
-        for image in images:
-            data = np.ascontiguousarray(image)
-            self._file.write(data)
-            self._done += 1
-            self._crc = zlib.crc32(data, self._crc)
-            if time.monotonic() - noted >= _SECONDS:
-                self._save()
-                noted = time.monotonic()
-        self._complete()
-        os.replace(self._partial, self._path)
-
-    def _save(self) -> None:
-        """Note what is written once it has reached the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        size = os.fstat(self._file.fileno()).st_size
-        fields = {"done": self._done, "crc": self._crc, "bytes": size}
-        write_manifest(self._manifest, {"request": self._request, **fields})
-
-    def _complete(self) -> None:
-        """Write what stands before and after the images."""
-        file = self._file
-        if self._done != self._count:
-            raise ValueError(f"expected {self._count} images; got {self._done}")
-        entry = self._zip_entry()
-        file.seek(0)
-        file.write(self._head(entry))
-        file.seek(self._end(self._count))
-        # What an attempt may have left that was interrupted here.
-        file.truncate()
-        if self._path.suffix.lower() == ".npz":
-            # Into an open file zipfile writes from where it stands on; the
-            # directory at the end must list the images, too.
-            with zipfile.ZipFile(file, "w") as archive:
-                archive.filelist.append(entry)
-                for name, array in self._members.items():
-                    buffer = io.BytesIO()
-                    np.save(buffer, array)
-                    entry = _entry(f"{name}.npy")
-                    archive.writestr(entry, buffer.getvalue())
-        self._save()
-
-    def _zip_entry(self) -> zipfile.ZipInfo:
-        """The images as a file in an archive, at its very beginning."""
-        entry = _entry("images.npy")
-        entry.header_offset = 0
-        entry.CRC = self._crc
-        entry.file_size = len(self._header) + self._count * self._image_bytes
-        entry.compress_size = entry.file_size
-        return entry
-
-    def _head(self, entry: zipfile.ZipInfo) -> bytes:
-        """What stands before the images; its length is always the same."""
-        if self._path.suffix.lower() == ".npz":
-            return entry.FileHeader(zip64=True) + self._header
-        return self._header
-
-    def _end(self, count: int) -> int:
-        """The place in the file after some images."""
-        return len(self._head(self._zip_entry())) + count * self._image_bytes
+def _entry(name: str) -> zipfile.ZipInfo:
+    """An array's place in an archive, of 1980: equal arrays, equal files."""
+    entry = zipfile.ZipInfo(f"{name}.npy")
+    entry.external_attr = 0o644 << 16  # Readable where it is unpacked.
+    return entry
 
 
 def _npy_header(shape: tuple[int, ...]) -> bytes:
@@ -201,10 +166,3 @@ def _npy_header(shape: tuple[int, ...]) -> bytes:
     fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(buffer, fields)
     return buffer.getvalue()
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    """A file in an archive, of 1980, so that equal arrays are equal files."""
-    entry = zipfile.ZipInfo(name)
-    entry.external_attr = 0o644 << 16  # Readable where it is unpacked.
-    return entry
