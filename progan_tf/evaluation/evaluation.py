@@ -68,7 +68,7 @@ class Evaluation:
     Args:
         subjects: `subjects.RunSubjects` or `subjects.OneSubject`.
         reals: `Reals`.
-        names: list of str, metrics out of `measures.METRICS`.
+        names: list of str, out of `measures.NAMES`.
         features: str, what `metrics.load_features` takes; None for none.
             Neighbours are then the nearest in that space, not in pixels.
         num_images: int, pictures of either set; by default as published, and

@@ -9,17 +9,8 @@ import matplotlib.ticker
 
 from progan_tf.evaluation.files import about, network_of
 from progan_tf.files import write_atomically
+from progan_tf.metrics import METRICS
 
-_TITLES = {
-    "swd": "sliced Wasserstein distance, x 1000 (lower is better)",
-    "ms_ssim": "MS-SSIM between pictures (like that of reals is best)",
-    "frechet": "Fréchet distance (lower is better)",
-    "inception_score": "inception score (higher is better)",
-    "kid": "kernel distance (lower is better)",
-    "precision_recall": "precision and recall (higher is better)",
-}
-# Distances fall by orders of magnitude while a run grows.
-_LOGARITHMIC = ("swd", "frechet")
 _WIDTH, _HEIGHT, _DOTS = 8.0, 3.2, 120  # Inches, of one metric; dots an inch.
 _GREYS = "#f4f4f4", "#e4e4e4"
 _MARKERS = "o", "s", "^", "D", "v", "P", "X", "*"
@@ -43,7 +34,7 @@ def save_plot(path, lines, schedule):
         UserError: if it cannot be written.
     """
     lines = [line for line in lines if "images_seen" in line]
-    names = [name for name in _TITLES if name in {x["metric"] for x in lines}]
+    names = [name for name in METRICS if name in {x["metric"] for x in lines}]
     figure = matplotlib.figure.Figure(
         figsize=(_WIDTH, _HEIGHT * len(names)), layout="constrained"
     )
@@ -53,7 +44,7 @@ def save_plot(path, lines, schedule):
         _shade(plot, schedule)
         # A little wider, so that points at the ends are whole.
         plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
-        _draw(plot, name, [x for x in lines if x["metric"] == name])
+        _draw(plot, METRICS[name], [x for x in lines if x["metric"] == name])
     axes[-1].set_xlabel("thousands of images seen")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS)
@@ -77,10 +68,10 @@ def _draw(plot, metric, lines):
         names = _curves(group[-1])
         for name in names:
             colour = colours.setdefault(name, f"C{len(colours)}")
-            # The SWD's levels stand behind their average.
-            level = metric == "swd" and name != names[-1]
-            _draw_curve(plot, group, name, colour, marker, 1 if level else 2)
-            if not level:
+            # Parts, as the SWD's levels are, stand behind their mean.
+            part = metric.has_parts and name != names[-1]
+            _draw_curve(plot, group, name, colour, marker, 1 if part else 2)
+            if not part:
                 _draw_floor(plot, group, name, colour)
         last = group[-1]
         size, images = last["resolution"], last["images"]
@@ -93,13 +84,13 @@ def _draw(plot, metric, lines):
     if len(colours) > 1:
         entries[:0] = [_entry(n, color=c) for n, c in colours.items()]
     entries.append(_entry("reals", color="black", linestyle="--"))
-    if metric in _LOGARITHMIC:
+    if metric.logarithmic:
         plot.set_yscale("log")
         ticks = matplotlib.ticker.LogLocator(subs=(1, 2, 5))
         plot.yaxis.set_major_locator(ticks)
         plot.yaxis.set_major_formatter("{x:g}")
         plot.yaxis.set_minor_formatter("")
-    plot.set_title(_TITLES[metric], fontsize="medium", pad=16)
+    plot.set_title(metric.title, fontsize="medium", pad=16)
     plot.legend(handles=entries, fontsize="x-small", framealpha=0.9)
 
 
@@ -132,7 +123,7 @@ def _draw_floor(plot, group, name, colour):
 
 
 def _curves(line):
-    """Names of the values that have curves; the SWD's average is the last."""
+    """Names of the values that have curves; what has parts is the last."""
     return [n for n in line["values"] if not n.endswith("_deviation")]
 
 

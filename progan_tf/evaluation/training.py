@@ -20,7 +20,6 @@ from progan_tf.sampling import as_generator
 from progan_tf.text import kimg
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"
-_METRICS = ("swd", "ms_ssim")
 
 
 class TrainingEvaluation:
@@ -100,7 +99,7 @@ class TrainingEvaluation:
             return False  # To evaluate tells of a log that cannot be read.
         count = self._config.eval_images
         found = {x["metric"] for x in lines if x["images"] == count}
-        return found.issuperset(_METRICS)
+        return found.issuperset(measures.PLAIN)
 
     def seconds_left(self, images_seen):
         """Seconds that the evaluations to come take, each like the last one.
@@ -124,7 +123,7 @@ class TrainingEvaluation:
         config = self._config
         reals = Reals(self._source, config.data, resolution, config.mirror)
         comparison = Comparison(
-            measures.make_measures(_METRICS),
+            measures.make_measures(measures.PLAIN),
             reals,
             config.eval_images,
             None,

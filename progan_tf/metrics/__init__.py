@@ -18,25 +18,55 @@ from progan_tf.metrics.features import (
     extract_features,
     feature_batches,
 )
-from progan_tf.metrics.frechet import frechet_distance, gaussian_statistics
-from progan_tf.metrics.kernel import KernelDistance, kernel_distance
+from progan_tf.metrics.frechet import (
+    FRECHET,
+    frechet_distance,
+    gaussian_statistics,
+)
+from progan_tf.metrics.kernel import KID, KernelDistance, kernel_distance
 from progan_tf.metrics.load import load_features
-from progan_tf.metrics.manifold import PrecisionRecall, precision_recall
+from progan_tf.metrics.manifold import (
+    PRECISION_RECALL,
+    PrecisionRecall,
+    precision_recall,
+)
+from progan_tf.metrics.metric import Metric
 from progan_tf.metrics.neighbours import (
     Neighbours,
     nearest_neighbours,
     neighbours_grid,
 )
-from progan_tf.metrics.score import InceptionScore, inception_score
-from progan_tf.metrics.ssim import Similarity, ms_ssim
+from progan_tf.metrics.score import (
+    INCEPTION_SCORE,
+    InceptionScore,
+    inception_score,
+)
+from progan_tf.metrics.ssim import MS_SSIM, Similarity, ms_ssim
 from progan_tf.metrics.swd import (
+    SWD,
     SlicedDistance,
     SlicedStatistics,
     sliced_distance,
     sliced_wasserstein,
 )
 
+# The table of metrics, in the order in which they are shown. What a metric is
+# stands in its row; a new one is a new file with a row, and a line here.
+METRICS = {
+    metric.name: metric
+    for metric in (
+        SWD,
+        MS_SSIM,
+        FRECHET,
+        INCEPTION_SCORE,
+        KID,
+        PRECISION_RECALL,
+    )
+}
+
 __all__ = [
+    "METRICS",
+    "Metric",
     "Features",
     "InceptionScore",
     "KernelDistance",

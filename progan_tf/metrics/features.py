@@ -4,6 +4,8 @@ Distances in such a space follow what a network sees, not single pixels. They
 compare only with numbers from the same network.
 """
 
+import contextlib
+
 import numpy as np
 
 from progan_tf.errors import UserError
@@ -20,6 +22,10 @@ GRAPH_FILE = "classify_image_graph_def.pb"
 # A network sees pictures in groups of one size, the last one filled up: another
 # size is computed by other kernels, whose numbers differ in the last digits.
 _GROUP = 16
+# As many groups as go through it from one batch to the next, at least.
+_PASSED = 4 * _GROUP
+# Published numbers of the metrics in features are of so many pictures.
+FEATURES_IMAGES = 50_000
 
 
 def extract_features(features, images):
@@ -110,3 +116,39 @@ class Features:
     def _vectors(self, images):
         """uint8 `[16, R, R, 3]` to float32 `[16, D]`."""
         raise NotImplementedError
+
+
+class FeatureVectors:
+    """Features of pictures that come some at a time."""
+
+    def __init__(self, features):
+        self._features = features
+        self._waiting = []
+        self._vectors = []
+
+    def add(self, images):
+        """Take uint8 `[n, R, R, C]` in."""
+        self._waiting.append(images)
+        if sum(map(len, self._waiting)) >= _PASSED:
+            images = np.concatenate(self._waiting)
+            whole = len(images) // _PASSED * _PASSED
+            self._vectors.append(self._features(images[:whole]))
+            self._waiting = [images[whole:]]
+
+    def vectors(self):
+        """float32 `[N, D]`."""
+        waiting = [images for images in self._waiting if len(images)]
+        if waiting:
+            self._vectors.append(self._features(np.concatenate(waiting)))
+            self._waiting = []
+        return np.concatenate(self._vectors)
+
+
+def collect_features(resolution, stream, features):
+    """See `Metric.collect`: what all metrics in features look at."""
+    return contextlib.nullcontext(FeatureVectors(features))
+
+
+def keep_vectors(collected, steps):
+    """See `Metric.keep`: all vectors, float32 `[N, D]`."""
+    return {"vectors": collected.vectors()}

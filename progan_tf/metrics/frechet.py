@@ -12,6 +12,8 @@ from progan_tf.metrics.batches import (
     check_same_space,
     regrouped,
 )
+from progan_tf.metrics.features import FEATURES_IMAGES, collect_features
+from progan_tf.metrics.metric import Metric
 
 # Rows that are summed up together, so that sums do not depend on the batches.
 _GROUP = 1024
@@ -85,3 +87,26 @@ def gaussian_statistics(vectors):
 def _roots(eigenvalues):
     """Square roots; what rounding left a little below 0 counts as 0."""
     return np.sqrt(np.maximum(eigenvalues, 0))
+
+
+def _keep_gaussian(collected, steps):
+    """A Gaussian takes much less space than the vectors."""
+    return gaussian_statistics(collected.vectors())
+
+
+def _values(reals, fakes, features, steps):
+    # By other networks it must not be called the FID.
+    name = "fid" if features.is_inception_2015 else "frechet_distance"
+    return {name: frechet_distance(reals, fakes)}
+
+
+FRECHET = Metric(
+    name="frechet",
+    title="Fréchet distance (lower is better)",
+    images=FEATURES_IMAGES,
+    collect=collect_features,
+    keep=_keep_gaussian,
+    values=_values,
+    in_features=True,
+    logarithmic=True,
+)

@@ -5,6 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf.metrics.batches import check_count, check_same_space
+from progan_tf.metrics.features import (
+    FEATURES_IMAGES,
+    collect_features,
+    keep_vectors,
+)
+from progan_tf.metrics.metric import Metric, with_deviation
 
 
 class KernelDistance(NamedTuple):
@@ -76,3 +82,19 @@ def _kernel(x, y):
     """
     x, y = x.astype("float64"), y.astype("float64")
     return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def _values(reals, fakes, features, steps):
+    sets = reals["vectors"], fakes["vectors"]
+    return with_deviation("kid", kernel_distance(*sets, progress=steps))
+
+
+KID = Metric(
+    name="kid",
+    title="kernel distance (lower is better)",
+    images=FEATURES_IMAGES,
+    collect=collect_features,
+    keep=keep_vectors,
+    values=_values,
+    in_features=True,
+)

@@ -9,6 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf.metrics.batches import check_count, check_same_space
+from progan_tf.metrics.features import (
+    FEATURES_IMAGES,
+    collect_features,
+    keep_vectors,
+)
+from progan_tf.metrics.metric import Metric
 
 # Rows whose distances to all others are looked at together.
 _ROWS = 512
@@ -82,3 +88,19 @@ def squared_distances(x, y):
     squares += np.sum(x * x, axis=1)[:, np.newaxis]
     squares += np.sum(y * y, axis=1)
     return np.maximum(squares, 0, out=squares)
+
+
+def _values(reals, fakes, features, steps):
+    sets = reals["vectors"], fakes["vectors"]
+    return precision_recall(*sets, progress=steps)._asdict()
+
+
+PRECISION_RECALL = Metric(
+    name="precision_recall",
+    title="precision and recall (higher is better)",
+    images=FEATURES_IMAGES,
+    collect=collect_features,
+    keep=keep_vectors,
+    values=_values,
+    in_features=True,
+)

@@ -5,6 +5,12 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf.metrics.batches import check_count
+from progan_tf.metrics.features import (
+    FEATURES_IMAGES,
+    collect_features,
+    keep_vectors,
+)
+from progan_tf.metrics.metric import Metric, with_deviation
 
 _SPLITS = 10
 # Stands for the logarithm of 0, and is only ever multiplied by 0.
@@ -61,3 +67,20 @@ def _log_probabilities(logits):
         return np.log(np.maximum(logits, _TINY))
     logits = logits - logits.max(axis=1, keepdims=True)
     return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
+def _values(reals, fakes, features, steps):
+    score = inception_score(features.logits(fakes["vectors"]))
+    return with_deviation("inception_score", score)
+
+
+INCEPTION_SCORE = Metric(
+    name="inception_score",
+    title="inception score (higher is better)",
+    images=FEATURES_IMAGES,
+    collect=collect_features,
+    keep=keep_vectors,
+    values=_values,
+    in_features=True,
+    compares=False,
+)

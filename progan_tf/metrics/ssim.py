@@ -5,6 +5,8 @@ same again and again has a high one (Odena et al. 2017). It says nothing of how
 good the pictures are; compare it with that of the training data.
 """
 
+import contextlib
+
 import numpy as np
 
 from progan_tf.errors import UserError
@@ -15,6 +17,7 @@ from progan_tf.metrics.batches import (
     checked_batches,
     in_threads,
 )
+from progan_tf.metrics.metric import Metric
 
 # Weights of the five scales, from the full size down (Wang et al. 2003,
 # section 3.2), and the constants of one scale (Wang et al. 2004).
@@ -232,3 +235,26 @@ def _check_resolution(resolution):
             f"MS-SSIM, which halves them four times; received "
             f"{resolution}x{resolution}"
         )
+
+
+def _collect(resolution, stream, features):
+    return contextlib.nullcontext(Similarity())
+
+
+def _keep(collected, steps):
+    return collected.result()
+
+
+def _values(reals, fakes, features, steps):
+    return {"ms_ssim": float(fakes["ms_ssim"])}
+
+
+MS_SSIM = Metric(
+    name="ms_ssim",
+    title="MS-SSIM between pictures (like that of reals is best)",
+    images=20_000,
+    collect=_collect,
+    keep=_keep,
+    values=_values,
+    compares=False,
+)

@@ -23,6 +23,7 @@ from progan_tf.metrics.batches import (
     in_threads,
 )
 from progan_tf.metrics.laplacian import laplacian_pyramid
+from progan_tf.metrics.metric import Metric
 from progan_tf.metrics.projections import PATCH, run_edges, sorted_projections
 
 _SMALLEST = 16  # Where the pyramid ends.
@@ -245,3 +246,28 @@ def _sizes(resolution):
     """Sizes of the levels, from the full resolution down."""
     levels = int(math.log2(resolution // _SMALLEST)) + 1
     return [resolution >> level for level in range(levels)]
+
+
+def _collect(resolution, stream, features):
+    return SlicedStatistics(0, stream, resolution)
+
+
+def _values(reals, fakes, features, steps):
+    distance = sliced_distance(reals, fakes)
+    values = {f"swd_{size}": x for size, x in distance.levels.items()}
+    return {**values, "swd_avg": distance.average}
+
+
+SWD = Metric(
+    name="swd",
+    title="sliced Wasserstein distance, x 1000 (lower is better)",
+    images=16_384,
+    collect=_collect,
+    keep=SlicedStatistics.result,
+    values=_values,
+    # As in the official code: patches are cut at other places each time.
+    repeats=True,
+    # Distances fall by orders of magnitude while a run grows.
+    logarithmic=True,
+    has_parts=True,
+)
