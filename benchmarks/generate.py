@@ -168,7 +168,7 @@ def export(task):
     """Write a random generator in the format of the target."""
     command.import_tensorflow()
     from progan_tf.config import resolve
-    from progan_tf.export.any_format import export_generator
+    from progan_tf.export.exporting import export_generator
     from progan_tf.networks import Generator
 
     settings = {name: task[name] for name in ("resolution", "fmap_max")}

@@ -9,9 +9,9 @@ import importlib
 
 _HOMES = {
     "GeneratorModule": "module",
-    "export_keras_file": "keras_file",
-    "export_litert_file": "litert_file",
-    "export_onnx_file": "onnx_file",
+    "export_keras_file": "exporting",
+    "export_litert_file": "exporting",
+    "export_onnx_file": "exporting",
     "export_saved_model": "saved_model",
 }
 

@@ -20,7 +20,13 @@ from progan_tf import command
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
 from progan_tf.evaluation.files import newest_metrics
-from progan_tf.export.formats import FORMATS, check_request
+from progan_tf.export.formats import (
+    FORMATS,
+    check_request,
+    define_options,
+    given_options,
+)
+from progan_tf.generation.opening import open_generator
 
 FLAGS = flags.FLAGS
 
@@ -34,7 +40,7 @@ def define_flags():
     choice("format", "hub", list(FORMATS), "of what is written")
     choice("precision", "float32", PRECISIONS, "to compute in")
     flags.DEFINE_integer("resolution", None, "by default the highest", 4)
-    flags.DEFINE_boolean("trainable", False, "keep the weights as variables")
+    define_options(flags)
     flags.DEFINE_boolean("overwrite", False, "replace what is at --out")
 
 
@@ -43,28 +49,24 @@ def main():
     form, out, precision = FLAGS.format, FLAGS.out, FLAGS.precision
     if (FLAGS.run_dir is None) == (FLAGS.generator is None):
         raise UserError("expected one of --run_dir and --generator")
-    if FLAGS.trainable and form != "hub":
-        raise UserError("--trainable needs --format=hub")
+    options = given_options(FLAGS)
     # Here too, so that these mistakes need not wait for TensorFlow.
-    check_request(form, out, precision, FLAGS.overwrite)
-    command.import_tensorflow()
-    from progan_tf import checkpoint
-    from progan_tf.export.any_format import export_generator
-
+    check_request(form, out, precision, FLAGS.overwrite, options)
     source = FLAGS.run_dir or FLAGS.generator
-    generator, origin = checkpoint.load_with_origin(source, FLAGS.resolution)
+    generator = open_generator(source, resolution=FLAGS.resolution)
+    from progan_tf.export.exporting import export_generator
+
     metrics = None
-    if origin:
-        metrics = newest_metrics(*origin, generator.output_shape[1])
+    if generator.origin:
+        metrics = newest_metrics(*generator.origin, generator.resolution)
     difference = export_generator(
         generator,
         out,
         form,
-        FLAGS.trainable,
         FLAGS.overwrite,
         precision,
-        origin=origin,
         metrics=metrics,
+        options=options,
     )
     print(
         f"Wrote {out}: on 8 seeds its images differ from the generator's by "

@@ -2,19 +2,18 @@
 
 import io
 import math
-import zipfile
 
 import numpy as np
 from PIL import Image
 
 from progan_tf import __version__
 from progan_tf.data import kind_named
-from progan_tf.export.usage import usage
+from progan_tf.export.format import CARD_FILE, SAMPLE_FILE
+from progan_tf.export.formats import FORMATS
 from progan_tf.images import make_grid, nearest_up
 from progan_tf.sampling import as_generator, generate_images
 from progan_tf.weights.runs import inherited_licence
 
-SAMPLE_FILE, CARD_FILE = "sample.png", "README.md"
 _LARGEST_SAMPLE = 1024  # Pixels along a side of the picture.
 _OTHERS = (
     "What may be done with the images depends on the licence of the training "
@@ -22,21 +21,19 @@ _OTHERS = (
 )
 
 
-def card_files(generator, origin=None, precision="float32", metrics=None):
-    """The files to lie beside a TF-Hub module: its card and a picture.
+def card_files(generator, form="hub", precision="float32", metrics=None):
+    """The files that go with a model: its card and, with room, a picture.
 
     Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-        origin: (`TrainConfig`, int images seen) of the run, where known.
-        precision: str, what the module computes in.
-        metrics: dict from a metric's name to its value, where known.
+        generator, form, precision, metrics: as of `model_card`.
 
     Returns:
         dict from file name to bytes.
     """
-    card = model_card(generator, origin, "hub", precision, metrics)
+    card = model_card(generator, form, precision, metrics)
+    if not FORMATS[form].has_picture:
+        return {CARD_FILE: card.encode()}
     picture = f"![samples]({SAMPLE_FILE})\n"
-    # Below the title; the other formats have no room for a picture.
     title, rest = card.split("\n", 1)
     return {
         SAMPLE_FILE: _sample_png(generator),
@@ -44,14 +41,12 @@ def card_files(generator, origin=None, precision="float32", metrics=None):
     }
 
 
-def model_card(
-    generator, origin=None, form="hub", precision="float32", metrics=None
-):
+def model_card(generator, form="hub", precision="float32", metrics=None):
     """What a model maps, where it comes from and how to load it.
 
     Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-        origin: (`TrainConfig`, int images seen) of the run, where known.
+        generator: `keras.Model` or `AnyGenerator`, from latents (and one-hot
+            labels).
         form: str, the format: a key of `progan_tf.export.formats.FORMATS`.
         precision: str, what the model computes in.
         metrics: dict from a metric's name to its value, where known.
@@ -59,13 +54,14 @@ def model_card(
     Returns:
         str, Markdown.
     """
-    config, images_seen = origin or (None, None)
-    face = as_generator(generator)
-    _, height, width, _ = generator.output_shape
-    rows = _interface(generator, form) | {
+    generator, record = as_generator(generator), FORMATS[form]
+    config, images_seen = generator.origin or (None, None)
+    latent_size, classes = generator.latent_size, generator.num_classes
+    height, width, _ = generator.image_shape
+    rows = _interface(generator, record) | {
         # LiteRT stores weights in it, and computes as the device does best.
-        "precision": precision + (" weights" if form == "litert" else ""),
-        "parameters": f"{generator.count_params():,}",
+        "precision": precision + record.of_precision,
+        "parameters": f"{generator.model.count_params():,}",
     }
     if config:
         # Of a folder its name; where it lies is nobody's business.
@@ -86,24 +82,11 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 
 ## Use
 
-{usage(form, face.latent_size, face.num_classes)}
+{record.usage(latent_size, classes)}
 ## Licence
 
 {_licence(config)}
 """
-
-
-def append_card(path, card):
-    """Put a card into a file as README.md.
-
-    Args:
-        path: a zip archive, such as a `.keras` file, or another file of whose
-            end its readers take no notice: then an archive is appended.
-        card: str, or None for none.
-    """
-    if card is not None:
-        with zipfile.ZipFile(path, "a") as archive:
-            archive.writestr(CARD_FILE, card)
 
 
 def _licence(config):
@@ -118,22 +101,19 @@ def _licence(config):
 
 def _interface(generator, form):
     """The rows of inputs and output."""
-    face = as_generator(generator)
-    latent_size, classes = face.latent_size, face.num_classes
-    shape = ", ".join(map(str, face.image_shape))
-    latents, labels, images = "latent_vector", "labels", "default"
-    values = "in [0, 1]"
-    if form == "keras":
-        latents, images, values = "latents", "images", "about in [-1, 1]"
-    rows = {f"input `{latents}`": f"float32 [batch, {latent_size}], N(0, 1)"}
-    if classes:
-        rows[f"input `{labels}`"] = f"float32 one-hot [batch, {classes}]"
-    return rows | {f"output `{images}`": f"float32 [batch, {shape}] {values}"}
+    shape = ", ".join(map(str, generator.image_shape))
+    latents = f"float32 [batch, {generator.latent_size}], N(0, 1)"
+    rows = {f"input `{form.latents}`": latents}
+    if generator.num_classes:
+        labels = f"float32 one-hot [batch, {generator.num_classes}]"
+        rows[f"input `{form.labels}`"] = labels
+    images = f"float32 [batch, {shape}] {form.values}"
+    return rows | {f"output `{form.images}`": images}
 
 
 def _sample_png(generator):
     """A grid of the first seeds' images, as PNG bytes."""
-    resolution = generator.output_shape[1]
+    resolution = generator.resolution
     columns = min(8, max(2, _LARGEST_SAMPLE // resolution))
     rows = math.ceil(columns / 2)
     images = generate_images(generator, np.arange(columns * rows))

@@ -1,5 +1,7 @@
 """Whether what was written gives the images of its generator."""
 
+import zipfile
+
 import numpy as np
 import tensorflow as tf
 
@@ -84,3 +86,17 @@ def write_checked(path, write, load, generator, precision):
     with making(path.parent), replacing(path) as temporary:
         write(temporary)
         return largest_difference(generator, load(temporary), precision)
+
+
+def append_files(path, files):
+    """Put files into a file.
+
+    Args:
+        path: a zip archive, such as a `.keras` file, or another file of whose
+            end its readers take no notice: then an archive is appended.
+        files: dict from name to bytes.
+    """
+    if files:
+        with zipfile.ZipFile(path, "a") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)

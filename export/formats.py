@@ -1,51 +1,33 @@
-"""The formats of an export, and what each can do; read without TensorFlow."""
+"""The table of formats and its checks; read without TensorFlow."""
 
-import dataclasses
 import importlib.util
 import os
 import pathlib
 
-from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
+from progan_tf.export.format import CARD_FILE, SAMPLE_FILE
+from progan_tf.export.hub import HUB
+from progan_tf.export.keras_file import KERAS
+from progan_tf.export.litert_file import LITERT
+from progan_tf.export.onnx_file import ONNX
 from progan_tf.files import check_folder, put_back
 
-
-@dataclasses.dataclass(frozen=True)
-class Format:
-    """What one format is.
-
-    Attributes:
-        ending: str, of the file's name; empty where it may be any.
-        precisions: tuple of the precisions that it can be written in.
-        packages: tuple of what it needs beside TensorFlow, as imported; the
-            extra that installs them has the format's name.
-    """
-
-    ending: str = ""
-    precisions: tuple = PRECISIONS
-    packages: tuple = ()
+# The table of formats. What a format is stands in its record; a new one is a
+# new file with a record, and a line here.
+FORMATS = {form.name: form for form in (HUB, KERAS, ONNX, LITERT)}
 
 
-# ONNX's convolution takes bfloat16 from opset 22 on only, which is too new for
-# many runtimes, and LiteRT's operations do not take it.
-_NO_BFLOAT16 = ("float32", "float16")
 # A folder of such a name would be taken for an archive.
 _ARCHIVES = (".zip", ".tgz", ".tar", ".gz")
 _MODEL_FILE = "saved_model.pb"
 # What lies in a module that this program wrote.
 _MODULE_FILES = frozenset(
     (_MODEL_FILE, "fingerprint.pb", "variables", "assets")
-    + ("README.md", "sample.png")
+    + (CARD_FILE, SAMPLE_FILE)
 )
-FORMATS = {
-    "hub": Format(),
-    "keras": Format(".keras"),
-    "onnx": Format(".onnx", _NO_BFLOAT16, ("onnx", "onnxruntime")),
-    "litert": Format(".tflite", _NO_BFLOAT16, ("ai_edge_litert",)),
-}
 
 
-def check_request(name, path, precision="float32", overwrite=False):
+def check_request(name, path, precision="float32", overwrite=False, options=()):
     """Refuse at once what could not be written in the end.
 
     Args:
@@ -53,17 +35,22 @@ def check_request(name, path, precision="float32", overwrite=False):
         path: the file or folder to write.
         precision: str, one of `PRECISIONS`.
         overwrite: bool, whether something may be there.
+        options: names of options of formats that are given.
 
     Returns:
         `pathlib.Path` of `path`.
 
     Raises:
-        UserError: for a precision that the format does not have, another
-            ending than the format's, something that is there and may not be
+        UserError: for an option or a precision that the format does not have,
+            another ending than its own, something that is there and may not be
             overwritten or is not of the format's kind, a place that cannot be
             written, or packages that are not installed.
     """
     path, form = pathlib.Path(path), FORMATS[name]
+    for option in options:
+        if option not in form.options:
+            having = [f.name for f in FORMATS.values() if option in f.options]
+            raise UserError(f"--{option} needs --format={' or '.join(having)}")
     if precision not in form.precisions:
         raise UserError(
             f"expected a precision of {', '.join(form.precisions)} for the "
@@ -97,6 +84,24 @@ def check_request(name, path, precision="float32", overwrite=False):
             f'pip install "progan-tf[{name}]"'
         )
     return path
+
+
+def define_options(flags):
+    """Define the flags of `Format.options`.
+
+    Args:
+        flags: the module `absl.flags`.
+    """
+    flags.DEFINE_boolean(
+        "trainable", None, "of a module: keep the weights as variables"
+    )
+
+
+def given_options(values):
+    """dict of the options in `absl.flags.FLAGS` that were given."""
+    names = {name for form in FORMATS.values() for name in form.options}
+    given = {name: values[name].value for name in sorted(names)}
+    return {name: value for name, value in given.items() if value}
 
 
 def is_archive(path):

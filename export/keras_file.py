@@ -1,49 +1,29 @@
-"""Writing a generator as a `.keras` file."""
+"""The format keras: a `.keras` file."""
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from progan_tf.export.card import append_card
-from progan_tf.export.checks import write_checked
-from progan_tf.export.formats import check_request
-from progan_tf.export.precision import in_precision
+from progan_tf.export.format import Format
 
 
-def export_keras_file(
-    generator, path, overwrite=False, precision="float32", card=None
-):
-    """Write a generator as a `.keras` file and compare it, read back.
+def _write(model, path, precision, files, options):
+    from progan_tf.export.checks import append_files, write_checked
+    from progan_tf.export.precision import in_precision
 
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-        path: the file, which ends with `.keras`.
-        overwrite: bool, replace what is there.
-        precision: "float32", "bfloat16" or "float16", what the layers compute
-            in. The weights are float32 all the same.
-        card: str, Markdown to lie in the file, which is a zip archive, as
-            README.md.
-
-    Returns:
-        float, the largest difference between the images of 8 seeds in [0, 1].
-
-    Raises:
-        UserError: for another ending, if something is there and may not be
-            overwritten, if it cannot be written, or if the images differ.
-            Then nothing is left of it, and what was there is as it was.
-    """
-    path = check_request("keras", path, precision, overwrite)
-    model = in_precision(generator, precision)
+    # The layers compute in it; the weights are float32 all the same.
+    rebuilt = in_precision(model, precision)
 
     def write(file):
-        model.save(file)
-        append_card(file, card)
+        rebuilt.save(file)
+        append_files(file, files)
 
-    return write_checked(path, write, _loaded, generator, precision)
+    return write_checked(path, write, _loaded, model, precision)
 
 
 def _loaded(file):
     """The written model, as a function of the named inputs."""
+    import keras
+    import tensorflow as tf
+
     model = keras.saving.load_model(file, compile=False)
     # As a graph, which takes less memory than layer by layer.
     forward = tf.function(model, autograph=False)
@@ -54,3 +34,31 @@ def _loaded(file):
         return ((np.asarray(outputs) + 1) / 2).clip(0, 1)
 
     return images_of
+
+
+def _snippet(latent_size, classes):
+    inputs = f"keras.random.normal([4, {latent_size}])"
+    if classes:
+        inputs = f"[{inputs}, keras.ops.one_hot([0, 0, 0, 0], {classes})]"
+    return f"""import keras
+import progan_tf.layers
+
+generator = keras.saving.load_model("path/to/this")
+images = (generator({inputs}) + 1) / 2
+"""
+
+
+_NOTE = """It needs the Python package progan-tf, whose layers it has. Any
+backend of Keras will do.
+"""
+
+KERAS = Format(
+    name="keras",
+    ending=".keras",
+    write=_write,
+    snippet=_snippet,
+    note=_NOTE,
+    latents="latents",
+    images="images",
+    values="about in [-1, 1]",
+)

@@ -1,54 +1,30 @@
-"""Writing a generator for LiteRT, formerly TensorFlow Lite."""
+"""The format litert: a file for LiteRT, formerly TensorFlow Lite.
 
-import keras
-import tensorflow as tf
+Its one signature takes `latent_vector` (and `labels`) and gives `default`, as
+a `GeneratorModule` does. The batch may have any size. All operations are
+LiteRT's own.
+"""
 
-from progan_tf.export.card import append_card
-from progan_tf.export.checks import write_checked
-from progan_tf.export.formats import check_request
-from progan_tf.export.module import IMAGES, GeneratorModule
-from progan_tf.export.precision import in_precision
-from progan_tf.layers import EqualizedConv2D, NearestUpscale
+from progan_tf.export.format import Format, named_inputs
 
 
-def export_litert_file(
-    generator, path, overwrite=False, precision="float32", card=None
-):
-    """Write a generator as a `.tflite` file and compare its images.
-
-    Its one signature takes `latent_vector` (and `labels`) and gives `default`,
-    as a `GeneratorModule` does. The batch may have any size. All operations
-    are LiteRT's own.
-
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels) to images
-            in [-1, 1], whose layers are those of `progan_tf.layers`.
-        path: the file, which ends with `.tflite`.
-        overwrite: bool, replace what is there.
-        precision: "float32", or "float16" for weights in float16, half the
-            file. A CPU then still computes in float32.
-        card: str, Markdown to lie in the file as README.md, where `unzip`
-            finds it, as it finds other files packed in LiteRT's.
-
-    Returns:
-        float, the largest difference between the images of 8 seeds in [0, 1].
-
-    Raises:
-        UserError: if `ai-edge-litert` is not installed, for another ending,
-            if something is there and may not be overwritten, if it cannot be
-            written, or if the images differ. Then nothing is left of it, and
-            what was there is as it was.
-    """
-    path = check_request("litert", path, precision, overwrite)
+def _write(model, path, precision, files, options):
+    from progan_tf.export.checks import append_files, write_checked
 
     def write(file):
-        file.write_bytes(_converted(generator, precision))
-        append_card(file, card)
+        file.write_bytes(_converted(model, precision))
+        # `unzip` finds them, as it finds other files packed in LiteRT's.
+        append_files(file, files)
 
-    return write_checked(path, write, _loaded, generator, precision)
+    return write_checked(path, write, _loaded, model, precision)
 
 
 def _converted(generator, precision):
+    import tensorflow as tf
+
+    from progan_tf.export.module import GeneratorModule
+    from progan_tf.export.precision import in_precision
+
     # In float32, because float16 is how the converter stores that.
     generator = _upscaling_apart(in_precision(generator, "float32"))
     module = GeneratorModule(generator)
@@ -68,6 +44,10 @@ def _upscaling_apart(generator):
     taps: measured on two x86 cores at 32x32 to 256x256, images take 1.4 to
     2.5 times as long. Its kernels are larger, too.
     """
+    import keras
+
+    from progan_tf.layers import EqualizedConv2D, NearestUpscale
+
     fused = {
         layer.name
         for layer in generator.layers
@@ -98,4 +78,28 @@ def _loaded(file):
     from ai_edge_litert.interpreter import Interpreter
 
     run = Interpreter(model_path=str(file)).get_signature_runner()
-    return lambda inputs: run(**inputs)[IMAGES]
+    return lambda inputs: run(**inputs)["default"]
+
+
+def _snippet(latent_size, classes):
+    return f"""import numpy as np
+from ai_edge_litert.interpreter import Interpreter
+
+run = Interpreter("path/to/this").get_signature_runner()
+{named_inputs(latent_size, classes)}
+images = run(**inputs)["default"]
+"""
+
+
+LITERT = Format(
+    name="litert",
+    ending=".tflite",
+    write=_write,
+    snippet=_snippet,
+    note="The batch may have any size.\n",
+    # Its operations do not take bfloat16. float16 is of the weights, half the
+    # file: a CPU then still computes in float32.
+    precisions=("float32", "float16"),
+    packages=("ai_edge_litert",),
+    of_precision=" weights",
+)

@@ -16,6 +16,7 @@ from progan_tf.files import (
     scratch_folder,
     writing,
 )
+from progan_tf.sampling import as_generator
 from progan_tf.text import first_line
 
 
@@ -56,8 +57,15 @@ def export_saved_model(
             was.
     """
     path = check_request("hub", path, precision, overwrite)
+    model = as_generator(generator).model
+    return write_module(model, path, trainable, files, precision)
+
+
+def write_module(generator, path, trainable, files, precision):
+    """`export_saved_model` where the place has been checked."""
     module = GeneratorModule(in_precision(generator, precision), trainable)
-    with _place(path, overwrite) as folder:
+    # What comes there meanwhile is not replaced.
+    with _place(path, overwrite=path.exists()) as folder:
         with writing(path):
             _save(module, folder)
             for name, data in (files or {}).items():

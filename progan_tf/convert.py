@@ -19,7 +19,12 @@ from absl import flags
 from progan_tf import command, settings
 from progan_tf.config import NETWORK_SETTINGS, TrainConfig
 from progan_tf.errors import UserError
-from progan_tf.export.formats import FORMATS, check_request
+from progan_tf.export.formats import (
+    FORMATS,
+    check_request,
+    define_options,
+    given_options,
+)
 
 FLAGS = flags.FLAGS
 
@@ -31,7 +36,7 @@ def define_flags():
     text("out", None, "what to write", required=True)
     flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "of --out")
     switch("latest", None, "the generator of the last step, not the average")
-    switch("trainable", None, "of a module: keep the weights as variables")
+    define_options(flags)
     switch("overwrite", None, "replace what is at --out; never a run")
     flags.DEFINE_integer("images_seen", None, "where a run begins", 0)
     settings.define_flags(flags, TrainConfig, [*NETWORK_SETTINGS, "run_dir"])
@@ -42,18 +47,19 @@ def main():
     form, out, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
     given = settings.given_flags(FLAGS, TrainConfig)
     precision = given.get("precision", "float32")
-    unsuited = {"latest", "overwrite"}
+    unsuited, options = {"latest", "overwrite"}, given_options(FLAGS)
     if form != "run":
-        check_request(form, out, precision, overwrite)
+        check_request(form, out, precision, overwrite, options)
         unsuited = {*given, "images_seen"} - {"resolution", "precision"}
-    unsuited |= set() if form == "hub" else {"trainable"}
+    else:
+        unsuited |= options.keys()
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")
     if not os.path.exists(FLAGS.weights):
         raise UserError(f"expected --weights; there is no {FLAGS.weights}")
     command.import_tensorflow()
-    from progan_tf.export.any_format import export_generator
+    from progan_tf.export.exporting import export_generator
     from progan_tf.training import fine_tuning
     from progan_tf.weights import read_published
 
@@ -68,7 +74,7 @@ def main():
     generator = published.finished(FLAGS.resolution, average=not FLAGS.latest)
     licence = f"\nOf the weights: {published.info.licence}.\n"
     difference = export_generator(
-        generator, out, form, FLAGS.trainable, overwrite, precision, licence
+        generator, out, form, overwrite, precision, licence, options=options
     )
     print(f"Wrote {out}; read back, its images differ by {difference:.2g} of 1")
 

@@ -21,7 +21,7 @@ from tiny import checkpoint_values, make_folder
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import load_config, resume
 from progan_tf.errors import UserError
-from progan_tf.export.any_format import export_generator
+from progan_tf.export.exporting import export_generator
 from progan_tf.images import grid_shape, make_grid, nearest_up
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer

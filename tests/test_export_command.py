@@ -18,8 +18,9 @@ from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 from tiny import make_run
 
-from progan_tf.checkpoint import load_generator, load_with_origin
+from progan_tf.checkpoint import load_generator
 from progan_tf.export.card import model_card
+from progan_tf.generation.opening import open_generator
 from progan_tf.networks import Generator
 from progan_tf.sampling import seeded_latents
 
@@ -161,12 +162,11 @@ def test_mistakes(run_dir, tmp_path, flags, message):
 def test_card_tells_the_licence_that_a_run_inherited(run_dir, tmp_path):
     copy = tmp_path / "moved"
     shutil.copytree(run_dir, copy)
-    generator = load_generator(copy)
-    assert "CC BY-NC" not in model_card(generator, load_with_origin(copy)[1])
+    assert "CC BY-NC" not in model_card(open_generator(str(copy)))
     (copy / "weights.txt").write_text(
         "labels      none\nlicence     CC BY-NC 4.0: no commercial use\n"
     )
-    card = model_card(generator, load_with_origin(copy)[1])
+    card = model_card(open_generator(str(copy)))
     assert card.endswith(
         "\n\nOf the weights that training began with: CC BY-NC 4.0: no "
         "commercial use.\n"
@@ -175,9 +175,11 @@ def test_card_tells_the_licence_that_a_run_inherited(run_dir, tmp_path):
 
 
 def test_card_names_a_folder_of_data_but_not_where_it_lies(run_dir):
-    generator, (config, seen) = load_with_origin(run_dir)
+    generator = open_generator(str(run_dir))
+    config, seen = generator.origin
     config = dataclasses.replace(config, data="/disk/family|photos")
-    card = model_card(generator, (config, seen))
+    generator.origin = config, seen
+    card = model_card(generator)
     assert "| training data | family\\|photos |" in card
     assert "/disk" not in card
 
