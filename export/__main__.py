@@ -19,7 +19,7 @@ from absl import flags
 from progan_tf import command
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
-from progan_tf.evaluation.files import newest_metrics
+from progan_tf.evaluation.log import newest_metrics
 from progan_tf.export.formats import (
     FORMATS,
     check_request,

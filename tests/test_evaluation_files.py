@@ -12,12 +12,12 @@ from progan_tf.config import resolve
 from progan_tf.data import Cats
 from progan_tf.errors import UserError
 from progan_tf.evaluation.comparison import Result
-from progan_tf.evaluation.files import (
+from progan_tf.evaluation.log import (
+    EvaluationLog,
     lines_of,
     newest_metrics,
     read_lines,
 )
-from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.plot import save_plot
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.subjects import Subject

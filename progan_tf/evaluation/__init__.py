@@ -2,7 +2,7 @@
 
 From what is evaluated to what is told of it: `subjects` and `snapshots` give
 pictures, `reals` the training data, `measures` the metrics; `comparison` brings
-them together and `statistics_cache` keeps what does not change; `files`, `log`
-and `plot` write what was found. `evaluation` is the command's use of all this,
+them together and `statistics_cache` keeps what does not change; `log` and
+`plot` write what was found. `evaluation` is the command's use of all this,
 `training` that of a run which is still going.
 """

@@ -13,8 +13,7 @@ from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
-from progan_tf.evaluation.files import FOLDER, lines_of
-from progan_tf.evaluation.log import EvaluationLog
+from progan_tf.evaluation.log import FOLDER, EvaluationLog, lines_of
 from progan_tf.evaluation.reals import Reals, at_resolution
 from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.table import Table

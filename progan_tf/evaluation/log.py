@@ -1,4 +1,18 @@
-"""What evaluations leave behind: metrics.jsonl, TensorBoard and a plot."""
+"""What evaluations leave behind: metrics.jsonl, TensorBoard and a plot.
+
+A line of metrics.jsonl is a JSON object about one metric of one set of
+pictures:
+
+    images_seen   where the run was; or `pictures`, the path of something else
+    metric        its name, and in `values` what it says
+    resolution    at which pictures were compared
+    images        how many of the set's
+    data, mirror  what they were compared with
+    seed          of the first image
+    features      the network, for metrics that have one
+    reals         what the metric says of other reals in the set's place, and
+    reals_images  how many those were
+"""
 
 import contextlib
 import json
@@ -6,16 +20,150 @@ import pathlib
 import tempfile
 
 from progan_tf.errors import UserError
-from progan_tf.evaluation.files import (
-    METRICS_FILE,
-    PLOT_FILE,
-    about,
-    network_of,
-    read_lines,
-    usual_fields,
+from progan_tf.files import (
+    making,
+    only_writer,
+    write_text_atomically,
+    writing,
 )
-from progan_tf.files import making, only_writer, write_text_atomically, writing
 from progan_tf.text import first_line
+
+FOLDER = "evaluation"
+METRICS_FILE = "metrics.jsonl"
+PLOT_FILE = "metrics.png"
+# What a metric found; the other fields say of what.
+FOUND = ("values", "reals", "reals_images")
+_NEEDED = {"metric", "resolution", "images", "values", "reals"}
+
+
+def lines_of(results, subject, reals, seed=0, features=None):
+    """The lines of one set of pictures.
+
+    Args:
+        results: list of `comparison.Result`.
+        subject: `subjects.Subject`.
+        reals: `Reals`.
+        seed: int, of the first image.
+        features: str, name of the network, where there is one.
+
+    Returns:
+        list of dicts that JSON can hold.
+    """
+    about = {"pictures": subject.name}
+    if subject.images_seen is not None:
+        about = {"images_seen": subject.images_seen}
+    network = {"features": features}
+    return [
+        {
+            **about,
+            "metric": result.metric,
+            "resolution": reals.resolution,
+            "images": result.images,
+            "data": reals.data,
+            "mirror": reals.mirror,
+            "seed": seed,
+            **(network if result.in_features else {}),
+            "values": result.values,
+            "reals": result.reals,
+            "reals_images": result.reals_images,
+        }
+        for result in results
+    ]
+
+
+def read_lines(folder):
+    """The lines in a folder's metrics.jsonl; none where there is no file.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
+    path = pathlib.Path(folder, METRICS_FILE)
+    if not path.exists():
+        return []
+    try:
+        text = path.read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in text.splitlines()]
+        for line in lines:
+            if not isinstance(line, dict) or not _NEEDED <= line.keys():
+                raise ValueError(f"a line is {str(line)[:60]}")
+        return lines
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot read {path}: {error}; mend it or move it away"
+        ) from error
+
+
+def about(line, without=()):
+    """Which numbers a line holds, as a tuple to compare.
+
+    Args:
+        line: dict.
+        without: names of fields that do not count.
+    """
+    names = line.keys() - {*FOUND, *without}
+    return tuple((name, line[name]) for name in sorted(names))
+
+
+def network_of(line):
+    """The short name of a line's features module; "" where it has none."""
+    return pathlib.PurePath(line.get("features") or "").name
+
+
+def usual_fields(config):
+    """dict of what a run's numbers are made with by default."""
+    return {"data": config.data, "mirror": config.mirror, "seed": 0}
+
+
+def lines_of_snapshot(config, images_seen, resolution):
+    """The lines about a snapshot of a run, against its own data.
+
+    Args:
+        config: `TrainConfig` of the run.
+        images_seen: int, where the snapshot was taken.
+        resolution: int, at which its pictures were compared.
+
+    Returns:
+        list of dicts.
+
+    Raises:
+        UserError: if metrics.jsonl cannot be read.
+    """
+    wanted = {
+        "images_seen": images_seen,
+        "resolution": resolution,
+        **usual_fields(config),
+    }
+    return [
+        line
+        for line in read_lines(pathlib.Path(config.run_dir, FOLDER))
+        if wanted.items() <= line.items()
+    ]
+
+
+def newest_metrics(config, images_seen, resolution):
+    """What is known of a snapshot of a run.
+
+    Args:
+        config, images_seen, resolution: as of `lines_of_snapshot`.
+
+    Returns:
+        dict from a name, with the number of pictures and the network, to a
+        float; of each metric the numbers of most pictures. Empty where it was
+        not evaluated at that resolution.
+    """
+    chosen = {}
+    for line in lines_of_snapshot(config, images_seen, resolution):
+        key = line["metric"], line.get("features")
+        if line["images"] >= chosen.get(key, {"images": 0})["images"]:
+            chosen[key] = line
+    return {
+        ", ".join(
+            filter(None, (name, f"{line['images']:,} images", network_of(line)))
+        ): value
+        for line in chosen.values()
+        for name, value in line["values"].items()
+        if value is not None
+    }
 
 
 class EvaluationLog:

@@ -7,7 +7,7 @@ import matplotlib.figure
 import matplotlib.lines
 import matplotlib.ticker
 
-from progan_tf.evaluation.files import about, network_of
+from progan_tf.evaluation.log import about, network_of
 from progan_tf.files import write_atomically
 from progan_tf.metrics import METRICS
 

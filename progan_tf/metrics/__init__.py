@@ -17,6 +17,7 @@ from progan_tf.metrics.features import (
     Features,
     extract_features,
     feature_batches,
+    load_features,
 )
 from progan_tf.metrics.frechet import (
     FRECHET,
@@ -24,7 +25,6 @@ from progan_tf.metrics.frechet import (
     gaussian_statistics,
 )
 from progan_tf.metrics.kernel import KID, KernelDistance, kernel_distance
-from progan_tf.metrics.load import load_features
 from progan_tf.metrics.manifold import (
     PRECISION_RECALL,
     PrecisionRecall,

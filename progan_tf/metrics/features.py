@@ -5,6 +5,8 @@ compare only with numbers from the same network.
 """
 
 import contextlib
+import os
+import pathlib
 
 import numpy as np
 
@@ -152,3 +154,30 @@ def collect_features(resolution, stream, features):
 def keep_vectors(collected, steps):
     """See `Metric.keep`: all vectors, float32 `[N, D]`."""
     return {"vectors": collected.vectors()}
+
+
+def load_features(source):
+    """Load a network that turns pictures into vectors.
+
+    Args:
+        source: str or path. The folder of a SavedModel, an address that
+            `tensorflow_hub.load` takes, or the Inception-2015-12-05 graph:
+            the file classify_image_graph_def.pb or its folder.
+
+    Returns:
+        `Features`.
+
+    Raises:
+        UserError: if it cannot be loaded or has another interface.
+    """
+    # Here, because most metrics need neither of them, nor TensorFlow.
+    from progan_tf.metrics.hub_features import HubModule
+    from progan_tf.metrics.inception import InceptionGraph
+
+    source = os.fspath(source)
+    path = pathlib.Path(source)
+    if (path / GRAPH_FILE).is_file():
+        return InceptionGraph(path / GRAPH_FILE)
+    if path.is_file() and path.suffix == ".pb":
+        return InceptionGraph(path)
+    return HubModule(source)
