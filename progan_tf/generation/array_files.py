@@ -80,6 +80,8 @@ def save_array(
         there = there or partial.exists()
     if there and not overwrite:
         raise occupied(path, found, request)
+    with writing(path):
+        path.parent.stat()  # A lock would make the folder.
     with only_writer(path, beside=True), writing(path):
 
         def note(done: int, size: int | None = None) -> None:
