@@ -13,8 +13,7 @@ import pathlib
 import shutil
 import time
 import zipfile
-from collections.abc import Iterable, Sequence
-from typing import BinaryIO
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -88,23 +87,7 @@ def save_array(
             fields = {"request": request, "done": done, "bytes": size}
             write_manifest(manifest, fields)
 
-        # Not emptied, because it goes on where it was.
-        descriptor = os.open(partial, os.O_RDWR | os.O_CREAT, 0o666)
-        with open(descriptor, "r+b") as file:
-            header = _npy_header((len(seeds), *source.shape))
-            size = len(header) + done * math.prod(source.shape)
-            if os.fstat(descriptor).st_size < size:
-                done = 0
-            if file.read(len(header)) != header:
-                done = 0
-                file.seek(0)
-                file.write(header)
-            note(done)
-            file.seek(len(header) + done * math.prod(source.shape))
-            left = seeds[done:]
-            images = source.images(left)
-            images = progress(images, len(left), "image", "generated")
-            _write(file, images, lambda more: note(done + more))
+        made = _grow(partial, source, seeds, done, note)
         if path.suffix.lower() == ".npz":
             with replacing(path) as temporary:
                 _pack(temporary, partial, members)
@@ -113,30 +96,56 @@ def save_array(
         else:
             note(len(seeds), partial.stat().st_size)
             os.replace(partial, path)
-    return len(left)
+    return made
 
 
-def _write(file: BinaryIO, images: Iterable[np.ndarray], note) -> None:
-    """Writes the images that are missing, the last ones of the file.
+def _grow(
+    path: pathlib.Path,
+    source: SeededImages,
+    seeds: Sequence[int],
+    done: int,
+    note: Callable[[int], None],
+) -> int:
+    """Writes the images that are missing in an .npy file.
 
     Args:
-        file: at the place of the first.
-        images: uint8.
-        note: function of how many have reached the disk.
+        path: of what there is of it.
+        source, seeds: as of `save_array`.
+        done: how many images should be in it.
+        note: is told how many have reached the disk.
+
+    Returns:
+        How many images were made.
     """
-    noted, count = time.monotonic(), 0
-    for count, image in enumerate(images, 1):
-        file.write(np.ascontiguousarray(image))
-        if time.monotonic() - noted >= _SECONDS:
+    header = _npy_header((len(seeds), *source.shape))
+    image_bytes = math.prod(source.shape)
+    # Not emptied, because it goes on where it was.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    with open(descriptor, "r+b") as file:
+        whole = os.fstat(descriptor).st_size >= len(header) + done * image_bytes
+        if file.read(len(header)) != header or not whole:
+            done = 0
+            file.seek(0)
+            file.write(header)
+        file.seek(len(header) + done * image_bytes)
+
+        def save(count: int) -> None:
             file.flush()
-            os.fsync(file.fileno())
+            os.fsync(descriptor)
             note(count)
-            noted = time.monotonic()
-    # What an attempt may have left that was interrupted here.
-    file.truncate()
-    file.flush()
-    os.fsync(file.fileno())
-    note(count)
+
+        save(done)
+        noted, left = time.monotonic(), seeds[done:]
+        images = progress(source.images(left), len(left), "image", "generated")
+        for count, image in enumerate(images, done + 1):
+            file.write(np.ascontiguousarray(image))
+            if time.monotonic() - noted >= _SECONDS:
+                save(count)
+                noted = time.monotonic()
+        # What an attempt may have left that was interrupted here.
+        file.truncate()
+        save(len(seeds))
+    return len(left)
 
 
 def _pack(
