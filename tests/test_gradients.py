@@ -1,5 +1,7 @@
 """Which blocks are trained when, and on which pictures."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -173,3 +175,52 @@ def test_every_picture_on_its_way_to_the_discriminator(tmp_path):
     assert float(terms["generator_loss"]) == pytest.approx(-fake.sum())
     slope = -3 * 0.5 * (latents**2).sum()
     assert float(gradient) == pytest.approx(slope, rel=1e-4)
+
+
+def test_label_losses_of_reals_and_fakes_in_both_steps(tmp_path):
+    config = tiny_config(tmp_path, label_weight=0.5, gradient_penalty=0.0)
+    config = dataclasses.replace(config, labels=True, num_classes=2, drift=0)
+    random = np.random.default_rng(0)
+    latents = random.normal(size=(3, 4, 4, 3)).astype("float32")
+    reals = random.integers(0, 256, (3, 4, 4, 3), "uint8")
+    first = np.array([1.0, 0.0, 1.0])  # Whose class is the first of the two.
+    labels = tf.constant(np.stack([first, 1 - first], 1), tf.float32)
+
+    def judge(images, weight):
+        means = tf.reduce_mean(images, axis=(1, 2, 3))
+        logits = tf.stack([weight * means, tf.zeros_like(means)], axis=1)
+        return means[:, None], logits
+
+    gradients = Gradients(
+        config,
+        Network(lambda inputs, weight: weight * inputs[0], 2.0),
+        Network(judge, 3.0),
+        fading=False,
+    )
+    terms, (gradient,) = gradients.discriminator(
+        tf.constant(reals),
+        None,
+        labels,
+        tf.constant(latents),
+        tf.zeros([3, 1, 1, 1]),
+        tf.constant(1.0),
+        None,
+    )
+    real = (reals / 127.5 - 1).mean((1, 2, 3))
+    fake = 2.0 * latents.mean((1, 2, 3))
+    chances = [1 / (1 + np.exp(-3.0 * means)) for means in (real, fake)]
+    losses = [
+        -np.log(np.where(first == 1, chance, 1 - chance)).sum()
+        for chance in chances
+    ]
+    loss = (fake - real).sum() + 0.5 * sum(losses)
+    assert float(terms["real_label_loss"]) == pytest.approx(losses[0], rel=1e-4)
+    assert float(terms["fake_label_loss"]) == pytest.approx(losses[1], rel=1e-4)
+    assert float(terms["discriminator_loss"]) == pytest.approx(loss, rel=1e-4)
+    slope = 0.5 * ((chances[0] - first) * real + (chances[1] - first) * fake)
+    assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
+    terms, (gradient,) = gradients.generator(tf.constant(latents), labels, None)
+    loss = -fake.sum() + 0.5 * losses[1]
+    assert float(terms["generator_loss"]) == pytest.approx(loss, rel=1e-4)
+    slope = -fake / 2 + 0.5 * (chances[1] - first) * 3.0 * fake / 2
+    assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
