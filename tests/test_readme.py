@@ -25,6 +25,9 @@ from pages import (
 from progan_tf.__main__ import COMMANDS
 from progan_tf.config import TrainConfig
 from progan_tf.config.presets import PRESETS
+from progan_tf.data.sources import SOURCES
+from progan_tf.evaluation.measures import NAMES
+from progan_tf.export.formats import FORMATS
 
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -246,3 +249,15 @@ def test_the_table_of_flags_is_that_of_the_program():
 def test_every_preset_is_described():
     for preset in PRESETS:
         assert f"| `{preset}` |" in TRAINING
+
+
+def test_every_metric_source_and_format_is_described():
+    texts = {page.name: page.read_text() for page in PAGES}
+    for name in NAMES:
+        assert f"| `{name}` |" in texts["metrics.md"]
+    for name in FORMATS.keys() - {"hub"}:
+        assert f"--format={name} " in texts["use.md"]
+    data = " ".join(texts["data.md"].split())
+    for kind in SOURCES:
+        if kind.prefix:
+            assert f"`{kind.prefix}" in data
