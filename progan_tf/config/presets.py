@@ -87,8 +87,8 @@ PRESETS = {
         "batch_size": _by_resolution(32, 32, 16, 16, 8, 4, 4, 4, 4),
         "learning_rate": 0.002,
         "fmap_max": 64,
-        # Short where the minibatches are few, or the average of a resolution
-        # would still be the noise that it began with.
+        # The average forgets quickly where there are few minibatches: otherwise
+        # it would still be the noise that it began with.
         "average_decay": _by_resolution(0.98, 0.99, 0.995, *[0.998] * 6),
         "precision": "auto",
         "tick_kimg": 2,

@@ -21,7 +21,7 @@ _SHOWN = ("fade_kimg", "stable_kimg", "batch_size", "learning_rate")
 
 
 def notices(config, replicas):
-    """What of a run may not be what its user wants, a list of lines.
+    """Lines on what of a run may not be what its user wants.
 
     Args:
         config: `TrainConfig`.

@@ -168,7 +168,7 @@ class Averages:
             steps: `data.Steps`.
             means: dict of their mean metrics, by name.
             seconds: float, how long it took.
-            compiled: bool, whether that was without any compilation.
+            compiled: bool, whether all of it had been compiled before.
         """
         self.last = steps
         for name, mean in means.items():
