@@ -124,12 +124,20 @@ def squares(images, weight):
     return weight * tf.reduce_sum(images**2, axis=(1, 2, 3))[:, None] / 2
 
 
-def test_every_picture_on_its_way_to_the_discriminator(tmp_path):
-    config = tiny_config(tmp_path, drift=0.5, gradient_penalty=2.0)
+@pytest.mark.parametrize("scale", [None, 64.0])
+def test_every_picture_on_its_way_to_the_discriminator(tmp_path, scale):
+    config = tiny_config(
+        tmp_path,
+        drift=0.5,
+        gradient_penalty=2.0,
+        # The loss is scaled in float16 alone, and nothing is seen of it.
+        precision="float16" if scale else "float32",
+    )
+    scale = scale and tf.constant(scale)
     random = np.random.default_rng(0)
     latents = random.normal(size=(3, 4, 4, 3)).astype("float32")
     reals = random.integers(0, 256, (3, 4, 4, 3), "uint8")
-    mix = np.float32([0, 0.25, 1]).reshape(3, 1, 1, 1)
+    mix = np.float32([0.25, 0, 1]).reshape(3, 1, 1, 1)
     gradients = Gradients(
         config,
         Network(lambda z, weight: weight * z, 0.5),
@@ -143,7 +151,7 @@ def test_every_picture_on_its_way_to_the_discriminator(tmp_path):
         tf.constant(latents),
         tf.constant(mix),
         tf.constant(0.25),
-        None,
+        scale,
     )
     # Mirrored, brought to [-1, 1], faded.
     seen = reals.astype("float64")
@@ -171,10 +179,40 @@ def test_every_picture_on_its_way_to_the_discriminator(tmp_path):
     slope = (power[1] - power[0]) / 2 + real * power[0] / 2
     slope += 4 * (3 * lengths - 1) * lengths
     assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
-    terms, (gradient,) = gradients.generator(tf.constant(latents), None, None)
+    terms, (gradient,) = gradients.generator(tf.constant(latents), None, scale)
     assert float(terms["generator_loss"]) == pytest.approx(-fake.sum())
     slope = -3 * 0.5 * (latents**2).sum()
     assert float(gradient) == pytest.approx(slope, rel=1e-4)
+
+
+def test_penalty_of_slopes_too_small_for_float16(tmp_path):
+    config = tiny_config(
+        tmp_path, precision="float16", drift=0, wgan_target=1e-8
+    )
+
+    def judge(images, weight):
+        half = tf.reduce_sum(tf.cast(images, tf.float16), axis=(1, 2, 3))
+        return 1e-9 * weight * tf.cast(half, tf.float32)[:, None]
+
+    gradients = Gradients(
+        config,
+        Network(lambda z, weight: weight * z, 1.0),
+        Network(judge, 1.0),
+        fading=False,
+    )
+    terms, _ = gradients.discriminator(
+        tf.zeros([1, 4, 4, 3], tf.uint8),
+        None,
+        None,
+        tf.zeros([1, 4, 4, 3]),
+        tf.zeros([1, 1, 1, 1]),
+        tf.constant(1.0),
+        tf.constant(65536.0),
+    )
+    # 1e-9 for each of the 48 numbers; 10 is the weight.
+    expected = 10 * (0.1 * np.sqrt(48) - 1) ** 2
+    penalty = float(terms["gradient_penalty"])
+    assert penalty == pytest.approx(expected, rel=1e-2)
 
 
 def test_label_losses_of_reals_and_fakes_in_both_steps(tmp_path):
