@@ -51,9 +51,9 @@ def read_text(path: str | os.PathLike) -> str:
         UserError: it cannot be read, is no such text or has over a gigabyte.
     """
     with refusing(path), open_file(path) as file:
-        content = file.read(_MOST_TEXT + 1)
-        if len(content) > _MOST_TEXT:
+        if os.fstat(file.fileno()).st_size > _MOST_TEXT:
             raise ValueError(f"it has more than {_MOST_TEXT:,} bytes")
+        content = file.read()
         if b"\0" in content:
             raise ValueError("it is not a text file")
         return content.decode("utf-8-sig")

@@ -5,9 +5,10 @@ import sys
 
 import numpy as np
 import pytest
+from pictures import write_pictures
 from PIL import Image
 
-from progan_tf.data import Cats
+from progan_tf.data import Cats, Folder, open_source
 from progan_tf.errors import UserError
 
 # The folders of the layers, bottom to top, and how many files each has.
@@ -124,3 +125,14 @@ def test_without_robohash_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "robohash", None)
     with pytest.raises(UserError, match="pip install robohash"):
         Cats()
+
+
+def test_a_folder_of_that_name_is_told(tmp_path, monkeypatch, caplog):
+    monkeypatch.chdir(tmp_path)
+    open_source("cats")
+    assert not caplog.messages
+    write_pictures(tmp_path / "cats", 20, 8)
+    assert isinstance(open_source("cats"), Cats)
+    (message,) = caplog.messages
+    assert "--data=./cats" in message
+    assert isinstance(open_source("./cats"), Folder)

@@ -1,6 +1,6 @@
 """CelebA's cut, and LSUN's database."""
 
-import sys
+import contextlib
 
 import lmdb
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 from pictures import random_pixels
 from PIL import Image
 
+from progan_tf.data import open_source
 from progan_tf.data.celeba import CelebA
 from progan_tf.data.lsun import Lsun
 from progan_tf.errors import UserError
@@ -85,15 +86,18 @@ def test_lsun_in_grey_and_with_a_broken_picture(tmp_path, caplog):
     assert "key0071" in message
 
 
-def test_wrong_databases(tmp_path, monkeypatch):
+def test_wrong_databases(tmp_path):
     with pytest.raises(UserError, match="nothing at"):
         Lsun(tmp_path / "nowhere")
-    with pytest.raises(UserError, match="cannot read the lmdb"):
+    with pytest.raises(UserError, match="data.mdb as lmdb: No such file"):
         Lsun(tmp_path)
+    (tmp_path / "text").write_text("no lmdb" * 1000)
+    with pytest.raises(UserError, match="text as lmdb: it is none"):
+        Lsun(tmp_path / "text")
     with pytest.raises(UserError, match="of 0 values 0 are"):
         Lsun(database(tmp_path / "empty", []))
     with pytest.raises(UserError, match="expected encoded pictures"):
-        Lsun(database(tmp_path / "text", [b"text"]))
+        Lsun(database(tmp_path / "texts", [b"text"]))
     tiny = encoded(tmp_path, random_pixels(1, 3, 9)[0])
     with pytest.raises(UserError, match="at least 4 pixels"):
         Lsun(database(tmp_path / "tiny", [tiny]))
@@ -104,6 +108,61 @@ def test_wrong_databases(tmp_path, monkeypatch):
         file.write_bytes(file.read_bytes()[:-8192])
         with pytest.raises(UserError, match="expected at least .* is cut off"):
             Lsun(path)
-    monkeypatch.setitem(sys.modules, "lmdb", None)
-    with pytest.raises(UserError, match=r"pip install progan-tf\[lmdb\]"):
-        Lsun(tmp_path)
+
+
+def test_a_database_says_what_the_library_says(tmp_path):
+    random = np.random.default_rng(0)
+    environment = lmdb.open(str(tmp_path / "lmdb"), map_size=1 << 26)
+    # Keys and values of all lengths, of which some are replaced and removed:
+    # a tree of several levels, with values in pages of their own.
+    for turn in range(3):
+        with environment.begin(write=True) as transaction:
+            for number in range(turn, 3000, 2):
+                key = f"{number:0{random.integers(4, 200)}}".encode()
+                transaction.put(key, random.bytes(random.integers(0, 5000)))
+        with environment.begin(write=True) as transaction:
+            for number in range(turn, 3000, 7):
+                transaction.delete(f"{number:04}".encode())
+    with environment.begin() as transaction:
+        items = list(transaction.cursor().iternext())
+    assert environment.stat()["depth"] > 2
+    environment.close()
+
+    class Values(Lsun):
+        """Without looking at the pictures, which these are none."""
+
+        def __init__(self):
+            with contextlib.suppress(UserError):
+                super().__init__(tmp_path / "lmdb")
+
+    values = Values()
+    assert len(values) == len(items)
+    for index, (key, value) in enumerate(items):
+        assert values._picture_name(index) == key.decode()
+        assert values._encoded(index) == value
+
+
+def test_the_largest_of_several_sizes_is_taken(tmp_path, caplog):
+    environment = lmdb.open(str(tmp_path / "lmdb"), map_size=1 << 24)
+    with environment.begin(write=True) as transaction:
+        transaction.put(b"length", b"20")
+        for size in (8, 32, 128):
+            for number, pixels in enumerate(random_pixels(20, size, size)):
+                key = f"{size}-{number:05}".encode()
+                transaction.put(key, encoded(tmp_path, pixels))
+    environment.close()
+    source = Lsun(tmp_path / "lmdb", 1)
+    assert (len(source), source.resolution) == (20, 128)
+    (message,) = caplog.messages
+    assert message.endswith(
+        "has pictures of 8, 32, 128 pixels; those of 128 are taken"
+    )
+    image = source.images(np.array([7]), 128)[0, :, :, 0]
+    np.testing.assert_array_equal(image, random_pixels(20, 128, 128)[7])
+
+
+def test_the_home_folder_behind_a_kind(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    values = [encoded(tmp_path, image) for image in random_pixels(20, 8, 8)]
+    database(tmp_path / "lmdb", values)
+    assert len(open_source("lsun:~/lmdb", preparing=True)) == 20

@@ -177,3 +177,64 @@ def test_other_formats_are_not_read_whatever_the_extension(tmp_path):
     Image.new("L", (8, 8)).save(tmp_path / "picture.png", "TIFF")
     with pytest.raises(ValueError, match="not a picture of a known kind"):
         read_size(tmp_path / "picture.png")
+
+
+@pytest.mark.parametrize("value", [0, 700, 65535])
+def test_a_transparent_value_of_16_bits(tmp_path, value):
+    values = np.full([8, 8], 700, np.uint16)
+    values[:4] = value
+    Image.fromarray(values).save(tmp_path / "x.png", transparency=value)
+    pixels = read_picture(tmp_path / "x.png", 8, 1)[..., 0]
+    assert (pixels[:4] == 255).all()
+    assert (pixels[4:] == (255 if value == 700 else 3)).all()
+
+
+@pytest.mark.parametrize("alpha", [0, 128])
+def test_a_bitmap_without_transparency(tmp_path, alpha):
+    # Version 4 of the header has a mask for alpha; Pillow writes version 3.
+    pixels = np.full([8, 8, 4], 100, np.uint8)
+    pixels[..., 3] = 0
+    pixels[0, 0, 3] = alpha
+    header = struct.pack("<IiiHHIIiiII", 108, 8, 8, 1, 32, 3, 256, 0, 0, 0, 0)
+    masks = struct.pack("<4I", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + b"BGRs"
+    header = (header + masks).ljust(108, b"\0")
+    start = struct.pack("<2sIHHI", b"BM", 14 + 108 + 256, 0, 0, 14 + 108)
+    path = tmp_path / "x.bmp"
+    path.write_bytes(start + header + pixels[::-1].tobytes())
+    read = read_picture(path, 8, 3)
+    assert (read[1:] == (255 if alpha else 100)).all()
+    assert read[0, 0, 0] == (pytest.approx(178, abs=1) if alpha else 100)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_transparent_colour_of_8_bits(tmp_path, mode):
+    image = Image.new(mode, (8, 8), "red" if mode == "RGB" else 9)
+    image.paste(0, (0, 0, 8, 4))
+    colour = (0, 0, 0) if mode == "RGB" else 0
+    image.save(tmp_path / "x.png", transparency=colour)
+    pixels = read_picture(tmp_path / "x.png", 8, 3)
+    assert (pixels[:4] == 255).all()
+    np.testing.assert_array_equal(
+        pixels[4:], np.asarray(image.convert("RGB"))[4:]
+    )
+
+
+def test_a_transparent_colour_of_16_bits(tmp_path):
+    def chunk(kind, content):
+        check = struct.pack(">I", zlib.crc32(kind + content))
+        return struct.pack(">I", len(content)) + kind + content + check
+
+    # The second colour has the low bytes of the first, which means nothing.
+    transparent = struct.pack(">3H", 0x0102, 0x0304, 0x0506)
+    row = b"\0" + 4 * transparent + 4 * struct.pack(">3H", 0x200, 0x400, 0x600)
+    parts = [
+        (b"IHDR", struct.pack(">IIBBBBB", 8, 8, 16, 2, 0, 0, 0)),
+        (b"tRNS", transparent),
+        (b"IDAT", zlib.compress(8 * row)),
+        (b"IEND", b""),
+    ]
+    content = b"".join(chunk(*part) for part in parts)
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    pixels = read_picture(tmp_path / "x.png", 8, 3)
+    assert (pixels[:, :4] == 255).all()
+    assert (pixels[:, 4:] == (2, 4, 6)).all()

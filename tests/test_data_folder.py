@@ -272,3 +272,30 @@ def test_wrong_classes(tmp_path):
         Folder(tmp_path, labels=True)
     with pytest.raises(UserError, match="without labels"):
         Folder(tmp_path).labels(np.array([0]))
+
+
+def test_kinds_of_pictures_that_are_not_read_are_named(tmp_path, caplog):
+    for name in ("a", "b"):
+        _fill(tmp_path / name, 10)
+    (tmp_path / "phone").mkdir()
+    for number in range(3):
+        (tmp_path / "phone" / f"{number}.HEIC").touch()
+    (tmp_path / "a" / "scan.tif").touch()
+    (tmp_path / "a" / "notes.txt").touch()
+    (tmp_path / ".hidden").mkdir()
+    assert Folder(tmp_path, labels=True).class_names == ("a", "b")
+    assert caplog.messages == [
+        f"{tmp_path}: 3 .heic, 1 .tif are left out, only JPEG, PNG, WebP, BMP "
+        "or GIF is read",
+        f"{tmp_path}: no classes, because no picture in them can be read: "
+        "phone",
+    ]
+
+
+def test_folders_that_lead_to_one_another_end(tmp_path):
+    _fill(tmp_path / "a", 10)
+    _fill(tmp_path / "b", 10)
+    for one, other in (("a", "b"), ("b", "a")):
+        (tmp_path / one / "link").symlink_to(tmp_path / other)
+        (tmp_path / one / "above").symlink_to(tmp_path)
+    assert len(Folder(tmp_path)) >= 20

@@ -1,5 +1,6 @@
 """Official records that are not whole: one clear line, and in time."""
 
+import os
 import pathlib
 import shutil
 import subprocess
@@ -74,6 +75,44 @@ def bad_files(folder, what):
     elif what == "grey level":
         pixels = random_pixels(1, 1, 16, 16)
         write_records(level(folder, 16), [example((1, 16, 16), pixels)] * 24)
+    elif what == "endless numbers":
+        write_records(level(folder, 4), [b"\xff" * (1 << 20)] * 2)
+    elif what == "endless number":
+        write_records(level(folder, 4), [b"\xff" * 4000] * 24)
+    elif what == "nested":
+        content = b""
+        for _ in range(1000):
+            size = len(content)
+            content = b"\x0a" + bytes([size & 127 | 128, size >> 7]) + content
+        write_records(level(folder, 4), [content] * 24)
+    elif what == "many numbers":
+        write_records(level(folder, 4), [example([4] * 3000, ALL)] * 24)
+    elif what == "text as shape":
+        text = tf.train.Feature(
+            bytes_list=tf.train.BytesList(value=[b"\x03\x04\x04"])
+        )
+        features = tf.train.Features(feature={"shape": text, "data": text})
+        record = tf.train.Example(features=features).SerializeToString()
+        write_records(level(folder, 4), [record] * 24)
+    elif what == "sparse":
+        size = 20 << 30
+        with level(folder, 4).open("wb") as file:
+            file.write((size - 16).to_bytes(8, "little"))
+            file.truncate(size)
+    elif what == "a pipe":
+        level(folder, 4).unlink()
+        os.mkfifo(level(folder, 4))
+    elif what == "labels are a pipe":
+        labels.unlink()
+        os.mkfifo(labels)
+    elif what == "sparse labels":
+        write_labels(labels, np.zeros((1, 1), np.float32))
+        fields = {"descr": "<f4", "fortran_order": False}
+        with labels.open("wb") as file:
+            np.lib.format.write_array_header_1_0(
+                file, fields | {"shape": (24, 1 << 27)}
+            )
+            file.truncate(file.tell() + 24 * (1 << 29))
     elif what == "two sets":
         shutil.copy(level(folder, 4), folder / "other-r02.tfrecords")
     elif what == "too large":
@@ -106,6 +145,15 @@ def bad_files(folder, what):
         ("pixels", "number 0, counted from 0, is damaged or something else"),
         ("no pictures", "found no tf.train.Example; these are not"),
         ("grey level", "3 channels in .*r04.* as in .*r03.*, found 1"),
+        ("endless numbers", "records of at most 4x4 pixels .* has 1,048,576 b"),
+        ("endless number", "found no tf.train.Example; these are not"),
+        ("nested", "in the records of .{,400}; these are not"),
+        ("many numbers", r"found \(4, 4, 4, .{,80}; prepare"),
+        ("text as shape", r"found \(b'.*,\); prepare"),
+        ("sparse", "records of at most 4x4 pixels .* has 21,474,836,464 bytes"),
+        ("a pipe", "r02.tfrecords is missing"),
+        ("labels are a pipe", "rxx.labels, but there is no such file"),
+        ("sparse labels", "at most 65536 classes in .*, found 134217728"),
         ("two sets", f"one data set in .*, found {NAME}, other; give"),
         ("too large", f"at most 1024x1024 in .*, found {NAME}-r11"),
         ("short labels", r"shape \(24, classes\) .*, found \w+ \(23, 23\)"),
@@ -200,3 +248,12 @@ def test_wrong_data_is_one_line_and_writes_nothing(tmp_path, records):
     (line,) = answer.stderr.splitlines()
     assert "expected labels in" in line
     assert not (tmp_path / "run").exists()
+
+
+def test_classes_without_pictures_are_named(records, caplog):
+    labels = np.eye(9, dtype=np.float32)[ALL % 4 * 2]
+    write_labels(records / f"{NAME}-rxx.labels", labels)
+    assert open_source(str(records), labels=True).num_classes == 9
+    (message,) = caplog.messages
+    assert "5 of the 9 classes of" in message
+    assert message.endswith("have no pictures: 1, 3, 5, 7, 8")

@@ -1,8 +1,11 @@
 """What is said of prepared sets, and which damage is found."""
 
 import functools
+import io
 import pathlib
 import shutil
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -143,6 +146,30 @@ def test_records_that_are_no_means_of_the_finest_are_found(tmp_path):
     (folder / "cats-r03.tfrecords").write_bytes(content)
     with pytest.raises(UserError, match="picture 66, .* at 8x8 not the mean"):
         inspection.verify(folder)
+
+
+@pytest.mark.parametrize("what", ["nothing", "a giant", "no picture"])
+def test_a_picture_with_the_right_checksum_that_is_none(tmp_path, what):
+    folder = prepare(tmp_path / "set", "compact", count=150)
+    file = io.BytesIO()
+    Image.new("RGB", (16383, 9000)).save(file, "WEBP", lossless=True, method=0)
+    content = {"nothing": b"", "a giant": file.getvalue(), "no picture": b"x"}
+    index = np.load(folder / "index.npy").astype(np.int64)
+    pictures = (folder / "pictures.webp").read_bytes()
+    start, end = index[7:9]
+    pictures = pictures[:start] + content[what] + pictures[end:]
+    (folder / "pictures.webp").write_bytes(pictures)
+    index[8:] += len(content[what]) - (end - start)
+    np.save(folder / "index.npy", index.astype(np.uint64))
+    checks = np.load(folder / "checks.npy")
+    checks[7] = zlib.crc32(content[what])
+    np.save(folder / "checks.npy", checks)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="picture 7, |1 of the pictures of"):
+        inspection.verify(folder)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 26
 
 
 def lose(name):

@@ -193,3 +193,17 @@ def test_text_chunks_of_a_picture_take_no_memory(tmp_path):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 1 << 23
+
+
+def test_a_giant_text_is_not_read(tmp_path):
+    path = tmp_path / "x.txt"
+    with path.open("wb") as file:
+        file.truncate(20 << 30)  # It takes no room on the disk.
+    tracemalloc.start()
+    with pytest.raises(UserError, match="more than 1,073,741,824 bytes"):
+        reading.read_text(path)
+    path.write_text("text")
+    assert reading.read_text(path) == "text"
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 20

@@ -7,7 +7,9 @@ makes them the data that a first training run uses.
 
 import collections
 import importlib.resources
+import logging
 import math
+import os
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -79,6 +81,11 @@ class Cats(Source):
     @classmethod
     def open(cls, data, channels, labels, cache_bytes, labels_file):
         """See `Source.open`."""
+        if os.path.isdir(data):
+            logging.getLogger("progan_tf").warning(
+                "--data=cats are the drawn cats; the folder cats that is here "
+                "would be --data=./cats"
+            )
         return cls(channels)
 
     @classmethod

@@ -1,5 +1,6 @@
 """A folder of pictures of any size and shape."""
 
+import collections
 import concurrent.futures
 import logging
 import os
@@ -7,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.disk import walk
+from progan_tf.data.disk import list_folder, walk
 from progan_tf.data.encoded import (
     EncodedSource,
     Unreadable,
@@ -31,6 +32,13 @@ from progan_tf.progress import progress
 # With fewer pictures than this there is nothing to learn a distribution
 # from; it is nearly always a wrong path.
 _MIN_PICTURES = 16
+
+# Kinds of pictures that are not read, which the user might miss.
+_OTHER_PICTURES = (
+    ".heic .heif .tif .tiff .avif .jxl .jp2 .jfif .psd .dng .cr2 .nef .arw"
+).split()
+
+_log = logging.getLogger("progan_tf")
 
 
 class Folder(EncodedSource):
@@ -191,12 +199,12 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
     """
     if not root.is_dir():
         raise UserError(f"expected a folder of pictures, got {root}")
-    pictures, others = [], 0
+    pictures, others = [], collections.Counter()
     for folder, files in walk(root, hidden=False, on_error=_warn):
         for name in files:
+            path = pathlib.Path(folder, name)
             if name.startswith("."):
                 continue
-            path = pathlib.Path(folder, name)
             # To open a pipe would wait for ever. A link to nothing is taken,
             # to be named as unreadable.
             if path.suffix.lower() in EXTENSIONS and (
@@ -204,12 +212,19 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
             ):
                 pictures.append(path.relative_to(root))
             else:
-                others += 1
+                others[path.suffix.lower()] += 1
     if not pictures:
-        what = f"{others} other files" if others else "no file at all"
+        count = others.total()
+        what = f"{count} other files" if count else "no file at all"
         raise UserError(
             f"expected {KINDS} pictures in {root}, found {what}; "
             "choose another folder"
+        )
+    skipped = {kind: others[kind] for kind in _OTHER_PICTURES if others[kind]}
+    if skipped:
+        counts = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
+        _log.warning(
+            "%s: %s are left out, only %s is read", root, counts, KINDS
         )
     return sorted(pictures, key=pathlib.PurePath.as_posix)
 
@@ -244,6 +259,17 @@ def find_classes(
         )
     numbers = {name: number for number, name in enumerate(names)}
     labels = np.array([numbers[file.parts[0]] for file in files], np.int64)
+    empty = [
+        name
+        for name in sorted(set(list_folder(root)) - set(names))
+        if not name.startswith(".") and (root / name).is_dir()
+    ]
+    if empty:
+        _log.warning(
+            "%s: no classes, because no picture in them can be read: %s",
+            root,
+            ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else ""),
+        )
     check_classes(labels, len(names), str(root))
     return tuple(names), labels
 
@@ -253,6 +279,6 @@ def _warn(error: OSError) -> None:
 
     That is usual at the root of a disk, where `lost+found` is the system's.
     """
-    logging.getLogger("progan_tf").warning(
+    _log.warning(
         "skipped unreadable folder %s: %s", error.filename, error.strerror
     )

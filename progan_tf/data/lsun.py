@@ -1,11 +1,43 @@
-"""Encoded pictures in an lmdb, as LSUN comes."""
+"""Picture files in an lmdb, as LSUN comes.
 
+An lmdb is a tree of pages. A page has a header and then says where its nodes
+begin: keys with the number of a page below, or with a value, which may lie in
+pages of its own. It is read here, and not by the package of that name, which
+maps the file into memory and believes what it says: where a bit is flipped or
+the end is missing, the system ends the process.
+"""
+
+import logging
 import os
+import re
+import struct
+from collections.abc import Iterator
+from typing import BinaryIO
 
-from progan_tf.data.disk import file_size
+import numpy as np
+
+from progan_tf.data.disk import file_size, read_part
 from progan_tf.data.encoded import RecordsSource
 from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
+from progan_tf.reading import open_file, refusing
+
+_MAGIC, _VERSION = 0xBEEFC0DE, 1
+# Of a page: padding and number, flags, how far the places of nodes go.
+_PAGE = struct.Struct("<10xHH2x")
+_BRANCH, _LEAF = 1, 2  # Flags of pages.
+# Of a node: the halves of a number, flags, bytes of the key.
+_NODE = struct.Struct("<HHHH")
+_OWN_PAGES, _OTHER_TREE = 1, 2 | 4  # Flags of nodes.
+# Magic, version, size of a page, root of the tree, last page, transaction.
+_META = struct.Struct("<16xII16xI44x40xQQQ")
+_NO_ROOT = 2**64 - 1
+_MOST_LEVELS = 32  # Of a tree, as in the library.
+
+# Where a value lies and how long it is, where its key is, and what a key such
+# as 64-00012 says of the picture's size, otherwise 0.
+_RECORD = [(name, np.int64) for name in ("start", "size", "node", "side")]
+_SIZED_KEY = re.compile(rb"(\d{1,6})-\d+")
 
 
 class Lsun(RecordsSource):
@@ -20,9 +52,9 @@ class Lsun(RecordsSource):
         cache_bytes: memory for decoded pictures.
 
     Raises:
-        UserError: the package `lmdb` is not installed, there is no such
-            database, or it does not hold pictures. More than 1 % of
-            unreadable ones may also be found later, by `images`.
+        UserError: there is no such database, or it does not hold pictures.
+            More than 1 % of unreadable ones may also be found later, by
+            `images`.
     """
 
     usage = "lsun:FOLDER"
@@ -38,64 +70,103 @@ class Lsun(RecordsSource):
     ):
         if labels:
             raise UserError(f"the lmdb {path} has no labels")
-        self._environment, self._keys = _open(path)
+        if not os.path.exists(path):
+            raise UserError(
+                f"expected an lmdb, such as LSUN's; there is nothing at {path}"
+            )
+        self._path = path
+        if os.path.isdir(path):
+            self._path = os.path.join(path, "data.mdb")
+        with refusing(self._path, "as lmdb"), open_file(self._path) as file:
+            records = np.fromiter(_records(self._path, file), _RECORD)
+        self._records = _of_one_size(records, str(path))
         super().__init__(str(path), channels, cache_bytes=cache_bytes)
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._records)
 
     def _picture_name(self, index: int) -> str:
-        """See `EncodedSource`."""
-        return self._keys[index].decode(errors="replace")
+        """See `EncodedSource`: the key."""
+        place = int(self._records["node"][index])
+        *_, length = _NODE.unpack(read_part(self._path, place, _NODE.size))
+        key = read_part(self._path, place + _NODE.size, length)
+        return key.decode(errors="replace")
 
     def _encoded(self, index: int) -> bytes:
         """See `RecordsSource`."""
-        with self._environment.begin() as transaction:
-            return transaction.get(self._keys[index])
+        start, size, _, _ = self._records[index].tolist()
+        return read_part(self._path, start, size)
 
 
-def _open(path: str | os.PathLike):
-    """Returns the lmdb environment, for reading by any thread, and its keys."""
-    try:
-        import lmdb
-    except ImportError as error:
+def _records(path: str | os.PathLike, file: BinaryIO) -> Iterator[tuple]:
+    """Yields what `_RECORD` has of each value, in the order of the keys."""
+    first = _META.unpack(file.read(_META.size))
+    if first[:2] != (_MAGIC, _VERSION):
+        raise ValueError("it is none, or of another version")
+    size = first[2]
+    if not 256 <= size <= 65536 or size & (size - 1):
+        raise ValueError(f"pages of {size} bytes")
+    # There are two such pages, of which the last transaction wrote one.
+    file.seek(size)
+    second = _META.unpack(file.read(_META.size))
+    newest = max(first, second, key=lambda meta: meta[-1])
+    magic, version, _, root, last, _ = newest
+    if (magic, version) != (_MAGIC, _VERSION):
+        raise ValueError("it is damaged")
+    there = file_size(path)
+    if there < (last + 1) * size:
         raise UserError(
-            "an lmdb needs the package lmdb: pip install progan-tf[lmdb]"
-        ) from error
-    if not os.path.exists(path):
-        raise UserError(
-            f"expected an lmdb, such as LSUN's; there is nothing at {path}"
+            f"expected at least {(last + 1) * size} bytes in {path}, found "
+            f"{there}: it is cut off; copy or download it again"
         )
-    try:
-        environment = lmdb.open(
-            str(path),
-            subdir=os.path.isdir(path),
-            readonly=True,
-            # Nobody writes: without its lock file a read-only disk will do.
-            lock=False,
-            # Pictures are not asked for in the order of their keys.
-            readahead=False,
-        )
-        _check_whole(path, environment)
-        with environment.begin() as transaction:
-            return environment, list(
-                transaction.cursor().iternext(values=False)
-            )
-    except lmdb.Error as error:
-        raise UserError(f"cannot read the lmdb {path}: {error}") from error
+    if root != _NO_ROOT:
+        yield from _below(file, size, root, last, set(), _MOST_LEVELS)
 
 
-def _check_whole(path: str | os.PathLike, environment) -> None:
-    """Raises UserError for a file that is cut off.
+def _below(
+    file: BinaryIO, size: int, number: int, last: int, seen: set, levels: int
+) -> Iterator[tuple]:
+    """Yields the records of a page and of those below it."""
+    if number > last or number in seen or not levels:
+        raise ValueError("it is damaged: its pages are no tree")
+    seen.add(number)
+    file.seek(number * size)
+    page = file.read(size)
+    flags, end = _PAGE.unpack_from(page)
+    if flags & ~16 not in (_BRANCH, _LEAF):  # 16: written a moment ago.
+        raise ValueError("it is damaged, or has several values a key")
+    for (place,) in struct.iter_unpack("<H", page[_PAGE.size : end]):
+        low, high, node_flags, key_length = _NODE.unpack_from(page, place)
+        if flags & _BRANCH:
+            below = low | high << 16 | node_flags << 32
+            yield from _below(file, size, below, last, seen, levels - 1)
+            continue
+        if node_flags & _OTHER_TREE:
+            raise ValueError("it has databases in it, or several values a key")
+        key_end = place + _NODE.size + key_length
+        length, start = low | high << 16, number * size + key_end
+        if node_flags & _OWN_PAGES:
+            (own,) = struct.unpack_from("<Q", page, key_end)
+            start = own * size + _PAGE.size
+        if start + length > (last + 1) * size:
+            raise ValueError("it is damaged: a value is beyond its end")
+        key = _SIZED_KEY.fullmatch(page, place + _NODE.size, key_end)
+        side = int(key[1]) if key else 0
+        yield start, length, number * size + place, side
 
-    An lmdb is mapped into memory, and the system ends a process that touches
-    what is missing of such a file, without a word.
-    """
-    file = os.path.join(path, "data.mdb") if os.path.isdir(path) else path
-    pages = environment.info()["last_pgno"] + 1
-    size = pages * environment.stat()["psize"]
-    if file_size(file) < size:
-        raise UserError(
-            f"expected at least {size} bytes in {file}, found "
-            f"{file_size(file)}: it is cut off; copy or download it again"
-        )
+
+def _of_one_size(records: np.ndarray, name: str) -> np.ndarray:
+    """Keeps the largest of pictures that are there at several sizes."""
+    sides = np.unique(records["side"])
+    sides = sides[sides > 0]
+    # LSUN's own keys are digests, few of which look like that.
+    sized = np.count_nonzero(records["side"])
+    if len(sides) < 2 or sized < len(records) - 1:
+        return records
+    logging.getLogger("progan_tf").warning(
+        "%s has pictures of %s pixels; those of %d are taken",
+        name,
+        ", ".join(map(str, sides[:20])),
+        sides[-1],
+    )
+    return records[records["side"] == sides[-1]]

@@ -70,7 +70,7 @@ def read_picture(
             # something to average. Other formats ignore this.
             image.draft(None, (2 * resolution, 2 * resolution))
         image.load()
-        image = _plain(_upright(image))
+        image = _plain(_upright(image), is_bitmap=image.format == "BMP")
     if box is not None:
         image = image.crop(box)
     return fit_square(image, resolution, channels)
@@ -123,14 +123,23 @@ def _upright(image: Image.Image) -> Image.Image:
     return image.transpose(_UPRIGHT[orientation])
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def _plain(image: Image.Image, is_bitmap: bool) -> Image.Image:
     """Converts any mode that Pillow reads to opaque 8-bit "L" or "RGB"."""
     if image.mode.startswith("I"):
         # 16-bit grey, as "I;16" and relatives or, from older Pillows, "I".
         # Pillow's own conversion clips at 255 instead of scaling.
         values = np.asarray(image).astype(np.int64).clip(0, 65535)
+        # One value of it can mean transparency.
+        values[values == image.info.get("transparency", -1)] = 65535
         return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    if image.mode == "RGBA" and is_bitmap and not image.getchannel(3).getbbox():
+        # Programs that write no transparency leave its bits zero.
+        return image.convert("RGB")
     if image.has_transparency_data:
+        colour = image.info.get("transparency")
+        if isinstance(colour, tuple) and max(colour) > 255:
+            # Of 16 bits, while Pillow has kept 8 of the pixels.
+            image.info["transparency"] = tuple(part >> 8 for part in colour)
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(white, image).convert("RGB")

@@ -82,7 +82,8 @@ def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
         UserError: the file cannot be read, or has not so many records.
     """
     size = file_size(path)
-    starts = np.empty(count + 1, np.int64)
+    # Not more than have room in it: what says how many may be damaged, too.
+    starts = np.empty(min(count, size // (_BEFORE + _AFTER)) + 1, np.int64)
     start = found = 0
     try:
         with open_file(path) as file:
@@ -93,10 +94,10 @@ def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
                 found += 1
     except OSError as error:
         raise cannot_read(path, error) from error
-    starts[count] = size
     if found < count or start != size:
         raise UserError(
             f"expected {count} records in {path}, but it is cut off or has "
             "others; remove its folder, and it is prepared again"
         )
+    starts[count] = size
     return starts

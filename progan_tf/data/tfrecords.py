@@ -329,7 +329,7 @@ def _open(path: pathlib.Path, resolution: int) -> Level:
     if shape not in ((1, resolution, resolution), (3, resolution, resolution)):
         raise UserError(
             f"expected pictures of shape (1 or 3, {resolution}, {resolution}) "
-            f"in {path}, found {shape}; prepare the data again"
+            f"in {path}, found {str(shape)[:80]}; prepare the data again"
         )
     count = total // size
     before = start + example_before_data(shape)
@@ -347,7 +347,7 @@ def _shape(content: bytes, path: pathlib.Path) -> tuple[int, ...]:
     except ValueError:
         features = {}
     if not {"shape", "data"} <= features.keys():
-        names = ", ".join(sorted(features)) or "no tf.train.Example"
+        names = ", ".join(sorted(features))[:80] or "no tf.train.Example"
         raise UserError(
             f"expected 'shape' and 'data' in the records of {path}, found "
             f"{names}; these are not the official code's multi-resolution "
