@@ -92,6 +92,8 @@ def define_options(flags):
     Args:
         flags: the module `absl.flags`.
     """
+    # So that --help lists them with the flags of the command.
+    flags.disclaim_key_flags()
     flags.DEFINE_boolean(
         "trainable", None, "of a module: keep the weights as variables"
     )
