@@ -37,6 +37,9 @@ def run(main, define_flags):
             it is called. Its result is the exit status, None for success.
         define_flags: function without arguments that defines the flags.
     """
+    # Keras reads it when it is imported; a user's own choice, there or in
+    # keras.json, is for other programs.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     signal.signal(signal.SIGTERM, _terminate)
     # A terminal that is closed; unless that is ignored, as under nohup.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:

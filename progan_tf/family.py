@@ -12,6 +12,7 @@ import keras
 import tensorflow as tf
 
 from progan_tf.architecture import Architecture
+from progan_tf.errors import UserError
 from progan_tf.layers import EqualizedConv2D, EqualizedDense, FadeIn
 
 
@@ -137,6 +138,12 @@ class Family(tf.Module):
 
     def __init__(self, architecture, activation, dtype, seed, name):
         super().__init__(name=name)
+        if keras.backend.backend() != "tensorflow":
+            raise UserError(
+                "the networks are made on TensorFlow, and Keras runs on "
+                f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow "
+                "before Keras is imported"
+            )
         self.architecture = architecture
         make = LayerMaker(architecture, activation, dtype, seed)
         self._policy = make.policy

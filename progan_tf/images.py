@@ -64,7 +64,13 @@ def box_down(images: np.ndarray, factor: int) -> np.ndarray:
 
 
 def nearest_up(images: np.ndarray, factor: int) -> np.ndarray:
-    """Enlarges [N, H, W, C] by repeating each pixel; any dtype, kept."""
+    """Enlarges [N, H, W, C] by repeating each pixel; any dtype, kept.
+
+    Raises:
+        ValueError: if the factor is no whole number, 1 or more.
+    """
+    if factor < 1 or factor != int(factor):
+        raise ValueError(f"expected a factor of 1 or more; received {factor}")
     return images.repeat(factor, axis=1).repeat(factor, axis=2)
 
 

@@ -16,6 +16,9 @@ from progan_tf.layers import (
     PixelNormalization,
 )
 
+# Said to each layer that takes it, because keras.json may say otherwise.
+_CHANNELS_LAST = {"data_format": "channels_last"}
+
 
 class GeneratorBlock(Block):
     """One level of the generator, from the features of the level below."""
@@ -139,10 +142,10 @@ class Generator(Family):
 
     def _model(self, resolution, fade):
         a = self.architecture
-        latents = keras.Input((a.latent_size,), name="latents")
+        latents = _input((a.latent_size,), "latents")
         inputs, x = latents, latents
         if a.label_size:
-            labels = keras.Input((a.label_size,), name="labels")
+            labels = _input((a.label_size,), "labels")
             inputs = [latents, labels]
             x = keras.layers.Concatenate(
                 name="latents_and_labels", dtype=self._policy
@@ -234,13 +237,13 @@ class DiscriminatorBlock(Block):
                 dtype=policy,
             )(x)
         flatten = keras.layers.Flatten(
-            name=self._named("flatten"), dtype=policy
+            name=self._named("flatten"), dtype=policy, **_CHANNELS_LAST
         )
         return self.dense1(self.dense0(flatten(self.conv(x))))
 
     def _pooled(self, name, x, dtype):
         return keras.layers.AveragePooling2D(
-            2, name=self._named(name), dtype=dtype
+            2, name=self._named(name), dtype=dtype, **_CHANNELS_LAST
         )(x)
 
 
@@ -300,7 +303,7 @@ class Discriminator(Family):
 
     def _model(self, resolution, fade):
         a = self.architecture
-        images = keras.Input((*a.size(resolution), a.channels), name="images")
+        images = _input((*a.size(resolution), a.channels), "images")
         *lower, block = self._shared_blocks(resolution)
         x = block(block.from_rgb(images))
         if lower and fade:
@@ -309,3 +312,8 @@ class Discriminator(Family):
             x = each(x)
         outputs = [x[:, :1], x[:, 1:]] if a.label_size else x
         return keras.Model(images, outputs, name=f"discriminator_{resolution}")
+
+
+def _input(shape, name):
+    """A float32 input, whatever Keras' own `floatx` is."""
+    return keras.Input(shape, name=name, dtype="float32")

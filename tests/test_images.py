@@ -176,3 +176,9 @@ def test_text_is_utf8(tmp_path):
 def test_a_user_error_is_one_line():
     assert str(UserError("no such path: a\nb")) == "no such path: a b"
     assert issubclass(UserError, ValueError)
+
+
+@pytest.mark.parametrize("factor", [0, -1, 1.5])
+def test_pictures_are_enlarged_by_whole_factors(factor):
+    with pytest.raises(ValueError, match=f"factor .* received {factor}$"):
+        images.nearest_up(np.zeros((1, 2, 2, 3)), factor)

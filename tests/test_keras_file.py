@@ -1,10 +1,14 @@
 """Generators as .keras files, and files that hold none."""
 
+import json
+import pathlib
 import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from generators import make_generator
 
 from progan_tf.errors import UserError
@@ -31,15 +35,23 @@ def damaged(path):
     path.write_bytes(data)
 
 
-def of_an_unknown_layer(path):
-    save_keras(make_generator(8), path)
+def rewrite(path, name, change):
+    """Change one member of a `.keras` file."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    config = members["config.json"].replace(b"EqualizedDense", b"Nobodys")
-    members["config.json"] = config
+    members[name] = change(members[name])
     with zipfile.ZipFile(path, "w") as archive:
         for name, member in members.items():
             archive.writestr(name, member)
+
+
+def of_an_unknown_layer(path):
+    save_keras(make_generator(8), path)
+    rewrite(
+        path,
+        "config.json",
+        lambda text: text.replace(b"EqualizedDense", b"Nobodys"),
+    )
 
 
 def of_another_model(path):
@@ -68,3 +80,165 @@ def test_files_that_hold_no_generator(write, message, tmp_path):
     with pytest.raises(UserError, match=message) as caught:
         load_keras(tmp_path / "x.keras")
     assert "\n" not in str(caught.value)
+
+
+# ---- files that would do more than be loaded ----
+
+
+def function(module, name):
+    return {
+        "module": module,
+        "class_name": "function",
+        "config": name,
+        "registered_name": name,
+    }
+
+
+def called(function, *arguments, **named):
+    """A layer of a functional model that is no layer but a call."""
+    nodes = [{"args": list(arguments), "kwargs": named}]
+    return {**function, "name": "called", "inbound_nodes": nodes}
+
+
+def layer(name, module="keras.layers", **config):
+    return {
+        "module": module,
+        "class_name": name,
+        "config": {"name": "added", **config},
+        "registered_name": None,
+        "inbound_nodes": [],
+        "name": "added",
+    }
+
+
+def run_by_a_call(folder, mark):
+    return [called(function("subprocess", "run"), ["touch", mark])]
+
+
+def run_by_a_class(folder, mark):
+    return [layer("Popen", "subprocess", args=["touch", mark])]
+
+
+def switch_the_check_off(folder, mark):
+    switch = function("keras.config", "enable_unsafe_deserialization")
+    return [called(switch), *run_bytecode(folder, mark)]
+
+
+def run_bytecode(folder, mark):
+    def touch(x):
+        __import__("pathlib").Path(mark).touch()
+        return x
+
+    model = keras.Sequential([keras.Input([2]), keras.layers.Lambda(touch)])
+    config = keras.saving.serialize_keras_object(model)["config"]
+    pathlib.Path(mark).unlink()  # Making the model has run it once.
+    return [{**config["layers"][-1], "name": "added", "inbound_nodes": []}]
+
+
+def load_an_unsafe_model(folder, mark):
+    return [
+        layer(
+            "Lambda",
+            function=function("keras.models", "load_model"),
+            arguments={"safe_mode": False},
+        )
+    ]
+
+
+def load_a_graph(folder, mark):
+    class Writer(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 2])])
+        def serve(self, x):
+            tf.io.write_file(mark, "")
+            return x
+
+    tf.saved_model.save(Writer(), str(folder / "graph"))
+    return [
+        layer(
+            "TFSMLayer",
+            filepath=str(folder / "graph"),
+            call_endpoint="serve",
+            trainable=True,
+        )
+    ]
+
+
+def unpickle(folder, mark):
+    return [layer("TorchModuleWrapper", module={"class_name": "__bytes__"})]
+
+
+def read_a_file(folder, mark):
+    (folder / "secret").write_text("one\ntwo\n")
+    return [layer("StringLookup", vocabulary=str(folder / "secret"))]
+
+
+@pytest.mark.parametrize(
+    "gadget",
+    [
+        run_by_a_call,
+        run_by_a_class,
+        switch_the_check_off,
+        run_bytecode,
+        load_an_unsafe_model,
+        load_a_graph,
+        unpickle,
+        read_a_file,
+    ],
+)
+def test_files_that_would_do_more_are_refused(gadget, tmp_path):
+    path, mark = tmp_path / "x.keras", tmp_path / "mark"
+    save_keras(make_generator(8), path)
+    layers = gadget(tmp_path, str(mark))
+
+    def change(text):
+        config = json.loads(text)
+        config["config"]["layers"] += layers
+        return json.dumps(config).encode()
+
+    rewrite(path, "config.json", change)
+    with pytest.raises(UserError, match="cannot read .*x.keras as a Keras"):
+        load_keras(path)
+    assert not mark.exists()
+    # Nor is a door left open for the next file.
+    assert keras.src.saving.serialization_lib.in_safe_mode() is not False
+
+
+@pytest.mark.parametrize("kind", ["external", "huge"])
+def test_weights_elsewhere_or_beyond_the_file_are_refused(kind, tmp_path):
+    path = tmp_path / "x.keras"
+    save_keras(make_generator(8), path)
+    np.save(tmp_path / "secret.npy", np.ones(1000))
+
+    def change(content):
+        (tmp_path / "w.h5").write_bytes(content)
+        with h5py.File(tmp_path / "w.h5", "r+") as file:
+            names = []
+            file.visititems(
+                lambda name, item: (
+                    names.append(name)
+                    if isinstance(item, h5py.Dataset) and item.ndim == 2
+                    else None
+                )
+            )
+            shape = file[names[0]].shape
+            del file[names[0]]
+            if kind == "external":
+                file.create_dataset(
+                    names[0],
+                    shape,
+                    "f4",
+                    external=[
+                        (
+                            str(tmp_path / "secret.npy"),
+                            0,
+                            4 * shape[0] * shape[1],
+                        )
+                    ],
+                )
+            else:
+                file.create_dataset(names[0], (2**20, 2**20), "f4", chunks=True)
+        return (tmp_path / "w.h5").read_bytes()
+
+    rewrite(path, "model.weights.h5", change)
+    with pytest.raises(UserError, match="cannot read .*x.keras as a Keras"):
+        load_keras(path)

@@ -33,6 +33,12 @@ PICTURE = (2, 4, 6, 3)
     [
         (EqualizedConv2D, CONV, PICTURE, (2, 4, 6, 5)),
         (EqualizedConv2D, {**CONV, "kernel_size": 1}, PICTURE, (2, 4, 6, 5)),
+        (
+            EqualizedConv2D,
+            {**CONV, "kernel_size": (1, 3)},
+            PICTURE,
+            (2, 4, 6, 5),
+        ),
         (EqualizedConv2D, {**CONV, "use_bias": False}, PICTURE, (2, 4, 6, 5)),
         (EqualizedConv2D, {**CONV, "resample": "up"}, PICTURE, (2, 8, 12, 5)),
         (EqualizedConv2D, {**CONV, "resample": "down"}, PICTURE, (2, 2, 3, 5)),
@@ -87,6 +93,21 @@ def test_layer_conforms(layer_class, init_kwargs, input_shape, expected_shape):
         (PixelNormalization, {"epsilon": 0}, "epsilon=0"),
         (MinibatchStdDev, {"group_size": 0}, "group_size=0"),
         (NearestUpscale, {"factor": 0}, "factor=0"),
+        (NearestUpscale, {"factor": 5.5}, "factor=5.5"),
+        (NearestUpscale, {"factor": True}, "factor=True"),
+        (MinibatchStdDev, {"group_size": 2.0}, "group_size=2.0"),
+        (PixelNormalization, {"epsilon": float("nan")}, "epsilon=nan"),
+        (EqualizedConv2D, {**CONV, "gain": "2"}, "gain='2'"),
+        (EqualizedConv2D, {**CONV, "filters": 0}, "filters=0"),
+        (EqualizedConv2D, {**CONV, "kernel_size": (3, 4)}, ".*3, 4.*"),
+        (EqualizedConv2D, {**CONV, "kernel_size": (3, 3, 3)}, ".*"),
+        (EqualizedConv2D, {**CONV, "kernel_size": "3"}, "kernel_size='3'.*"),
+        (EqualizedDense, {"units": -3}, "units=-3"),
+        (
+            EqualizedDense,
+            {"units": 6, "target_shape": (2, -3, -1)},
+            "target_shape=-3",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused(layer_class, init_kwargs, received):
@@ -279,3 +300,10 @@ def test_nearest_upscale():
     output = NearestUpscale()(x)[0, :, :, 0]
     expected = [[1, 1, 2, 2], [1, 1, 2, 2], [3, 3, 4, 4], [3, 3, 4, 4]]
     np.testing.assert_array_equal(output, expected)
+
+
+def test_sizes_of_a_kernel_are_given_as_to_keras():
+    one, two = (EqualizedConv2D(4, size) for size in (3, (3, 3)))
+    assert one.get_config()["kernel_size"] == two.kernel_size == (3, 3)
+    whole = EqualizedConv2D(np.int64(4), np.int64(3))
+    assert whole.get_config()["filters"] == 4

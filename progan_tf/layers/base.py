@@ -7,6 +7,8 @@ import threading
 import keras
 from keras import ops
 
+from progan_tf.layers.arguments import positive_number
+
 SQRT_2 = math.sqrt(2.0)
 
 _scope = threading.local()
@@ -56,11 +58,7 @@ class EqualizedLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if gain <= 0:
-            raise ValueError(
-                f"`gain` must be a positive number. Received: gain={gain}"
-            )
-        self.gain = float(gain)
+        self.gain = positive_number("gain", gain)
         self.activation = keras.activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from progan_tf.layers.arguments import kernel_shape, whole_number
 from progan_tf.layers.base import SQRT_2, EqualizedLayer
 
 _PACKAGE = "progan_tf"
@@ -35,8 +36,8 @@ class EqualizedConv2D(EqualizedLayer):
 
     Args:
         filters: int, the number of feature maps of the output.
-        kernel_size: odd int, height and width of the kernel; 3 where
-            `resample` is set.
+        kernel_size: odd int, height and width of the kernel, or a tuple of
+            both; 3 where `resample` is set.
         gain: positive float, the numerator of the He constant. sqrt(2) suits
             a leaky ReLU, 1 a linear layer.
         resample: `None`, `"up"` or `"down"`.
@@ -73,20 +74,14 @@ class EqualizedConv2D(EqualizedLayer):
                 "`resample` must be None, 'up' or 'down'. "
                 f"Received: resample={resample!r}"
             )
-        if kernel_size % 2 != 1 or (resample and kernel_size != 3):
-            raise ValueError(
-                "`kernel_size` must be odd, and 3 with `resample`. Received: "
-                f"kernel_size={kernel_size}, resample={resample!r}"
-            )
-        self.filters = filters
-        self.kernel_size = kernel_size
+        self.filters = whole_number("filters", filters)
+        self.kernel_size = kernel_shape(kernel_size, resample)
         self.resample = resample
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):
-        size = self.kernel_size
         self._add_weights(
-            (size, size, input_shape[-1], self.filters), (self.filters,)
+            (*self.kernel_size, input_shape[-1], self.filters), (self.filters,)
         )
         self.built = True
 

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from progan_tf.layers.arguments import whole_number
 from progan_tf.layers.base import SQRT_2, EqualizedLayer
 
 _PACKAGE = "progan_tf"
@@ -59,13 +60,17 @@ class EqualizedDense(EqualizedLayer):
         **kwargs,
     ):
         super().__init__(gain=gain, activation=activation, **kwargs)
-        if target_shape is not None and math.prod(target_shape) != units:
-            raise ValueError(
-                "`target_shape` must hold `units` numbers. Received: "
-                f"units={units}, target_shape={target_shape}"
+        self.units = whole_number("units", units)
+        self.target_shape = None
+        if target_shape is not None:
+            self.target_shape = tuple(
+                whole_number("target_shape", size) for size in target_shape
             )
-        self.units = units
-        self.target_shape = target_shape and tuple(target_shape)
+            if math.prod(self.target_shape) != units:
+                raise ValueError(
+                    "`target_shape` must hold `units` numbers. Received: "
+                    f"units={units}, target_shape={target_shape}"
+                )
         self.bias_per_element = bias_per_element
         self.input_spec = keras.layers.InputSpec(ndim=2)
 

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from progan_tf.layers.arguments import whole_number
+
 _PACKAGE = "progan_tf"
 
 
@@ -34,6 +36,11 @@ class FadeIn(keras.layers.Layer):
         old, new = inputs
         return old + (new - old) * ops.cast(self.alpha, new.dtype)
 
+    def get_config(self):
+        # Keras' own default is made from the arguments as they were given,
+        # among which a dtype policy cannot be stored.
+        return super().get_config()
+
     def compute_output_shape(self, input_shape):
         return input_shape[1]
 
@@ -50,16 +57,12 @@ class NearestUpscale(keras.layers.Layer):
     Output shape: `[batch, factor * height, factor * width, channels]`.
 
     Raises:
-        ValueError: if `factor` is smaller than 1.
+        ValueError: if `factor` is no whole number, 1 or more.
     """
 
     def __init__(self, factor=2, **kwargs):
         super().__init__(**kwargs)
-        if factor < 1:
-            raise ValueError(
-                f"`factor` must be 1 or more. Received: factor={factor}"
-            )
-        self.factor = factor
+        self.factor = whole_number("factor", factor)
         self.input_spec = keras.layers.InputSpec(ndim=4)
         self.built = True
 

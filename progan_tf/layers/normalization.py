@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from progan_tf.layers.arguments import positive_number, whole_number
+
 _PACKAGE = "progan_tf"
 
 
@@ -26,11 +28,7 @@ class PixelNormalization(keras.layers.Layer):
 
     def __init__(self, epsilon=1e-8, **kwargs):
         super().__init__(**kwargs)
-        if epsilon <= 0:
-            raise ValueError(
-                f"`epsilon` must be positive. Received: epsilon={epsilon}"
-            )
-        self.epsilon = epsilon
+        self.epsilon = positive_number("epsilon", epsilon)
         self.built = True
 
     def call(self, inputs):
@@ -70,17 +68,12 @@ class MinibatchStdDev(keras.layers.Layer):
     Output shape: `[batch, height, width, channels + 1]`.
 
     Raises:
-        ValueError: if `group_size` is smaller than 1.
+        ValueError: if `group_size` is no whole number, 1 or more.
     """
 
     def __init__(self, group_size=4, strided=True, unbiased=False, **kwargs):
         super().__init__(**kwargs)
-        if group_size < 1:
-            raise ValueError(
-                "`group_size` must be 1 or more. "
-                f"Received: group_size={group_size}"
-            )
-        self.group_size = group_size
+        self.group_size = whole_number("group_size", group_size)
         self.strided = strided
         self.unbiased = unbiased
         self.input_spec = keras.layers.InputSpec(ndim=4)

@@ -15,6 +15,16 @@ class FusedAdam(keras.optimizers.Adam):
     Takes the arguments of `keras.optimizers.Adam`; AMSGrad is not supported.
     """
 
+    def __init__(self, *arguments, **options):
+        # Keras stores the learning rate in `floatx`, which keras.json may
+        # have made float16.
+        floatx = keras.config.floatx()
+        keras.config.set_floatx("float32")
+        try:
+            super().__init__(*arguments, **options)
+        finally:
+            keras.config.set_floatx(floatx)
+
     def update_step(self, gradient, variable, learning_rate):
         """Move one variable along its gradient, and its moments with it."""
         index = self._get_variable_index(variable)
