@@ -160,7 +160,7 @@ def measure(config, steps=None):
     check_shared_evenly(config.batch_size, strategy.num_replicas_in_sync)
     kind = "GPU" if devices.has_gpu(strategy) else "CPU"
     batch = config.batch_size[config.resolution]
-    flops = config.architecture.step_flops_per_image()
+    flops = config.step_flops_per_image(config.resolution)
     steps = steps or min(max(int(_CALL_FLOPS[kind] / flops / batch), 2), 64)
     state = TrainingStep(config, strategy)
     reals = random_reals(config, strategy, steps)

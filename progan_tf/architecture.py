@@ -14,22 +14,6 @@ from progan_tf.resolutions import LOWEST_RESOLUTION, check_resolution
 from progan_tf.settings import checked, setting
 from progan_tf.variants import VARIANTS
 
-# Forward passes that one training step is worth, for each image of it. A
-# gradient costs as much as a forward pass for the weights and as much again
-# for a layer's input, so a network that is run and differentiated costs 3.
-#
-# The discriminator's step: 1 G for the fakes, which are not differentiated;
-# 3 D on the reals, 3 D on the fakes. The generator's step: 3 G, and 2 D, of
-# which no gradient for the weights is wanted.
-GENERATOR_PASSES = 1 + 3
-DISCRIMINATOR_PASSES = 3 + 3 + 2
-# WGAN-GP's penalty on the pictures between reals and fakes: 1 D for the
-# scores, 1 for their gradient with respect to the pictures, 2 to
-# differentiate that gradient (for its weights and for the signal it carries
-# down), and 2 to go back through the scores' own pass, on which the gradient
-# depends through the minibatch standard deviation.
-PENALTY_PASSES = 1 + 1 + 2 + 2
-
 # A 3x3 convolution at the high resolution has 9 taps for each of the four
 # pixels of a 2x2 square. Folded together with the resampling it is a 4x4
 # convolution of stride 2, which has 16 taps for the same square.
@@ -282,25 +266,6 @@ class Architecture(NetworkSettings):
                 multiply_adds += taps * (pixels // 4) * maps * below
         multiply_adds += pixels * maps * self.channels  # ToRGB or FromRGB
         return 2 * multiply_adds
-
-    def step_flops_per_image(
-        self, resolution=None, penalty_passes=PENALTY_PASSES
-    ):
-        """Floating-point operations of one training step for each image of it.
-
-        Args:
-            resolution: int, the level that is trained; by default the
-                highest.
-            penalty_passes: number, forward passes of the discriminator that
-                its penalty is worth; of one that is not taken in every step,
-                the mean over the steps.
-        """
-        generator = self.forward_flops("generator", resolution)
-        discriminator = self.forward_flops("discriminator", resolution)
-        return (
-            GENERATOR_PASSES * generator
-            + (DISCRIMINATOR_PASSES + penalty_passes) * discriminator
-        )
 
     @property
     def _generator_inputs(self):

@@ -1,9 +1,9 @@
 """What the networks are trained for: losses, penalties and the AC-GAN term.
 
-`LOSSES` and `PENALTIES` are the tables of them. Every function returns one
-number a sample, `[batch]` float32; the trainer takes the mean over the whole
-minibatch of all replicas. Scores are `[batch, 1]` float32, higher for more
-real.
+`LOSSES` and `PENALTIES` are the tables of them; a new one is a function here
+and a row. Every function returns one number a sample, `[batch]` float32; the
+trainer takes the mean over the whole minibatch of all replicas. Scores are
+`[batch, 1]` float32, higher for more real.
 
 TensorFlow is imported within the functions: settings take their names from
 these tables, and --help must not wait for it.
@@ -12,19 +12,31 @@ these tables, and --help must not wait for it.
 import dataclasses
 from collections.abc import Callable, Mapping
 
+from progan_tf.errors import UserError
+
+# Where a penalty looks at the discriminator's slope: at the pictures of the
+# data, at those of the generator, or at random places between the two.
+REALS, FAKES, MIXED = "reals", "fakes", "mixed"
+
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
     """A row of `LOSSES`.
 
     Attributes:
-        discriminator: function of the scores of reals and of fakes, and of a
-            `TrainConfig`, to the discriminator's loss.
-        generator: function of the scores of fakes to the generator's loss.
+        discriminator: function of the scores of reals, the scores of fakes
+            and a `TrainConfig`, to the discriminator's loss.
+        generator: function of the scores of fakes, and of those of reals
+            where it is `relative`, to the generator's loss.
+        bounded: bool, whether the loss itself keeps the scores from growing
+            without an end; else the penalty must.
+        relative: bool, whether the generator's loss compares with reals.
     """
 
     discriminator: Callable
     generator: Callable
+    bounded: bool = True
+    relative: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,21 +45,37 @@ class Penalty:
 
     Attributes:
         terms: mapping from the name of each term of the penalty, as it stands
-            in metrics.jsonl, to the pictures at which it looks at the
-            discriminator's slope: REALS, FAKES or MIXED, between the two.
-        cost: function of that slope `[batch, height, width, channels]`, the
-            penalty's weight and a `TrainConfig` to the term.
+            in metrics.jsonl, to where it is taken: REALS, FAKES or MIXED.
+        cost: function of the slope there, `[batch, height, width, channels]`,
+            of the weight and of a `TrainConfig`, to the term.
+        weight: function of resolution and minibatch to the weight that is
+            taken where none is given.
+        bounds: bool, whether it bounds the scores of reals and fakes alike.
     """
 
-    terms: Mapping[str, str]
-    cost: Callable
+    terms: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    cost: Callable | None = None
+    weight: Callable = lambda resolution, batch_size: 0.0
+    bounds: bool = False
 
+    @property
+    def passes(self):
+        """Forward passes of the discriminator that it costs, an int.
 
-REALS, FAKES, MIXED = "reals", "fakes", "mixed"
+        The slope is 1, and 2 differentiate that (for the weights and for the
+        signal it carries down). Between reals and fakes there are 3 besides,
+        because the scores there are wanted for nothing else: 1 for these, and
+        2 to go back through them, on which the slope depends through the
+        minibatch standard deviation.
+        """
+        return sum(6 if at == MIXED else 3 for at in self.terms.values())
 
 
 def wgan_generator(fake_scores):
-    """Wasserstein loss of the generator, `-D(G(z))`, `[batch]`."""
+    """Wasserstein loss of the generator, `-D(G(z))`, `[batch]`.
+
+    Also the hinge loss of the generator (Lim and Ye 2017).
+    """
     return -fake_scores[:, 0]
 
 
@@ -64,6 +92,58 @@ def wgan_discriminator(real_scores, fake_scores, config):
     return fake - real + config.drift * tf.square(real)
 
 
+def logistic_generator(fake_scores):
+    """Non-saturating loss, `softplus(-D(G(z)))` (Goodfellow et al. 2014)."""
+    return _softplus(-fake_scores[:, 0])
+
+
+def logistic_discriminator(real_scores, fake_scores, config):
+    """`softplus(D(fake)) + softplus(-D(real))`, cross entropy, `[batch]`."""
+    return _softplus(fake_scores[:, 0]) + _softplus(-real_scores[:, 0])
+
+
+def hinge_discriminator(real_scores, fake_scores, config):
+    """`relu(1 - D(real)) + relu(1 + D(fake))` (Lim and Ye 2017), `[batch]`."""
+    import tensorflow as tf
+
+    real, fake = real_scores[:, 0], fake_scores[:, 0]
+    return tf.nn.relu(1.0 - real) + tf.nn.relu(1.0 + fake)
+
+
+def lsgan_generator(fake_scores):
+    """`(D(G(z)) - 1)^2 / 2` (Mao et al. 2017, equation 9), `[batch]`."""
+    import tensorflow as tf
+
+    return 0.5 * tf.square(fake_scores[:, 0] - 1.0)
+
+
+def lsgan_discriminator(real_scores, fake_scores, config):
+    """`(D(real) - 1)^2 / 2 + D(fake)^2 / 2`, reals 1 and fakes 0, `[batch]`."""
+    import tensorflow as tf
+
+    real, fake = real_scores[:, 0], fake_scores[:, 0]
+    return 0.5 * tf.square(real - 1.0) + 0.5 * tf.square(fake)
+
+
+def relativistic_generator(fake_scores, real_scores):
+    """`softplus(D(real) - D(G(z)))`, each fake with a real, `[batch]`.
+
+    Jolicoeur-Martineau 2018, section 4.1 (RpGAN), with the logistic function.
+    """
+    return _softplus(real_scores[:, 0] - fake_scores[:, 0])
+
+
+def relativistic_discriminator(real_scores, fake_scores, config):
+    """`softplus(D(fake) - D(real))`: each real beats its fake, `[batch]`."""
+    return _softplus(fake_scores[:, 0] - real_scores[:, 0])
+
+
+def _softplus(scores):
+    import tensorflow as tf
+
+    return tf.nn.softplus(scores)
+
+
 def wgan_gp(slopes, weight, config):
     """Penalty on slopes that are not of the target norm, `[batch]`.
 
@@ -76,6 +156,16 @@ def wgan_gp(slopes, weight, config):
     norms = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3)))
     target = config.wgan_target
     return weight * tf.square(norms - target) / target**2
+
+
+def squared_slopes(slopes, weight, config):
+    """`weight / 2 * |slope|^2`, `[batch]`: R1 and R2 (Mescheder et al. 2018).
+
+    Equation 9 there, R1, is taken at reals and R2 at fakes.
+    """
+    import tensorflow as tf
+
+    return weight / 2 * tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3))
 
 
 def with_slopes(discriminator, images, loss_scale=None):
@@ -121,5 +211,88 @@ def label_loss(labels, logits):
     return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
 
 
-LOSSES = {"wgan": Loss(wgan_discriminator, wgan_generator)}
-PENALTIES = {"wgan_gp": Penalty({"gradient_penalty": MIXED}, wgan_gp)}
+def _ten(resolution, batch_size):
+    """Lambda of Gulrajani et al. 2017 and of the paper."""
+    return 10.0
+
+
+def _by_pixels(resolution, batch_size):
+    """0.0002 R^2 / minibatch, where StyleGAN2-ADA begins by default."""
+    return 0.0002 * resolution**2 / batch_size
+
+
+LOSSES = {
+    "wgan": Loss(wgan_discriminator, wgan_generator, bounded=False),
+    "logistic": Loss(logistic_discriminator, logistic_generator),
+    "hinge": Loss(hinge_discriminator, wgan_generator),
+    "lsgan": Loss(lsgan_discriminator, lsgan_generator),
+    "relativistic": Loss(
+        relativistic_discriminator, relativistic_generator, relative=True
+    ),
+}
+PENALTIES = {
+    "wgan_gp": Penalty({"gradient_penalty": MIXED}, wgan_gp, _ten, True),
+    "r1": Penalty({"r1_penalty": REALS}, squared_slopes, _by_pixels),
+    "r1_r2": Penalty(
+        {"r1_penalty": REALS, "r2_penalty": FAKES},
+        squared_slopes,
+        _by_pixels,
+        bounds=True,
+    ),
+    "none": Penalty(),
+}
+
+
+def check_objective(config):
+    """Raise UserError for settings of a loss or penalty that do not belong.
+
+    Args:
+        config: `TrainConfig`.
+    """
+    loss, penalty = config.loss, config.penalty
+    if not LOSSES[loss].bounded and not PENALTIES[penalty].bounds:
+        good = [name for name, row in PENALTIES.items() if row.bounds]
+        raise UserError(
+            f"loss {loss} needs a penalty that bounds its scores, which "
+            f"{penalty} does not; use --penalty={' or '.join(good)}"
+        )
+    if config.drift and loss != "wgan":
+        raise UserError(f"drift belongs to --loss=wgan, not to {loss}")
+    if config.wgan_target != 1 and penalty != "wgan_gp":
+        raise UserError(
+            f"wgan_target belongs to --penalty=wgan_gp, not to {penalty}; use "
+            "--wgan_target=1"
+        )
+    for name, value in (
+        ("gradient_penalty", max(config.gradient_penalty.values()) > 0),
+        ("penalty_every", config.penalty_every > 1),
+    ):
+        if value and penalty == "none":
+            raise UserError(f"{name} needs a penalty, but penalty is none")
+
+
+def passes(config):
+    """Forward passes that a training step is worth, for each image of it.
+
+    A gradient costs as much as a forward pass for the weights and as much
+    again for a layer's input, so a network that is run and differentiated
+    costs 3. The discriminator's step: 1 G for the fakes, which are not
+    differentiated; 3 D on the reals, 3 D on the fakes, and the penalty as
+    often as it is taken. The generator's step: 3 G, and 2 D, of which no
+    gradient for the weights is wanted; with a relative loss 1 D on reals.
+    With WGAN-GP in every step that is 4 G + 14 D.
+
+    Args:
+        config: `TrainConfig`.
+
+    Returns:
+        dict from "generator" and "discriminator" to numbers, means over the
+        steps.
+    """
+    penalty = PENALTIES[config.penalty].passes / config.penalty_every
+    judged = 2 + LOSSES[config.loss].relative
+    every = config.discriminator_steps
+    return {
+        "generator": 1 + 3 / every,
+        "discriminator": 3 + 3 + penalty + judged / every,
+    }

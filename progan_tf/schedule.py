@@ -68,6 +68,8 @@ class GrowthSchedule:
         total_images: int or None. The last phase is extended up to it; when
             it is smaller than the sum of the phases, training ends there
             and later phases are dropped. None is the sum.
+        rampup_images: int, images from the beginning of each stage over which
+            the learning rate rises to its own.
 
     Resolutions above `resolution` may be in the mappings and are ignored. A
     resolution of no images, fade and stable, is left out: with zeros
@@ -88,6 +90,7 @@ class GrowthSchedule:
         batch_sizes,
         learning_rates,
         total_images=None,
+        rampup_images=0,
     ):
         tables = (fade_images, stable_images, batch_sizes, learning_rates)
         _check_tables(resolutions(resolution), *tables)
@@ -111,6 +114,7 @@ class GrowthSchedule:
             )
         _check_finishes(phases)
         self._phases = tuple(phases)
+        self._rampup_images = rampup_images
 
     @property
     def phases(self):
@@ -139,6 +143,18 @@ class GrowthSchedule:
         if images_seen >= phase.fade_end:
             return 1.0
         return (images_seen - phase.start) / phase.fade_images
+
+    def learning_rate(self, images_seen):
+        """The learning rate of the next minibatch, a float."""
+        phase = self.at(images_seen)
+        rate = phase.learning_rate
+        fading = images_seen < phase.fade_end
+        begun = phase.start if fading else phase.fade_end
+        # With its own images, so that the first minibatch is not in vain.
+        images = images_seen - begun + phase.batch_size
+        if images >= self._rampup_images:
+            return rate
+        return rate * images / self._rampup_images
 
     def stage(self, images_seen):
         """An int that changes exactly where both optimizers are reset.

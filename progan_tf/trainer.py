@@ -140,8 +140,9 @@ class Trainer:
                 break
 
             # Take several steps; nothing falls due within them.
-            phase = schedule.at(seen)
-            state.enter_stage(schedule.stage(seen), phase.learning_rate)
+            state.enter_stage(
+                schedule.stage(seen), schedule.learning_rate(seen)
+            )
             steps = feed.plan(seen)
             began = time.perf_counter()
             try:

@@ -174,19 +174,3 @@ def test_networks_cost_nearly_the_same():
 def test_other_networks_are_refused():
     with pytest.raises(UserError, match="not 'critic'"):
         Architecture(resolution=8).forward_flops("critic")
-
-
-def test_step_is_4_passes_of_one_and_14_of_the_other():
-    architecture = Architecture()
-    generator = architecture.forward_flops("generator", 16)
-    discriminator = architecture.forward_flops("discriminator", 16)
-    step = architecture.step_flops_per_image(16)
-    assert step == 4 * generator + 14 * discriminator
-    # Of a penalty that every fourth step has.
-    lazy = architecture.step_flops_per_image(16, penalty_passes=6 / 4)
-    assert lazy == 4 * generator + 9.5 * discriminator
-
-
-def test_step_at_64_with_at_most_128_maps():
-    flops = Architecture(fmap_max=128).step_flops_per_image(64)
-    assert flops == pytest.approx(42e9, rel=0.01)

@@ -34,7 +34,8 @@ def test_official_defaults():
     assert config.batch_size[1024] == 4
     assert config.learning_rate[512] == 0.001
     assert config.learning_rate[1024] == 0.0015
-    assert (config.gradient_penalty, config.drift) == (10.0, 0.001)
+    assert set(config.gradient_penalty.values()) == {10.0}
+    assert config.drift == 0.001
     assert set(config.average_decay.values()) == {0.999}
     assert config.run_dir == "runs/cats-official-1024"
 
@@ -297,3 +298,86 @@ def test_unreadable_config_names_its_path(tmp_path, text):
     with pytest.raises(UserError) as caught:
         load_config(tmp_path)
     assert str(path) in str(caught.value)
+
+
+def test_step_is_4_passes_of_one_and_14_of_the_other():
+    config = resolve("official", {"resolution": 16})
+    flops = config.architecture.forward_flops
+    generator, discriminator = (
+        flops(name, 16) for name in ("generator", "discriminator")
+    )
+    step = config.step_flops_per_image(16)
+    assert step == 4 * generator + 14 * discriminator
+    config = resolve(
+        "official",
+        {"resolution": 16, "penalty_every": 4, "discriminator_steps": 3},
+    )
+    # A penalty in every fourth step, the generator in every third.
+    step = config.step_flops_per_image(16)
+    expected = 2 * generator + (6 + 6 / 4 + 2 / 3) * discriminator
+    assert step == pytest.approx(expected)
+    # R1 takes the slope of scores that are there anyway.
+    settings = {"resolution": 16, "loss": "logistic", "penalty": "r1"}
+    step = resolve("official", settings).step_flops_per_image(16)
+    assert step == 4 * generator + (8 + 3) * discriminator
+
+
+def test_step_at_64_with_at_most_128_maps():
+    config = resolve("official", {"resolution": 64, "fmap_max": 128})
+    assert config.step_flops_per_image(64) == pytest.approx(42e9, rel=0.01)
+
+
+def test_the_weight_of_a_penalty_follows_it():
+    settings = {"resolution": 16, "batch_size": 8, "loss": "logistic"}
+    weights = resolve("official", settings).gradient_penalty
+    assert weights == {4: 10.0, 8: 10.0, 16: 10.0}
+    settings["penalty"] = "r1"
+    config = resolve("official", settings)
+    expected = {4: 0.0004, 8: 0.0016, 16: 0.0064}
+    assert config.gradient_penalty == pytest.approx(expected)
+    assert config.drift == 0
+    config = resolve("official", settings | {"gradient_penalty": {8: 3.0}})
+    expected[8] = 3.0
+    assert config.gradient_penalty == pytest.approx(expected)
+    assert TrainConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"penalty": "r1"}, "use --penalty=wgan_gp or r1_r2"),
+        ({"penalty": "none"}, "wgan needs a penalty that bounds its scores"),
+        ({"loss": "hinge", "drift": 0.1}, "drift belongs to --loss=wgan"),
+        (
+            {"loss": "hinge", "penalty": "r1", "wgan_target": 750.0},
+            "wgan_target belongs to --penalty=wgan_gp, not to r1",
+        ),
+        (
+            {"loss": "hinge", "penalty": "none", "gradient_penalty": 1.0},
+            "gradient_penalty needs a penalty",
+        ),
+        (
+            {"loss": "hinge", "penalty": "none", "penalty_every": 2},
+            "penalty_every needs a penalty",
+        ),
+        ({"loss": "wasserstein"}, "loss must be one of wgan, logistic"),
+        ({"penalty_every": 0}, "penalty_every must be 1 or more"),
+        ({"gradient_penalty": -1.0}, "gradient_penalty at 4x4 must be 0 or"),
+        ({"discriminator_steps": -1}, "discriminator_steps must be 1 or more"),
+        ({"adam_beta2": 1.0}, "adam_beta2 must be less than 1"),
+        ({"rampup_kimg": -1}, "rampup_kimg must be 0 or more"),
+    ],
+)
+def test_settings_of_losses_that_do_not_go_together(settings, message):
+    with pytest.raises(UserError, match=message):
+        resolve("official", settings)
+
+
+def test_a_run_that_does_not_grow():
+    settings = {"resolution": 16, "growing": False}
+    (phase,) = resolve("official", settings).schedule().phases
+    # 12,000 kimg by the preset; else as many as it would have in growing.
+    assert (phase.resolution, phase.start, phase.end) == (16, 0, 12_000_000)
+    assert phase.fade_end == 0
+    (phase,) = resolve("laptop", settings).schedule().phases
+    assert phase.end == 1000 * (16 + 16 + 16 + 20 + 24)

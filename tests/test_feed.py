@@ -63,8 +63,7 @@ def test_arguments_of_a_step(feed, strategy):
 
 
 def test_estimate_adds_up_the_phases(tmp_path):
-    schedule = tiny_config(tmp_path).schedule()
-    estimate = TimeEstimate(schedule, None, None)
+    estimate = TimeEstimate(tiny_config(tmp_path), None, None)
     assert estimate.seconds_left(0) == 0.0
     estimate.add(4, seconds=2.0, steps=4)
     estimate.add(8, seconds=8.0, steps=4)
@@ -75,8 +74,7 @@ def test_estimate_adds_up_the_phases(tmp_path):
 
 
 def test_estimate_of_a_resolution_to_come(tmp_path, monkeypatch):
-    schedule = tiny_config(tmp_path).schedule()
-    estimate = TimeEstimate(schedule, None, None)
+    estimate = TimeEstimate(tiny_config(tmp_path), None, None)
     passes = {4: 0.1, 8: 0.4}
     monkeypatch.setattr(
         estimate, "_passes", lambda phase: passes[phase.resolution]
@@ -87,7 +85,7 @@ def test_estimate_of_a_resolution_to_come(tmp_path, monkeypatch):
 
 
 def test_passes_are_timed(tmp_path, monkeypatch):
-    schedule = tiny_config(tmp_path).schedule()
+    config = tiny_config(tmp_path, loss="relativistic", penalty_every=4)
     seen = []
 
     class Family:
@@ -106,10 +104,13 @@ def test_passes_are_timed(tmp_path, monkeypatch):
 
     monkeypatch.setattr("progan_tf.training.estimate._timed", timed)
     estimate = TimeEstimate(
-        schedule,
+        config,
         Family("g", (None, 8)),
         Family("d", (None, 4, 4, 3)),
         replicas=2,
     )
-    assert estimate._passes(schedule.phases[0]) == 4 * 0.5 + 14 * 0.25
+    # Reals are judged for the generator, too, and the penalty costs a quarter
+    # of its 6 passes.
+    phase = config.schedule().phases[0]
+    assert estimate._passes(phase) == 4 * 0.5 + (14 + 1 - 4.5) * 0.25
     assert seen == [("g", (4, 8)), ("d", (4, 4, 4, 3))]

@@ -2,10 +2,10 @@
 
 import dataclasses
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hand_made import Network, squares
 from tiny import tiny_config
 
 from progan_tf.config import resolve
@@ -107,23 +107,6 @@ def test_blocks_of_the_discriminator(trained):
     assert {seen: parts[1] for seen, parts in trained.items()} == TRAINED
 
 
-class Network:
-    """A function of one weight, called as a `keras.Model` is."""
-
-    def __init__(self, function, weight):
-        self.trainable_weights = [keras.Variable(weight)]
-        self._function = function
-
-    def __call__(self, inputs, training):
-        assert training
-        return self._function(inputs, self.trainable_weights[0].value)
-
-
-def squares(images, weight):
-    """A score whose gradient is `weight` times the picture."""
-    return weight * tf.reduce_sum(images**2, axis=(1, 2, 3))[:, None] / 2
-
-
 @pytest.mark.parametrize("scale", [None, 64.0])
 def test_every_picture_on_its_way_to_the_discriminator(tmp_path, scale):
     config = tiny_config(
@@ -142,6 +125,7 @@ def test_every_picture_on_its_way_to_the_discriminator(tmp_path, scale):
         config,
         Network(lambda z, weight: weight * z, 0.5),
         Network(squares, 3.0),
+        resolution=4,
         fading=True,
     )
     terms, (gradient,) = gradients.discriminator(
@@ -198,6 +182,7 @@ def test_penalty_of_slopes_too_small_for_float16(tmp_path):
         config,
         Network(lambda z, weight: weight * z, 1.0),
         Network(judge, 1.0),
+        resolution=4,
         fading=False,
     )
     terms, _ = gradients.discriminator(
@@ -233,6 +218,7 @@ def test_label_losses_of_reals_and_fakes_in_both_steps(tmp_path):
         config,
         Network(lambda inputs, weight: weight * inputs[0], 2.0),
         Network(judge, 3.0),
+        resolution=4,
         fading=False,
     )
     terms, (gradient,) = gradients.discriminator(

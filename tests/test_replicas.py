@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import tensorflow as tf
 from tiny import tiny_config
 
@@ -35,11 +36,29 @@ def train_steps(devices, config, pictures, labels, alphas):
     return step, metrics
 
 
-def test_two_replicas_make_the_update_of_one(tmp_path):
+@pytest.mark.parametrize(
+    ("loss", "penalty", "every"),
+    [
+        ("wgan", "wgan_gp", 1),
+        ("logistic", "r1", 2),
+        ("hinge", "none", 1),
+        ("lsgan", "wgan_gp", 2),
+        ("relativistic", "r1_r2", 1),
+    ],
+)
+def test_two_replicas_make_the_update_of_one(tmp_path, loss, penalty, every):
     # Groups of the minibatch standard deviation lie within a replica, so
     # without that layer nothing depends on how the minibatch is cut.
     config = dataclasses.replace(
-        tiny_config(tmp_path, minibatch_stddev_group=0, labels=True),
+        tiny_config(
+            tmp_path,
+            minibatch_stddev_group=0,
+            labels=True,
+            loss=loss,
+            penalty=penalty,
+            penalty_every=every,
+            discriminator_steps=every,
+        ),
         num_classes=3,
     )
     random = np.random.default_rng(0)

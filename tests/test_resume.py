@@ -48,12 +48,28 @@ def assert_equal_to_the_bit(one, other):
     assert not different
 
 
-@pytest.mark.parametrize("data", ["cats", "folder"])
+OBJECTIVES = [
+    {},
+    {"data": "folder", "loss": "logistic", "penalty": "r1"},
+    # Stopped in the middle of a cycle of each, and while the rate rises.
+    {
+        "loss": "hinge",
+        "penalty_every": 5,
+        "discriminator_steps": 4,
+        "rampup_kimg": 0.1,
+    },
+    {"loss": "lsgan", "penalty": "none", "reset_optimizers": False},
+    {"loss": "relativistic", "penalty": "r1_r2", "precision": "float16"},
+]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=str)
 def test_interrupted_run_equals_uninterrupted_one(
-    tmp_path, monkeypatch, strategy, data
+    tmp_path, monkeypatch, strategy, objective
 ):
     settings = {"mirror": True, "labels": True, "tick_kimg": 0.024}
-    if data == "folder":
+    settings |= objective
+    if "data" in objective:
         settings["data"] = str(make_folder(tmp_path / "pictures"))
     whole = tiny_config(tmp_path / "whole", **settings)
     assert Trainer(whole, strategy).train()

@@ -212,3 +212,17 @@ def test_wrong_arguments_are_named(name, value, message):
     }
     with pytest.raises(UserError, match=message):
         GrowthSchedule(**{**arguments, name: value})
+
+
+def test_the_rate_rises_from_both_ends_of_each_fade():
+    schedule = GrowthSchedule(
+        8,
+        {4: 0, 8: 100},
+        {4: 100, 8: 100},
+        {4: 10, 8: 20},
+        {4: 1.0, 8: 3.0},
+        rampup_images=40,
+    )
+    seen = [0, 10, 30, 90, 100, 120, 180, 200, 220]
+    rates = [schedule.learning_rate(each) for each in seen]
+    assert rates == [0.25, 0.5, 1, 1, 1.5, 3, 3, 1.5, 3]

@@ -264,3 +264,77 @@ def test_reals_fade_as_the_networks_do():
     assert faded[0, 0, 0, 0] == 0.75 * 2.5 + 0.25 * 0
     assert faded[0, 1, 1, 0] == 0.75 * 2.5 + 0.25 * 5
     np.testing.assert_array_equal(fade(images, 1.0), images)
+
+
+def test_what_is_not_done_in_every_step(tmp_path, strategy):
+    settings = {"resolution": 4, "loss": "logistic", "penalty": "r1"}
+    settings |= {"penalty_every": 3, "discriminator_steps": 2}
+    config = tiny_config(tmp_path, **settings, gradient_penalty=2.0)
+    step = TrainingStep(config, strategy)
+    step.enter_stage(0, 1e-20)  # So small that no weight moves.
+    one, measured = np.ones(1, "float32"), []
+    for _ in range(6):
+        before = int(step.generator_optimizer.iterations.numpy())
+        measured.append(step.run(pictures(strategy), one, 1))
+        after = int(step.generator_optimizer.iterations.numpy())
+        measured[-1]["generator_steps"] = after - before
+    penalties = [means["r1_penalty"] > 0 for means in measured]
+    assert penalties == [True, False, False] * 2
+    assert [means["generator_steps"] for means in measured] == [0, 1] * 3
+    losses = [means["generator_loss"] > 0 for means in measured]
+    assert losses == [False, True] * 3
+    # The first call and later ones of several steps have the same means.
+    again = TrainingStep(config, strategy)
+    again.enter_stage(0, 1e-20)
+    means = again.run(pictures(strategy, steps=6), np.ones(6, "float32"), 6)
+    every = tiny_config(
+        tmp_path, **settings | {"penalty_every": 1}, gradient_penalty=2.0
+    )
+    always = TrainingStep(every, strategy)
+    always.enter_stage(0, 1e-20)
+    whole = always.run(pictures(strategy), one, 1)
+    # Its reals are those of `measured`, which no step has changed.
+    expected = np.mean([m["r1_penalty"] for m in measured])
+    assert whole["r1_penalty"] == pytest.approx(expected, rel=1e-4)
+    assert means["generator_loss"] == pytest.approx(
+        np.mean([m["generator_loss"] for m in measured]), rel=0.5
+    )
+
+
+def test_a_lazy_penalty_corrects_its_optimizer(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4, penalty_every=4)
+    step = TrainingStep(config, strategy)
+    step.enter_stage(0, 0.01)
+    # c = 4 / 5: rate * c and decay ^ c.
+    discriminator, generator = (
+        step.discriminator_optimizer,
+        step.generator_optimizer,
+    )
+    assert discriminator.learning_rate.numpy() == pytest.approx(0.008)
+    assert discriminator.beta_2 == pytest.approx(0.99**0.8)
+    assert generator.learning_rate.numpy() == pytest.approx(0.01)
+    assert generator.beta_2 == 0.99
+
+
+def test_rates_of_single_steps(tmp_path, strategy):
+    step = TrainingStep(tiny_config(tmp_path, resolution=4), strategy)
+    step.enter_stage(0, 0.01)
+    before = values(step.discriminator)
+    rates = np.array([0.001, 0.5], "float32")
+    step.run(pictures(strategy), np.ones(2, "float32"), 1, rates=rates)
+    after = values(step.discriminator)
+    moved = [
+        np.abs(new - old).max() for old, new in zip(before, after, strict=True)
+    ]
+    assert max(moved) == pytest.approx(0.001, rel=1e-3)
+
+
+def test_optimizers_that_are_not_reset(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4, reset_optimizers=False)
+    step = TrainingStep(config, strategy)
+    step.enter_stage(0, 0.01)
+    step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    step.enter_stage(1, 0.02)
+    assert iterations(step) == 1
+    rate = step.discriminator_optimizer.learning_rate.numpy()
+    assert rate == pytest.approx(0.02)

@@ -69,7 +69,7 @@ def dry_run(config, resumed=False):
 
     Parameters are those of the networks grown to a phase's resolution. The
     arithmetic is that of training steps, as counted by
-    `Architecture.step_flops_per_image`. Classes take part once they have been
+    `TrainConfig.step_flops_per_image`. Classes take part once they have been
     counted in the data, which is when training begins. A range of kimg is
     written as the images seen at its two ends.
 
@@ -130,7 +130,7 @@ def _steps(schedule, phase):
 
 def _phase_pflop(config, phase, images):
     """Arithmetic of training on some images of a phase, in 1e15 operations."""
-    flops = config.architecture.step_flops_per_image(phase.resolution)
+    flops = config.step_flops_per_image(phase.resolution)
     return images * flops / 1e15
 
 

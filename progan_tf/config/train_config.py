@@ -19,6 +19,7 @@ from progan_tf.config.precision import PRECISIONS, fastest_precision
 from progan_tf.config.presets import PRESETS
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically, writing
+from progan_tf.losses import LOSSES, PENALTIES, check_objective, passes
 from progan_tf.resolutions import LOWEST_RESOLUTION, resolutions
 from progan_tf.schedule import Cadences, GrowthSchedule
 from progan_tf.settings import setting
@@ -96,6 +97,17 @@ class TrainConfig(NetworkSettings):
         "learning rate of both Adam optimizers",
         above=0,
     )
+    rampup_kimg: float = setting(
+        0,
+        "thousands of images over which the learning rate rises from 0, at "
+        "the beginning and from both ends of each fade",
+        low=0,
+    )
+    growing: bool = setting(
+        True,
+        "begin with 4x4; --nogrowing trains the full resolution from the "
+        "first image",
+    )
 
     average_decay: dict[int, float] = _table(
         0.999,
@@ -103,16 +115,45 @@ class TrainConfig(NetworkSettings):
         low=0,
         below=1,
     )
-    gradient_penalty: float = setting(
-        10.0, "weight of the gradient penalty, lambda", low=0
+    loss: str = setting(
+        "wgan", f"what is trained for: {', '.join(LOSSES)}", LOSSES
+    )
+    penalty: str = setting(
+        "wgan_gp",
+        f"on the slope of the discriminator: {', '.join(PENALTIES)}",
+        PENALTIES,
+    )
+    gradient_penalty: dict[int, float] = _table(
+        None,
+        "weight of the penalty; by default 10 of wgan_gp, of r1 and r1_r2 "
+        "0.0002 * resolution^2 / minibatch",
+        low=0,
+    )
+    penalty_every: int = setting(
+        1,
+        "take the penalty in every such minibatch alone, with as many times "
+        "the weight",
+        low=1,
     )
     wgan_target: float = setting(
-        1.0, "gradient norm that the penalty asks for", above=0
+        1.0, "gradient norm that wgan_gp asks for", above=0
     )
-    drift: float = setting(
-        0.001, "weight of the squared scores of real images", low=0
+    drift: float | None = setting(
+        None,
+        "weight of the squared scores of real images; by default 0.001, of "
+        "other losses than wgan 0",
+        low=0,
     )
     label_weight: float = setting(1.0, "weight of the class losses", low=0)
+    discriminator_steps: int = setting(
+        1, "minibatches of the discriminator to one of the generator", low=1
+    )
+    adam_beta2: float = setting(
+        0.99, "decay of the second moments of both Adam", low=0, below=1
+    )
+    reset_optimizers: bool = setting(
+        True, "forget the moments of both Adam at both ends of each fade"
+    )
 
     precision: str = setting(
         "float32",
@@ -156,7 +197,12 @@ class TrainConfig(NetworkSettings):
     def __post_init__(self):
         sizes = resolutions(self.resolution)
         for field in dataclasses.fields(self):
-            value = settings.checked(field, getattr(self, field.name), sizes)
+            value = getattr(self, field.name)
+            if field.name == "gradient_penalty":
+                value = self._penalty_weights(value, sizes)
+            elif field.name == "drift" and value is None:
+                value = 0.001 if self.loss == "wgan" else 0.0
+            value = settings.checked(field, value, sizes)
             if field.name == "fade_kimg":
                 # There is nothing below 4x4 to fade from.
                 value[LOWEST_RESOLUTION] = 0
@@ -167,6 +213,7 @@ class TrainConfig(NetworkSettings):
         if self.precision == "auto":
             precision = fastest_precision(self.devices)
             object.__setattr__(self, "precision", precision)
+        check_objective(self)
         if self.channels not in (1, 3):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")
         presets.check_shared_evenly(self.batch_size, self.replicas)
@@ -183,14 +230,43 @@ class TrainConfig(NetworkSettings):
             return {size: round(1000 * kimg) for size, kimg in table.items()}
 
         total = self.total_kimg
+        total = None if total is None else round(1000 * total)
+        fades, stable = images(self.fade_kimg), images(self.stable_kimg)
+        if not self.growing:
+            total = total or sum(fades.values()) + sum(stable.values())
+            fades = stable = dict.fromkeys(fades, 0)
         return GrowthSchedule(
             self.resolution,
-            images(self.fade_kimg),
-            images(self.stable_kimg),
+            fades,
+            stable,
             self.batch_size,
             self.learning_rate,
-            None if total is None else round(1000 * total),
+            total,
+            round(1000 * self.rampup_kimg),
         )
+
+    def step_flops_per_image(self, resolution):
+        """Floating-point operations of a training step for each image of it.
+
+        They are those of convolutions and dense layers, a multiply-add as
+        two; of what is not done in every step it is the mean.
+        """
+        flops = self.architecture.forward_flops
+        return sum(
+            number * flops(network, resolution)
+            for network, number in passes(self).items()
+        )
+
+    def _penalty_weights(self, given, sizes):
+        """Those that were given, and for the others the penalty's own."""
+        if given is not None and not isinstance(given, dict):
+            return given
+        table = {str(size): weight for size, weight in (given or {}).items()}
+        usual = PENALTIES[self.penalty].weight
+        for size in sizes:
+            if table.get(str(size)) is None:
+                table[str(size)] = usual(size, self.batch_size[size])
+        return table
 
     @property
     def architecture(self):

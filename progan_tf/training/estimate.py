@@ -5,29 +5,26 @@ import time
 import numpy as np
 import tensorflow as tf
 
-from progan_tf.architecture import (
-    DISCRIMINATOR_PASSES,
-    GENERATOR_PASSES,
-    PENALTY_PASSES,
-)
+from progan_tf.losses import passes
 
 
 class TimeEstimate:
     """Seconds that the rest of a run takes.
 
     A resolution that was trained is known by its measured steps. One that is
-    still to come is estimated: a step is worth 4 forward passes of the
-    generator and 14 of the discriminator, which are timed, and what a step
-    costs beyond its passes is taken from the resolution in hand.
+    still to come is estimated: a step is worth some forward passes of each
+    network, which are timed, and what a step costs beyond its passes is taken
+    from the resolution in hand.
 
     Args:
-        schedule: `GrowthSchedule`.
+        config: `TrainConfig`.
         generator, discriminator: the families.
         replicas: int, devices that share a minibatch.
     """
 
-    def __init__(self, schedule, generator, discriminator, replicas=1):
-        self._schedule = schedule
+    def __init__(self, config, generator, discriminator, replicas=1):
+        self._schedule = config.schedule()
+        self._passes_a_step = passes(config)
         self._families = generator, discriminator
         self._replicas = replicas
         self._measured = {}  # resolution -> (seconds, steps)
@@ -81,9 +78,11 @@ class TimeEstimate:
             inputs = inputs if len(inputs) > 1 else inputs[0]
             images = np.zeros([share, *discriminator.input_shape[1:]], "f4")
             try:
-                passes = DISCRIMINATOR_PASSES + PENALTY_PASSES
-                seconds = GENERATOR_PASSES * _timed(generator, inputs)
-                seconds += passes * _timed(discriminator, images)
+                number = self._passes_a_step
+                seconds = number["generator"] * _timed(generator, inputs)
+                seconds += number["discriminator"] * _timed(
+                    discriminator, images
+                )
             except tf.errors.ResourceExhaustedError:
                 # Training will say so when it gets there; until then it goes.
                 seconds = 0.0

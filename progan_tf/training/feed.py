@@ -67,14 +67,16 @@ class Feed:
         chunk = self._loader.chunk(steps)
         self._loader.prefetch(self.plan(steps.start + steps.images))
         most = self._most_steps(steps.resolution)
+        # Filled up to a full call, so that none needs a graph of its own.
+        seen = [steps.start + i * steps.batch_size for i in range(steps.count)]
         alphas = np.ones(most, "float32")
-        alphas[: steps.count] = [
-            self._schedule.alpha(steps.start + i * steps.batch_size)
-            for i in range(steps.count)
-        ]
+        alphas[: steps.count] = [self._schedule.alpha(x) for x in seen]
+        rates = np.zeros(most, "float32")
+        rates[: steps.count] = [self._schedule.learning_rate(x) for x in seen]
         return {
             "reals": self._distribute(chunk.images, most),
             "alphas": alphas,
+            "rates": rates if self._config.rampup_kimg else None,
             "steps": steps.count,
             "labels": self._distribute(chunk.labels, most),
             "fake_labels": self._distribute(chunk.fake_labels, most),
@@ -87,17 +89,14 @@ class Feed:
 
     def _most_steps(self, resolution):
         config = self._config
-        flops = config.architecture.step_flops_per_image(resolution)
+        flops = config.step_flops_per_image(resolution)
         flops *= config.batch_size[resolution]
         return min(
             max(int(_CALL_FLOPS[self._kind] / flops), 1), _MOST_STEPS_A_CALL
         )
 
     def _distribute(self, array, steps):
-        """`[steps, rows, ...]` to a per-replica value of `steps` steps.
-
-        A shorter call is filled up, so that it needs no graph of its own.
-        """
+        """`[steps, rows, ...]` to a per-replica value of `steps` steps."""
         if array is None:
             return None
         full = np.zeros([steps, *array.shape[1:]], array.dtype)

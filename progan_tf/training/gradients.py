@@ -25,7 +25,7 @@ def term_names(config):
         "generator_loss",
         "real_score",
         "fake_score",
-        *PENALTIES["wgan_gp"].terms,
+        *PENALTIES[config.penalty].terms,
         *(_LABEL_TERMS if config.num_classes else ()),
     )
 
@@ -39,20 +39,33 @@ class Gradients:
     Args:
         config: `TrainConfig`.
         generator, discriminator: `keras.Model`s of one resolution.
+        resolution: int.
         fading: bool, whether the resolution is being faded in.
     """
 
-    def __init__(self, config, generator, discriminator, fading):
+    def __init__(self, config, generator, discriminator, resolution, fading):
         self._config = config
         self._generator = generator
         self._discriminator = discriminator
         self._fading = fading
         self._scaled = config.precision == "float16"
-        self._loss = LOSSES["wgan"]
-        self._penalty = PENALTIES["wgan_gp"]
+        self._loss = LOSSES[config.loss]
+        self._penalty = PENALTIES[config.penalty]
+        # One that is not taken in every step weighs as much over all steps.
+        self._weight = (
+            config.penalty_every * config.gradient_penalty[resolution]
+        )
 
     def discriminator(
-        self, reals, mirrored, labels, latents, mix, alpha, scale
+        self,
+        reals,
+        mirrored,
+        labels,
+        latents,
+        mix,
+        alpha,
+        scale,
+        penalized=True,
     ):
         """Sums over the samples, and the gradients of the loss.
 
@@ -64,6 +77,8 @@ class Gradients:
             mix: float32 `[b, 1, 1, 1]` in [0, 1], from the real to the fake.
             alpha: float32 scalar, the fade.
             scale: float32 scalar, the loss scale; only for float16.
+            penalized: bool, whether the penalty is taken; else its terms are
+                0.
 
         Returns:
             dict of float32 scalars: the loss and its terms; and a list of
@@ -73,28 +88,35 @@ class Gradients:
         weights = [w.value for w in self._discriminator.trainable_weights]
         with kernels_computed_once():
             fakes = self._generate(latents, labels)
-        reals = presented(reals, mirrored, alpha if self._fading else None)
+        reals = self._presented_reals(reals, mirrored, alpha)
         fakes = presented(fakes)
+        penalty = self._penalty.terms if penalized else {}
         images = {REALS: reals, FAKES: fakes}
-        if MIXED in self._penalty.terms.values():
+        if MIXED in penalty.values():
             images[MIXED] = reals + (fakes - reals) * mix
+        scores, logits, slopes = {}, {}, {}
         with tf.GradientTape() as tape, kernels_computed_once():
-            outputs, slopes = self._judge(images, scale)
-            (real_scores, real_logits), (fake_scores, fake_logits) = (
-                outputs[REALS],
-                outputs[FAKES],
+            for place, some in images.items():
+                if place in penalty.values():
+                    (scores[place], logits[place]), slopes[place] = with_slopes(
+                        self._scores, some, scale if self._scaled else None
+                    )
+                else:
+                    scores[place], logits[place] = self._scores(some)
+            loss = self._loss.discriminator(
+                scores[REALS], scores[FAKES], config
             )
-            loss = self._loss.discriminator(real_scores, fake_scores, config)
-            terms = {"real_score": real_scores, "fake_score": fake_scores}
-            for name, place in self._penalty.terms.items():
+            terms = {"real_score": scores[REALS], "fake_score": scores[FAKES]}
+            terms |= dict.fromkeys(self._penalty.terms, 0.0)
+            for name, place in penalty.items():
                 terms[name] = self._penalty.cost(
-                    slopes[place], config.gradient_penalty, config
+                    slopes[place], self._weight, config
                 )
                 loss += terms[name]
             if labels is not None:
                 of_labels = [
-                    label_loss(labels, logits)
-                    for logits in (real_logits, fake_logits)
+                    label_loss(labels, logits[place])
+                    for place in (REALS, FAKES)
                 ]
                 terms |= zip(_LABEL_TERMS, of_labels, strict=True)
                 loss += config.label_weight * sum(of_labels)
@@ -103,13 +125,17 @@ class Gradients:
             loss = self._times(terms["discriminator_loss"], scale)
         return terms, self._unscaled(tape.gradient(loss, weights), scale)
 
-    def generator(self, latents, labels, scale):
+    def generator(
+        self, latents, labels, scale, reals=None, mirrored=None, alpha=None
+    ):
         """Sum over the samples, and the gradients of the loss.
 
         Args:
             latents: float32 `[b, latent_size]`.
             labels: float32 one-hot `[b, classes]` or None.
             scale: float32 scalar, the loss scale; only for float16.
+            reals, mirrored, alpha: as in `discriminator`, for a loss that
+                compares with reals.
 
         Returns:
             dict of a float32 scalar, the loss; and a list of gradients, one
@@ -119,9 +145,13 @@ class Gradients:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with kernels_computed_once():
-                images = presented(self._generate(latents, labels))
-                scores, logits = self._scores(images)
-            loss = self._loss.generator(scores)
+                fakes = presented(self._generate(latents, labels))
+                scores, logits = self._scores(fakes)
+                compared = ()
+                if self._loss.relative:
+                    reals = self._presented_reals(reals, mirrored, alpha)
+                    compared = (self._scores(reals)[0],)
+            loss = self._loss.generator(scores, *compared)
             if labels is not None:
                 weight = self._config.label_weight
                 loss += weight * label_loss(labels, logits)
@@ -133,30 +163,13 @@ class Gradients:
         inputs = latents if labels is None else [latents, labels]
         return self._generator(inputs, training=True)
 
+    def _presented_reals(self, reals, mirrored, alpha):
+        return presented(reals, mirrored, alpha if self._fading else None)
+
     def _scores(self, images):
         """Scores `[b, 1]` and the labels' logits, or None, of some images."""
         outputs = self._discriminator(images, training=True)
         return outputs if self._config.num_classes else (outputs, None)
-
-    def _judge(self, images, scale):
-        """`_scores` of several sets of images, and slopes where needed.
-
-        Args:
-            images: dict from REALS, FAKES or MIXED to images.
-            scale: as in `discriminator`.
-
-        Returns:
-            Two dicts with these keys.
-        """
-        outputs, slopes = {}, {}
-        for place, some in images.items():
-            if place in self._penalty.terms.values():
-                outputs[place], slopes[place] = with_slopes(
-                    self._scores, some, scale if self._scaled else None
-                )
-            else:
-                outputs[place] = self._scores(some)
-        return outputs, slopes
 
     def _times(self, loss, scale):
         return loss * scale if self._scaled else loss

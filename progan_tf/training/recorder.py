@@ -50,7 +50,7 @@ class Recorder:
         )
         replicas = state.strategy.num_replicas_in_sync
         self._estimate = TimeEstimate(
-            self._schedule, state.generator, state.discriminator, replicas
+            config, state.generator, state.discriminator, replicas
         )
         self._averages = Averages()
         self._compiled_stage = self._estimated = None
@@ -82,6 +82,9 @@ class Recorder:
         seen = steps.start + steps.images
         left = self._seconds_left(seen)
         alpha = self._schedule.alpha(steps.start)
+        # Not of this call alone, which may lack a penalty or a generator's
+        # step.
+        means = self._averages.values()
         self._progress.update(seen, size, alpha, rate, left, means)
         if compiled and size != self._estimated:
             self._estimated = size
@@ -104,7 +107,7 @@ class Recorder:
             "resolution": phase.resolution,
             "alpha": self._schedule.alpha(last_step),
             "batch_size": phase.batch_size,
-            "learning_rate": phase.learning_rate,
+            "learning_rate": self._schedule.learning_rate(last_step),
             **averages.values(),
             "steps_skipped": int(self._state.steps_skipped.numpy()),
         }

@@ -22,7 +22,8 @@ class TrainingState(tf.Module):
     Attributes:
         generator, discriminator, average: the families. `average` is always
             float32.
-        generator_optimizer, discriminator_optimizer: Adam(0, 0.99, 1e-8).
+        generator_optimizer, discriminator_optimizer: Adam(0, adam_beta2,
+            1e-8).
         images_seen: int64 variable.
         stage: int64 variable, the `GrowthSchedule.stage` for which the
             optimizers were last reset; -1 before the first step.
@@ -68,13 +69,19 @@ class TrainingState(tf.Module):
         )
 
     def _create_optimizers(self):
-        def adam(name):
+        def adam(name, share=1.0):
             return FusedAdam(
-                0.001, beta_1=0.0, beta_2=0.99, epsilon=1e-8, name=name
+                0.001,
+                beta_1=0.0,
+                beta_2=self.config.adam_beta2**share,
+                epsilon=1e-8,
+                name=name,
             )
 
         self.generator_optimizer = adam("generator_adam")
-        self.discriminator_optimizer = adam("discriminator_adam")
+        self.discriminator_optimizer = adam(
+            "discriminator_adam", self._lazy_share
+        )
         # Built now, because an optimizer cannot make variables in a step.
         self.generator_optimizer.build(self.generator.trainable_weights)
         self.discriminator_optimizer.build(self.discriminator.trainable_weights)
@@ -83,7 +90,7 @@ class TrainingState(tf.Module):
         """Start a stage of the schedule: with new optimizers, if it is new.
 
         As in the official code both optimizers forget their moments at both
-        ends of each fade.
+        ends of each fade, unless `reset_optimizers` is off.
 
         Args:
             stage: int, `GrowthSchedule.stage` of the next minibatch.
@@ -91,10 +98,32 @@ class TrainingState(tf.Module):
         """
         if stage == int(self.stage.numpy()):
             return
-        self.reset_optimizers()
-        self.generator_optimizer.learning_rate.assign(learning_rate)
-        self.discriminator_optimizer.learning_rate.assign(learning_rate)
+        if self.config.reset_optimizers:
+            self.reset_optimizers()
+        self.set_learning_rate(learning_rate)
         self.stage.assign(stage)
+
+    def set_learning_rate(self, learning_rate):
+        """Set that of both optimizers.
+
+        Args:
+            learning_rate: float or float32 scalar.
+        """
+        self.generator_optimizer.learning_rate.assign(learning_rate)
+        self.discriminator_optimizer.learning_rate.assign(
+            learning_rate * self._lazy_share
+        )
+
+    @property
+    def _lazy_share(self):
+        """What a lazy penalty leaves of the discriminator's learning rate.
+
+        Also the exponent of its decays: appendix B of Karras et al. 2020
+        (StyleGAN2), where k / (k + 1) makes up for the larger steps of a
+        penalty that is taken every k-th time.
+        """
+        every = self.config.penalty_every
+        return every / (every + 1) if every > 1 else 1.0
 
     def reset_optimizers(self):
         """Forget both optimizers' moments and counts of steps."""

@@ -20,6 +20,7 @@ _SCALE_UP, _SCALE_DOWN = 0.0005, 1.0
 # What separates the random streams of one step.
 _LATENTS_D, _LATENTS_G, _MIX = 0, 1, 2
 _NOT_FINITE = "replicas_not_finite"
+_GENERATOR_TERMS = ("generator_loss",)
 
 
 class TrainingStep(TrainingState):
@@ -46,6 +47,7 @@ class TrainingStep(TrainingState):
         labels=None,
         fake_labels=None,
         mirrored=None,
+        rates=None,
     ):
         """Take several steps at one resolution in one call.
 
@@ -58,6 +60,8 @@ class TrainingStep(TrainingState):
             fake_labels: int64 per-replica `[K, b]`, for the generator's step.
             mirrored: bool per-replica `[K, b]`, which `reals` are shown
                 mirrored; by default none.
+            rates: float32 `[K]`, the learning rate of each step; by default
+                that which `enter_stage` has set.
 
         Returns:
             dict of floats, the mean of each of `metrics` over the steps.
@@ -80,6 +84,7 @@ class TrainingStep(TrainingState):
         sums = self._functions[key](
             {name: x for name, x in batches.items() if x is not None},
             tf.constant(alphas),
+            None if rates is None else tf.constant(rates),
             tf.constant(steps),
         )
         return {
@@ -90,8 +95,10 @@ class TrainingStep(TrainingState):
     def _steps_function(self, resolution, fading):
         step = _Step(self, resolution, fading)
 
-        def run_steps(batches, alphas, steps):
+        def run_steps(batches, alphas, rates, steps):
             def body(i, sums):
+                if rates is not None:
+                    self.set_learning_rate(rates[i])
                 means = step.take(batches, alphas[i], i)
                 return i + 1, {name: sums[name] + means[name] for name in sums}
 
@@ -127,9 +134,16 @@ class _Step:
             tf.function, autograph=False, jit_compile=jit
         )
         gradients = Gradients(
-            self.config, self.generator, self.discriminator, fading
+            self.config,
+            self.generator,
+            self.discriminator,
+            resolution,
+            fading,
         )
         self._d_function = function(gradients.discriminator)
+        self._unpenalized_d_function = function(
+            functools.partial(gradients.discriminator, penalized=False)
+        )
         self._g_function = function(gradients.generator)
 
     def take(self, batches, alpha, i):
@@ -153,54 +167,72 @@ class _Step:
                 family.block(self.resolution).fade.alpha.assign(alpha)
         seen = state.images_seen.read_value()
         scales = tf.pow(2.0, state.log2_scales.read_value())
+        # Of the optimizer, because a checkpoint has it: a resumed run takes
+        # the penalty and the generator's steps where they were due.
+        taken = state.discriminator_optimizer.iterations.value.read_value()
+        penalized = tf.equal(taken % self.config.penalty_every, 0)
         d_means, gradients = self.strategy.run(
-            self._replica_d, (batches, alpha, i, seen, scales[0])
+            self._replica_d, (batches, alpha, i, seen, scales[0], penalized)
         )
-        d_finite = self._apply(
-            state.discriminator_optimizer,
-            self.discriminator,
-            gradients,
-            d_means,
-        )
-        self._update_average()
-        g_means, gradients = self.strategy.run(
-            self._replica_g, (batches, i, seen, scales[1])
-        )
-        g_finite = self._apply(
-            state.generator_optimizer, self.generator, gradients, g_means
-        )
-        self._count(d_finite, g_finite, batches["reals"])
-        return {
-            name: self.strategy.experimental_local_results(mean)[0]
-            for name, mean in (d_means | g_means).items()
-        }
+        d_means, d_finite = self._apply(0, d_means, gradients)
 
-    def _replica_d(self, batches, alpha, i, seen, scale):
+        def generator_step():
+            self._update_average()
+            means, gradients = self.strategy.run(
+                self._replica_g, (batches, alpha, i, seen, scales[1])
+            )
+            return self._apply(1, means, gradients)
+
+        every = self.config.discriminator_steps
+        if every == 1:
+            g_means, g_finite = generator_step()
+        else:
+            none = dict.fromkeys(_GENERATOR_TERMS, 0.0)
+            g_means, g_finite = tf.cond(
+                tf.equal(taken % every, every - 1),
+                generator_step,
+                lambda: (none, True),
+            )
+            # So that the mean over all steps is that over its own.
+            g_means = {name: mean * every for name, mean in g_means.items()}
+        self._count(d_finite, g_finite, batches["reals"])
+        return d_means | g_means
+
+    def _replica_d(self, batches, alpha, i, seen, scale, penalized):
         """Discriminator gradients of this replica's share of a minibatch."""
         share = batches["reals"].shape[1]
         latents = self._latents(_LATENTS_D, seen, share)
         mix = self._random(
             tf.random.stateless_uniform, _MIX, seen, share, [1, 1, 1]
         )
-        mirrored = batches["mirrored"][i] if "mirrored" in batches else None
-        sums, gradients = self._d_function(
-            batches["reals"][i],
-            mirrored,
-            self._one_hot(batches, "labels", i),
-            latents,
-            mix,
-            alpha,
-            scale,
-        )
+        reals, mirrored = self._reals(batches, i)
+        labels = self._one_hot(batches, "labels", i)
+        arguments = reals, mirrored, labels, latents, mix, alpha, scale
+        if self.config.penalty_every == 1:
+            sums, gradients = self._d_function(*arguments)
+        else:
+            sums, gradients = tf.cond(
+                penalized,
+                lambda: self._d_function(*arguments),
+                lambda: self._unpenalized_d_function(*arguments),
+            )
         return self._means(sums, gradients, share)
 
-    def _replica_g(self, batches, i, seen, scale):
+    def _replica_g(self, batches, alpha, i, seen, scale):
         """Generator gradients of this replica's share of a minibatch."""
         share = batches["reals"].shape[1]
         latents = self._latents(_LATENTS_G, seen, share)
         labels = self._one_hot(batches, "fake_labels", i)
-        sums, gradients = self._g_function(latents, labels, scale)
+        reals, mirrored = self._reals(batches, i)
+        sums, gradients = self._g_function(
+            latents, labels, scale, reals, mirrored, alpha
+        )
         return self._means(sums, gradients, share)
+
+    def _reals(self, batches, i):
+        """Pictures of a step, and which of them are mirrored or None."""
+        mirrored = batches["mirrored"][i] if "mirrored" in batches else None
+        return batches["reals"][i], mirrored
 
     def _random(self, draw, purpose, seen, share, shape):
         """This replica's rows of the random numbers of one step.
@@ -249,14 +281,27 @@ class _Step:
         replica = tf.distribute.get_replica_context()
         return replica.all_reduce("SUM", means), gradients
 
-    def _apply(self, optimizer, model, gradients, means):
+    def _apply(self, number, means, gradients):
         """Apply the sum of the replicas' gradients if it is finite.
 
+        Args:
+            number: int, 0 for the discriminator and 1 for the generator.
+            means, gradients: what `_means` gives, of every replica.
+
         Returns:
-            Whether it was; what says so is taken out of `means`.
+            The means without what says whether the gradients were finite, and
+            a bool tensor that does.
         """
-        not_finite = means.pop(_NOT_FINITE)
-        finite = self.strategy.experimental_local_results(not_finite)[0] == 0
+        means = {
+            name: self.strategy.experimental_local_results(mean)[0]
+            for name, mean in means.items()
+        }
+        finite = tf.equal(means.pop(_NOT_FINITE), 0.0)
+        state = self.state
+        optimizer, model = (
+            (state.discriminator_optimizer, self.discriminator),
+            (state.generator_optimizer, self.generator),
+        )[number]
         weights = model.trainable_weights
 
         def update(gradients):
@@ -268,7 +313,10 @@ class _Step:
             return True
 
         tf.cond(finite, apply, lambda: True)
-        return finite
+        if self.scaled:
+            change = tf.where(finite, _SCALE_UP, -_SCALE_DOWN)
+            state.log2_scales.assign_add(change * tf.one_hot(number, 2))
+        return means, finite
 
     def _update_average(self):
         """Exponential moving average of the generator's weights.
@@ -300,8 +348,3 @@ class _Step:
         state.steps_skipped.assign_add(skipped)
         in_a_row = state.skipped_in_a_row
         in_a_row.assign((in_a_row.read_value() + 1) * skipped)
-        if self.scaled:
-            finite = tf.stack([d_finite, g_finite])
-            state.log2_scales.assign_add(
-                tf.where(finite, _SCALE_UP, -_SCALE_DOWN)
-            )
