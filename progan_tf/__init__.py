@@ -9,6 +9,7 @@ by itself.
 
 import importlib
 import pathlib
+import sys
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,13 @@ _HOMES = {
 _MODULES = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_MODULES]
+
+# Run as a command, `python -m progan_tf.train`: Ctrl-C while the rest is being
+# imported ends it without a traceback.
+if sys.argv[:1] == ["-m"] and "progan_tf" in sys.orig_argv[-len(sys.argv)]:
+    from progan_tf import signals
+
+    signals.leave_at_once()
 
 # The export package stands beside this one in a checkout and inside it when
 # installed; this line finds it in a checkout that is not installed.

@@ -7,82 +7,96 @@ A command module calls `run(main, define_flags)` under
 import contextlib
 import os
 import shutil
-import signal
 import sys
 import tempfile
+import traceback
 
 from absl import app, flags
 
+from progan_tf import faults, flag_values, signals
 from progan_tf.errors import UserError
 
-USER_ERROR_STATUS = 2
-# 128 plus the number of the signal, as shells count; here SIGINT and SIGPIPE.
-_SIGNAL_STATUS = 128
-INTERRUPTED_STATUS = 130
-BROKEN_PIPE_STATUS = 141
+# Of the environment, for what a command imports: Keras on TensorFlow whatever
+# its own settings say, and plots to files, also from a notebook's shell.
+_ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
 
 
 def run(main, define_flags):
     """Run a command and exit.
 
     `--help` prints the docstring of the command's module and its flags. A
-    mistake of the user's, in a flag or found later as a `UserError`, is
-    printed as one line without a traceback, and the exit status is 2. Ctrl-C,
-    SIGTERM and a terminal that is closed, where the command does not handle
-    them, end it quietly with status 130, 143 and 129, once its temporary files
-    are removed; and so does a reader of its output that goes away, with 141.
+    mistake of the user's, in a flag or found later, is printed as one line and
+    the exit status is 2; `--debug` shows where it came from. Ctrl-C, SIGTERM
+    and a terminal that is closed, where the command does not handle them, end
+    it quietly with status 130, 143 and 129, once its temporary files are
+    removed; and so does a reader of its output that goes away, with 141.
+    Everything else is a fault of the program: one line, which says where the
+    details are, and status 70.
 
     Args:
         main: function without arguments; `absl.flags.FLAGS` is parsed when
             it is called. Its result is the exit status, None for success.
         define_flags: function without arguments that defines the flags.
     """
-    # Keras reads it when it is imported; a user's own choice, there or in
-    # keras.json, is for other programs.
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    signal.signal(signal.SIGTERM, _terminate)
-    # A terminal that is closed; unless that is ignored, as under nohup.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, _terminate)
+    _mend_streams()
+    os.environ.update(_ENVIRONMENT)
+    signals.end_when_told()
     try:
         define_flags()
         _parse_flags(sys.argv)
         status = main()
         # Here, so that a reader that is gone is noticed within the try.
         sys.stdout.flush()
-        sys.exit(status)
-    except (UserError, flags.Error) as error:
-        message = " ".join(str(error).split())
-        print(f"{_program()}: error: {message}", file=sys.stderr)
-        sys.exit(USER_ERROR_STATUS)
-    except KeyboardInterrupt:
-        sys.exit(INTERRUPTED_STATUS)
-    except BrokenPipeError:
-        # The reader, such as head, has seen enough. Python flushes stdout
-        # once more at exit, which must not fail again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(BROKEN_PIPE_STATUS)
+    except SystemExit as error:
+        status = error.code
+    except BaseException as error:
+        status = _tell(error)
+    # What a signal raised may have been lost in another library.
+    _leave(signals.told() or status)
 
 
-@contextlib.contextmanager
-def told_to_stop():
-    """Notes Ctrl-C, SIGTERM and a closed terminal; the process goes on.
+def _tell(error):
+    """Say what went wrong; returns the exit status."""
+    status, line = faults.explain(error)
+    # Where nobody reads that either, the status is all there is.
+    with contextlib.suppress(OSError):
+        if "--debug" in sys.argv:
+            traceback.print_exception(error)
+        if line:
+            print(f"{_program()}: error: {line}", file=sys.stderr, flush=True)
+    return status
 
-    Yields:
-        list of the signals that came; work looks at it and ends early.
+
+def _leave(status):
+    """Exit, without a word of what cannot be written or is interrupted."""
+    signals.leave_at_once()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Python tries it once more at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(status)
+
+
+def _mend_streams():
+    """Standard streams that are open, and take every text.
+
+    Without it the next file that is opened would take the number of a closed
+    one, and get what a library prints; and a name of letters that a console
+    lacks, or that is not UTF-8, could not be printed.
     """
-    told = []
-    handlers = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        handler = signal.getsignal(number)
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda number, frame: told.append(number))
-            handlers[number] = handler
-    try:
-        yield told
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # Takes the lowest free number.
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def import_tensorflow():
@@ -109,30 +123,24 @@ def import_tensorflow():
             tf.config.experimental.set_memory_growth(gpu, True)
 
 
-def _terminate(number, frame):
-    """Leave as after Ctrl-C, through everything that cleans up behind it."""
-    # A second signal must not interrupt the cleaning.
-    signal.signal(number, signal.SIG_IGN)
-    sys.exit(_SIGNAL_STATUS + number)
-
-
 def _parse_flags(arguments):
     app.define_help_flags()
+    # As a flag of the command's, which --help lists.
+    flags.disclaim_key_flags()
+    flags.DEFINE_boolean("debug", False, "show where an error came from")
     if {"--help", "-help", "-h"} & set(arguments[1:]):
         # absl would exit with status 1, as though asking were a mistake.
         app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
-    positional = flags.FLAGS([_expanded(a) for a in arguments])[1:]
+    try:
+        positional = flags.FLAGS(arguments)[1:]
+    except UnicodeError as error:
+        raise UserError("the file of --flagfile is no text in UTF-8") from error
     if positional:
         raise UserError(
             f"unexpected argument {positional[0]!r}; flags are written "
             "--name=value"
         )
-
-
-def _expanded(argument):
-    """`--name=~/x` with the home folder: shells leave it as it is there."""
-    name, sign, value = argument.partition("=")
-    return name + sign + os.path.expanduser(value)
+    flag_values.check(flags.FLAGS)
 
 
 def _program():

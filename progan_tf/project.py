@@ -13,7 +13,7 @@ with what it has found.
 
 from absl import flags
 
-from progan_tf import command
+from progan_tf import command, signals
 from progan_tf.generation import opening, projection_files
 from progan_tf.progress import progress
 
@@ -56,7 +56,7 @@ def main():
         film.add(step, image)
         return bool(told)
 
-    with command.told_to_stop() as told:
+    with signals.told_to_stop() as told:
         found = project(
             generator,
             target,

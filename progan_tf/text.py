@@ -50,3 +50,11 @@ def first_line(error: Exception) -> str:
     text = getattr(error, "strerror", None) or str(error)
     lines = _FRILLS.sub("", text).strip().splitlines()
     return lines[0].strip() if lines else type(error).__name__
+
+
+def shortened(value: object, most: int = 80) -> str:
+    """A value as text without its middle, where it is long."""
+    text = str(value)
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}...{text[-most // 2 :]}"

@@ -97,7 +97,7 @@ def test_flags(tmp_path):
 def test_mistakes(tmp_path):
     source, out = f"--source={PICTURES}", f"--out={tmp_path / 'set'}"
     assert_mistake(run(), "one of --source, --inspect and --verify")
-    assert_mistake(run("--inspect="), "one of --source, --inspect")
+    assert_mistake(run("--inspect="), "--inspect is empty")
     assert_mistake(run(source), "--out=FOLDER")
     assert_mistake(run(source, f"--out={RECORDS}"), "--overwrite")
     assert_mistake(run(f"--inspect={tmp_path}"), "compact.json")

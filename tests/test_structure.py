@@ -29,7 +29,8 @@ COMMANDS = {
 # From the bottom up. A package, such as data, is one entry.
 TIERS = (
     {"errors"},
-    {"text"},
+    {"signals", "text"},
+    {"faults", "flag_values"},
     {
         "command",
         "files",

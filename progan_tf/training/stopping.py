@@ -2,22 +2,19 @@
 
 import contextlib
 import signal
-import threading
 
 import tensorflow as tf
 
+from progan_tf import signals
 from progan_tf.training import devices
-
-# The last comes when a terminal is closed or its connection is lost.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopRequest:
     """Whether this run, or any worker of it, was told to stop.
 
-    While it is entered as a context, SIGINT, SIGTERM and SIGHUP are noted
-    instead of ending the process; a second SIGINT raises `KeyboardInterrupt`.
-    What is ignored, as SIGHUP under nohup, stays so.
+    While it is entered as a context, Ctrl-C and other signals are noted instead
+    of ending the process, see `signals.handled`; a second Ctrl-C raises
+    `KeyboardInterrupt`.
 
     Args:
         strategy: `tf.distribute.Strategy`.
@@ -28,22 +25,15 @@ class StopRequest:
         self._strategy = strategy
         self._tell = tell
         self._told = False
-        self._old_handlers = {}
+        self._handled = signals.handled(self._note)
         self._sum = tf.function(self._sum_over_replicas)
 
     def __enter__(self):
-        # Python gives signals to the main thread alone.
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                old = signal.getsignal(number)
-                if old is not signal.SIG_IGN:
-                    signal.signal(number, self._note)
-                    self._old_handlers[number] = old
+        self._handled.__enter__()
         return self
 
     def __exit__(self, *exception):
-        for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
+        self._handled.__exit__(*exception)
 
     def _note(self, number, frame):
         if self._told and number == signal.SIGINT:

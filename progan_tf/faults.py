@@ -1,0 +1,111 @@
+"""What a command says, and how it ends, when something goes wrong."""
+
+import errno
+import os
+import sys
+
+from absl import flags
+
+from progan_tf.errors import UserError
+from progan_tf.signals import status
+from progan_tf.text import first_line, shortened
+
+USER_ERROR_STATUS = 2
+FAULT_STATUS = 70  # EX_SOFTWARE of BSD's sysexits.
+_SIGINT, _SIGPIPE = 2, 13
+# An OSError with one of these is a mistake of the program.
+_OWN = {None, errno.EBADF, errno.EINVAL, errno.EPIPE}
+# What TensorFlow raises where another worker of a run is gone.
+_WORKER = ("UnavailableError", "AbortedError", "DeadlineExceededError")
+# And where the system did not let it read or write.
+_SYSTEM = (
+    "FailedPreconditionError",
+    "NotFoundError",
+    "OutOfRangeError",
+    "PermissionDeniedError",
+    "UnimplementedError",
+)
+# A value of a flag may be anything.
+_LONGEST_WORD = 300
+_PACKAGES = ("progan-tf", "tensorflow", "keras", "numpy", "pillow", "absl-py")
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """The exit status for an error, and the line to say; "" for none."""
+    if isinstance(error, KeyboardInterrupt):
+        return status(_SIGINT), ""
+    if isinstance(error, BrokenPipeError):
+        # The reader, such as head, has seen enough.
+        return status(_SIGPIPE), ""
+    line = _line(error)
+    if line:
+        words = (shortened(word, _LONGEST_WORD) for word in line.split())
+        return USER_ERROR_STATUS, " ".join(words)
+    return FAULT_STATUS, (
+        f"a fault of the program, not yours: {type(error).__name__}: "
+        f"{shortened(first_line(error), 200)}; {_details(error)}"
+    )
+
+
+def _line(error):
+    """What the user can do about an error; "" where that is nothing."""
+    if isinstance(error, (UserError, flags.Error)):
+        return str(error)
+    if isinstance(error, OSError) and error.errno not in _OWN:
+        about = f" {error.filename}" if error.filename is not None else ""
+        return f"cannot read or write{about}: {first_line(error)}"
+    if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
+        return (
+            f"{shortened(ascii(error.object))} is not UTF-8, and TensorFlow "
+            "reads nothing else; rename it"
+        )
+    name, home = type(error).__name__, type(error).__module__
+    of_tensorflow = home.startswith("tensorflow.")
+    said = shortened(first_line(error), 200)
+    if isinstance(error, MemoryError) or (
+        of_tensorflow and name == "ResourceExhaustedError"
+    ):
+        return f"there is not enough memory ({said}); ask for less at a time"
+    if of_tensorflow and name in _WORKER and os.environ.get("TF_CONFIG"):
+        return (
+            f"another worker is gone ({said}); start all of them again: they "
+            "go on from the last checkpoint"
+        )
+    if of_tensorflow and name in _SYSTEM and "; " in said:
+        # Such as "runs/x/events.v2; No space left on device".
+        return f"cannot read or write {said}"
+    return ""
+
+
+def _details(error):
+    """Writes what a report needs to a file; says where it is."""
+    # Here, because commands that work need not wait for them.
+    import datetime
+    import importlib.metadata
+    import platform
+    import shlex
+    import tempfile
+    import traceback
+
+    def version(package):
+        try:
+            return f"{package} {importlib.metadata.version(package)}"
+        except importlib.metadata.PackageNotFoundError:
+            return f"{package} not installed"
+
+    lines = [
+        f"time      {datetime.datetime.now().astimezone().isoformat()}",
+        f"command   {shlex.join(sys.orig_argv)}",
+        f"system    {platform.platform()}, Python {platform.python_version()}",
+        f"packages  {', '.join(map(version, _PACKAGES))}",
+        "",
+        "".join(traceback.format_exception(error)),
+    ]
+    text = "\n".join(lines).encode("utf-8", "backslashreplace")
+    try:
+        number, path = tempfile.mkstemp(".txt", "progan_tf-fault-")
+        with open(number, "wb") as file:
+            file.write(text)
+    except OSError:
+        return "--debug shows the details"
+    return f"the details, for a report, are in {path}"

@@ -1,0 +1,110 @@
+"""What every command asks of the values of its flags, whatever they are for.
+
+A flag's own range and form are checked where it is declared or used.
+"""
+
+import math
+import os
+
+from absl import flags
+
+from progan_tf.errors import UserError
+from progan_tf.text import shortened
+
+# The flags that name a file or a folder; of those of data also after a kind
+# and a colon, such as celeba:FOLDER.
+PATHS = frozenset(
+    (
+        "cache_dir",
+        "data",
+        "features",
+        "generator",
+        "images",
+        "inspect",
+        "labels_file",
+        "module",
+        "out",
+        "run_dir",
+        "source",
+        "target",
+        "verify",
+        "weights",
+    )
+)
+# What may also stand on a server.
+_ADDRESSES = frozenset(("features",))
+# Beyond any use: of seeds, images and sizes, and of seconds and weights.
+_LARGEST = {flags.IntegerParser: 2**32 - 1, flags.FloatParser: 1e9}
+
+
+def check(values: flags.FlagValues) -> None:
+    """Checks all flags that were given, and puts the home folder for `~`.
+
+    Raises:
+        UserError: for a text that is not UTF-8, a path that cannot be one, or
+            a number that is not finite or beyond any use.
+    """
+    for name in values:
+        flag = values[name]
+        if not flag.present or flag.value is None:
+            continue
+        if isinstance(flag.value, str):
+            _check_text(name, flag.value)
+        if name in PATHS:
+            flag.value = _with_home(flag.value)
+            _check_path(name, flag.value)
+        for kind, largest in _LARGEST.items():
+            if isinstance(flag.parser, kind):
+                _check_number(name, flag.value, largest)
+
+
+def _check_number(name, value, largest):
+    if not math.isfinite(value) or abs(value) > largest:
+        raise UserError(
+            f"expected --{name} to be a number up to {largest:,.0f}; received "
+            f"{shortened(value)}"
+        )
+
+
+def _check_text(name, value):
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"--{name}={shortened(ascii(value))} is not UTF-8, and TensorFlow "
+            "reads nothing else; rename it"
+        ) from error
+    if "\0" in value:
+        raise UserError(f"--{name}={shortened(value)} has a NUL in it")
+
+
+def _check_path(name, value):
+    if not value:
+        raise UserError(
+            f"--{name} is empty: expected a path; is a variable of the shell "
+            "not set?"
+        )
+    if "://" in value and name not in _ADDRESSES:
+        raise UserError(
+            f"--{name}={shortened(value)} is an address; expected a path of "
+            "this machine"
+        )
+    if max(len(os.fsencode(part)) for part in value.split(os.sep)) > 255:
+        raise UserError(f"--{name}={shortened(value)}: a name is too long")
+    for path in (value, value.partition(":")[2]):
+        try:
+            os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # Whether it must be there the command knows.
+        except OSError as error:
+            raise UserError(
+                f"--{name}={shortened(value)}: {error.strerror}"
+            ) from error
+
+
+def _with_home(value):
+    """With the home folder, which shells leave as ~ after --name= and kind:."""
+    kind, colon, place = value.partition(":")
+    if place.startswith("~"):
+        return kind + colon + os.path.expanduser(place)
+    return os.path.expanduser(value)
