@@ -8,7 +8,8 @@
       with variables, for fine-tuning
   python -m progan_tf.export --run_dir=runs/x --format=onnx --out=x.onnx
       a file for onnxruntime and others; --format=litert writes x.tflite for
-      LiteRT, on phones and the like, and --format=keras x.keras for Keras
+      LiteRT, on phones and the like (in browsers with --batch_size=1), and
+      --format=keras x.keras for Keras
 
 The average of the weights, fully faded in, also while the run is training.
 What is written is compared with the generator before it takes its place.
@@ -20,12 +21,7 @@ from progan_tf import command
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
 from progan_tf.evaluation.log import newest_metrics
-from progan_tf.export.formats import (
-    FORMATS,
-    check_request,
-    define_options,
-    given_options,
-)
+from progan_tf.export.formats import FORMATS, check_request
 from progan_tf.generation.opening import open_generator
 
 FLAGS = flags.FLAGS
@@ -40,7 +36,10 @@ def define_flags():
     choice("format", "hub", list(FORMATS), "of what is written")
     choice("precision", "float32", PRECISIONS, "to compute in")
     flags.DEFINE_integer("resolution", None, "by default the highest", 4)
-    define_options(flags)
+    for_hub = "with --format=hub: keep the weights as variables"
+    flags.DEFINE_boolean("trainable", False, for_hub)
+    for_litert = "with --format=litert: the one batch that it takes"
+    flags.DEFINE_integer("batch_size", None, for_litert, 1, 1024)
     flags.DEFINE_boolean("overwrite", False, "replace what is at --out")
 
 
@@ -49,7 +48,8 @@ def main():
     form, out, precision = FLAGS.format, FLAGS.out, FLAGS.precision
     if (FLAGS.run_dir is None) == (FLAGS.generator is None):
         raise UserError("expected one of --run_dir and --generator")
-    options = given_options(FLAGS)
+    names = "trainable", "batch_size"
+    options = {name: FLAGS[name].value for name in names if FLAGS[name].value}
     # Here too, so that these mistakes need not wait for TensorFlow.
     check_request(form, out, precision, FLAGS.overwrite, options)
     source = FLAGS.run_dir or FLAGS.generator

@@ -21,16 +21,18 @@ _OTHERS = (
 )
 
 
-def card_files(generator, form="hub", precision="float32", metrics=None):
+def card_files(
+    generator, form="hub", precision="float32", metrics=None, batch_size=None
+):
     """The files that go with a model: its card and, with room, a picture.
 
     Args:
-        generator, form, precision, metrics: as of `model_card`.
+        generator, form, precision, metrics, batch_size: as of `model_card`.
 
     Returns:
         dict from file name to bytes.
     """
-    card = model_card(generator, form, precision, metrics)
+    card = model_card(generator, form, precision, metrics, batch_size)
     if not FORMATS[form].has_picture:
         return {CARD_FILE: card.encode()}
     picture = f"![samples]({SAMPLE_FILE})\n"
@@ -41,7 +43,9 @@ def card_files(generator, form="hub", precision="float32", metrics=None):
     }
 
 
-def model_card(generator, form="hub", precision="float32", metrics=None):
+def model_card(
+    generator, form="hub", precision="float32", metrics=None, batch_size=None
+):
     """What a model maps, where it comes from and how to load it.
 
     Args:
@@ -50,6 +54,7 @@ def model_card(generator, form="hub", precision="float32", metrics=None):
         form: str, the format: a key of `progan_tf.export.formats.FORMATS`.
         precision: str, what the model computes in.
         metrics: dict from a metric's name to its value, where known.
+        batch_size: int, the one batch that the model takes; by default any.
 
     Returns:
         str, Markdown.
@@ -58,7 +63,7 @@ def model_card(generator, form="hub", precision="float32", metrics=None):
     config, images_seen = generator.origin or (None, None)
     latent_size, classes = generator.latent_size, generator.num_classes
     height, width, _ = generator.image_shape
-    rows = _interface(generator, record) | {
+    rows = _interface(generator, record, batch_size) | {
         # LiteRT stores weights in it, and computes as the device does best.
         "precision": precision + record.of_precision,
         "parameters": f"{generator.model.count_params():,}",
@@ -82,7 +87,7 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 
 ## Use
 
-{record.usage(latent_size, classes)}
+{record.usage(latent_size, classes, batch_size or 4)}
 ## Licence
 
 {_licence(config)}
@@ -99,15 +104,16 @@ def _licence(config):
     return text
 
 
-def _interface(generator, form):
+def _interface(generator, form, batch_size):
     """The rows of inputs and output."""
+    batch = batch_size or "batch"
     shape = ", ".join(map(str, generator.image_shape))
-    latents = f"float32 [batch, {generator.latent_size}], N(0, 1)"
+    latents = f"float32 [{batch}, {generator.latent_size}], N(0, 1)"
     rows = {f"input `{form.latents}`": latents}
     if generator.num_classes:
-        labels = f"float32 one-hot [batch, {generator.num_classes}]"
+        labels = f"float32 one-hot [{batch}, {generator.num_classes}]"
         rows[f"input `{form.labels}`"] = labels
-    images = f"float32 [batch, {shape}] {form.values}"
+    images = f"float32 [{batch}, {shape}] {form.values}"
     return rows | {f"output `{form.images}`": images}
 
 

@@ -20,7 +20,9 @@ _SEEDS = 8
 _TOLERANCES = {"float32": 1e-5, "float16": 0.005, "bfloat16": 0.02}
 
 
-def largest_difference(generator, images_of, precision="float32"):
+def largest_difference(
+    generator, images_of, precision="float32", batch_size=None
+):
     """Compare what was written with its generator, on 8 seeds.
 
     Args:
@@ -29,6 +31,7 @@ def largest_difference(generator, images_of, precision="float32"):
         images_of: function from a dict of the named inputs, float32
             `[batch, ...]`, to images `[batch, R, R, channels]` in [0, 1].
         precision: str, what `images_of` computes in.
+        batch_size: int, the one batch that it takes; by default any.
 
     Returns:
         float, the largest difference of two images' numbers.
@@ -42,7 +45,11 @@ def largest_difference(generator, images_of, precision="float32"):
     differences = []
     # One and two at a time, because a file may take one size of a batch alone.
     # No more, because two images of 1024x1024 take gigabytes on the way.
-    for seeds in np.split(np.arange(_SEEDS), [1, 3, 5, 7]):
+    seeds = np.arange(_SEEDS)
+    groups = np.split(seeds, [1, 3, 5, 7])
+    if batch_size:
+        groups = np.resize(seeds, (-(-_SEEDS // batch_size), batch_size))
+    for seeds in groups:
         inputs = {LATENTS: seeded_latents(seeds, generator.latent_size)}
         labels = generator.labels_of(seeds)
         if labels is not None:
@@ -66,7 +73,7 @@ def largest_difference(generator, images_of, precision="float32"):
     return float(differences.max())
 
 
-def write_checked(path, write, load, generator, precision):
+def write_checked(path, write, load, generator, precision, batch_size=None):
     """Write a file that takes its place only after it has been checked.
 
     Args:
@@ -75,6 +82,7 @@ def write_checked(path, write, load, generator, precision):
         load: function of a path, gives `images_of` of `largest_difference`.
         generator: `keras.Model` to compare with.
         precision: str, what the file computes in.
+        batch_size: int, the one batch that it takes; by default any.
 
     Returns:
         float, see `largest_difference`.
@@ -85,7 +93,9 @@ def write_checked(path, write, load, generator, precision):
     """
     with making(path.parent), replacing(path) as temporary:
         write(temporary)
-        return largest_difference(generator, load(temporary), precision)
+        return largest_difference(
+            generator, load(temporary), precision, batch_size
+        )
 
 
 def append_files(path, files):

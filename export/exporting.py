@@ -1,5 +1,6 @@
 """Writing a generator in the format that is asked for."""
 
+from progan_tf.errors import UserError
 from progan_tf.export.card import card_files
 from progan_tf.export.format import CARD_FILE
 from progan_tf.export.formats import FORMATS, check_request
@@ -29,7 +30,8 @@ def export_generator(
         note: str, Markdown for the end of the card, such as a licence.
         metrics: dict from a metric's name to its value, for the card.
         options: dict from a name in `Format.options` to its value: for hub
-            `trainable`, a bool, whether the weights stay variables.
+            `trainable`, a bool, whether the weights stay variables; for litert
+            `batch_size`, an int, the one batch that the file takes.
 
     Returns:
         float, the largest difference between what was written and the
@@ -41,8 +43,14 @@ def export_generator(
             nothing is left of it, and what was there is as it was.
     """
     generator, options = as_generator(generator), options or {}
+    if generator.image_shape[-1] not in (1, 3):
+        raise UserError(
+            "expected a generator of grey pictures or of RGB, of 1 or 3 "
+            f"channels; received one of {generator.image_shape[-1]}"
+        )
     path = check_request(form, path, precision, overwrite, options)
-    files = card_files(generator, form, precision, metrics)
+    batch_size = options.get("batch_size")
+    files = card_files(generator, form, precision, metrics, batch_size)
     files[CARD_FILE] += note.encode()
     write = FORMATS[form].write
     return write(generator.model, path, precision, files, options)

@@ -22,8 +22,9 @@ class Format:
             the largest difference that was found when it was read back: see
             `checks`. Files are a dict from name to bytes that lie beside the
             model or in it; options a dict of those that were given.
-        snippet: function of (latent size, number of classes, 0 for none) to
-            Python that makes four `images` of the model at "path/to/this".
+        snippet: function of (latent size, number of classes, 0 for none, count)
+            to Python that makes so many `images` of the model at
+            "path/to/this".
         note: Markdown, what else a reader needs who has only the file.
         has_picture: whether it has room for a picture of samples.
         latents, labels, images: names of the inputs and the output.
@@ -34,7 +35,7 @@ class Format:
     name: str
     ending: str
     write: Callable[..., float]
-    snippet: Callable[[int, int], str]
+    snippet: Callable[[int, int, int], str]
     note: str
     precisions: tuple[str, ...] = PRECISIONS
     packages: tuple[str, ...] = ()
@@ -46,17 +47,17 @@ class Format:
     values: str = "in [0, 1]"
     of_precision: str = ""
 
-    def usage(self, latent_size: int, classes: int) -> str:
+    def usage(self, latent_size: int, classes: int, count: int) -> str:
         """Snippet and note, Markdown."""
-        code = self.snippet(latent_size, classes)
+        code = self.snippet(latent_size, classes, count)
         return f"```python\n{code}```\n\n{self.note}"
 
 
-def named_inputs(latent_size: int, classes: int) -> str:
-    """Python for the dict `inputs` of four latents and labels, in NumPy."""
-    latents = f"np.random.randn(4, {latent_size}).astype(np.float32)"
+def named_inputs(latent_size: int, classes: int, count: int) -> str:
+    """Python for the dict `inputs` of latents and labels, in NumPy."""
+    latents = f"np.random.randn({count}, {latent_size}).astype(np.float32)"
     lines = [f'inputs = {{"latent_vector": {latents}}}']
     if classes:
-        labels = f"np.eye({classes}, dtype=np.float32)[[0, 0, 0, 0]]"
+        labels = f"np.eye({classes}, dtype=np.float32)[[0] * {count}]"
         lines.append(f'inputs["labels"] = {labels}')
     return "\n".join(lines)

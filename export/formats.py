@@ -86,26 +86,6 @@ def check_request(name, path, precision="float32", overwrite=False, options=()):
     return path
 
 
-def define_options(flags):
-    """Define the flags of `Format.options`.
-
-    Args:
-        flags: the module `absl.flags`.
-    """
-    # So that --help lists them with the flags of the command.
-    flags.disclaim_key_flags()
-    flags.DEFINE_boolean(
-        "trainable", None, "of a module: keep the weights as variables"
-    )
-
-
-def given_options(values):
-    """dict of the options in `absl.flags.FLAGS` that were given."""
-    names = {name for form in FORMATS.values() for name in form.options}
-    given = {name: values[name].value for name in sorted(names)}
-    return {name: value for name, value in given.items() if value}
-
-
 def is_archive(path):
     """Whether a module at that `pathlib.Path` is packed: FILE.tar.gz."""
     return path.name.endswith(".tar.gz")

@@ -10,12 +10,12 @@ def _write(model, path, precision, files, options):
     return write_module(model, path, trainable, files, precision)
 
 
-def _snippet(latent_size, classes):
-    inputs = f"tf.random.normal([4, {latent_size}])"
+def _snippet(latent_size, classes, count):
+    inputs = f"tf.random.normal([{count}, {latent_size}])"
     if classes:
         inputs = (
             f'{{"latent_vector": {inputs}, '
-            f'"labels": tf.one_hot([0, 0, 0, 0], {classes})}}'
+            f'"labels": tf.one_hot([0] * {count}, {classes})}}'
         )
     return f"""import tensorflow as tf
 import tensorflow_hub as hub

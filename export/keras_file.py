@@ -36,10 +36,10 @@ def _loaded(file):
     return images_of
 
 
-def _snippet(latent_size, classes):
-    inputs = f"keras.random.normal([4, {latent_size}])"
+def _snippet(latent_size, classes, count):
+    inputs = f"keras.random.normal([{count}, {latent_size}])"
     if classes:
-        inputs = f"[{inputs}, keras.ops.one_hot([0, 0, 0, 0], {classes})]"
+        inputs = f"[{inputs}, keras.ops.one_hot([0] * {count}, {classes})]"
     return f"""import keras
 import progan_tf.layers
 

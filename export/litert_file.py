@@ -1,7 +1,8 @@
 """The format litert: a file for LiteRT, formerly TensorFlow Lite.
 
 Its one signature takes `latent_vector` (and `labels`) and gives `default`, as
-a `GeneratorModule` does. The batch may have any size. All operations are
+a `GeneratorModule` does. The batch may have any size, unless one is asked for:
+runtimes in browsers take no other than that of the file. All operations are
 LiteRT's own.
 """
 
@@ -11,15 +12,17 @@ from progan_tf.export.format import Format, named_inputs
 def _write(model, path, precision, files, options):
     from progan_tf.export.checks import append_files, write_checked
 
+    batch_size = options.get("batch_size")
+
     def write(file):
-        file.write_bytes(_converted(model, precision))
+        file.write_bytes(_converted(model, precision, batch_size))
         # `unzip` finds them, as it finds other files packed in LiteRT's.
         append_files(file, files)
 
-    return write_checked(path, write, _loaded, model, precision)
+    return write_checked(path, write, _loaded, model, precision, batch_size)
 
 
-def _converted(generator, precision):
+def _converted(generator, precision, batch_size):
     import tensorflow as tf
 
     from progan_tf.export.module import GeneratorModule
@@ -27,7 +30,7 @@ def _converted(generator, precision):
 
     # In float32, because float16 is how the converter stores that.
     generator = _upscaling_apart(in_precision(generator, "float32"))
-    module = GeneratorModule(generator)
+    module = GeneratorModule(generator, batch_size=batch_size, empty=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.signature().get_concrete_function()], module
     )
@@ -81,25 +84,34 @@ def _loaded(file):
     return lambda inputs: run(**inputs)["default"]
 
 
-def _snippet(latent_size, classes):
+def _snippet(latent_size, classes, count):
     return f"""import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 run = Interpreter("path/to/this").get_signature_runner()
-{named_inputs(latent_size, classes)}
+{named_inputs(latent_size, classes, count)}
 images = run(**inputs)["default"]
 """
 
+
+_NOTE = """Runtimes in browsers, such as LiteRT.js, take no `batch` of any size:
+for them export with `--batch_size=1`, and call
+`model.run({latent_vector: tensor})`.
+
+OpenVINO computes in bfloat16 where the processor has it; for exact images set
+its property `INFERENCE_PRECISION_HINT` to `f32`.
+"""
 
 LITERT = Format(
     name="litert",
     ending=".tflite",
     write=_write,
     snippet=_snippet,
-    note="The batch may have any size.\n",
+    note=_NOTE,
     # Its operations do not take bfloat16. float16 is of the weights, half the
     # file: a CPU then still computes in float32.
     precisions=("float32", "float16"),
     packages=("ai_edge_litert",),
+    options=("batch_size",),
     of_precision=" weights",
 )

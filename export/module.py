@@ -30,14 +30,17 @@ class GeneratorModule(tf.train.Checkpoint):
         generator: `keras.Model` from latents (and one-hot labels) to images
             in [-1, 1], whose layers are those of `progan_tf.layers`.
         trainable: bool.
+        batch_size: int, the one batch that it takes; by default any.
+        empty: bool, whether no latents are among the batches that it takes.
 
     Attributes:
         variables, trainable_variables, regularization_losses: lists, the
             interface of a reusable SavedModel.
     """
 
-    def __init__(self, generator, trainable=False):
+    def __init__(self, generator, trainable=False, batch_size=None, empty=True):
         super().__init__()
+        self._batch_size = batch_size
         face = as_generator(generator)
         self._latent_size, self._classes = face.latent_size, face.num_classes
         self.variables = []
@@ -63,10 +66,13 @@ class GeneratorModule(tf.train.Checkpoint):
                 outputs = generator(inputs, training=False)
             return tf.clip_by_value((outputs + 1.0) / 2.0, 0.0, 1.0)
 
+        def call(inputs):
+            if self._classes:
+                inputs = [inputs[LATENTS], inputs[LABELS]]
+            return _unless_empty(images, inputs) if empty else images(inputs)
+
         self.__call__ = tf.function(
-            lambda inputs: images(
-                [inputs[LATENTS], inputs[LABELS]] if self._classes else inputs
-            ),
+            call,
             input_signature=[self._input_spec()],
             autograph=False,
         )
@@ -80,10 +86,12 @@ class GeneratorModule(tf.train.Checkpoint):
             )
 
     def _input_spec(self):
-        latents = tf.TensorSpec([None, self._latent_size], name=LATENTS)
+        latents = tf.TensorSpec(
+            [self._batch_size, self._latent_size], name=LATENTS
+        )
         if not self._classes:
             return latents
-        labels = tf.TensorSpec([None, self._classes], name=LABELS)
+        labels = tf.TensorSpec([self._batch_size, self._classes], name=LABELS)
         return {LATENTS: latents, LABELS: labels}
 
     def signature(self):
@@ -97,6 +105,20 @@ class GeneratorModule(tf.train.Checkpoint):
             return {IMAGES: self.__call__(*inputs)}
 
         return tf.function(named, input_signature=specs, autograph=False)
+
+
+def _unless_empty(images, inputs):
+    """The images of inputs, made of a row of zeros where there is none.
+
+    TensorFlow's convolutions of one pixel give no images the shape of their
+    input.
+    """
+    several = isinstance(inputs, list)
+    rows = inputs if several else [inputs]
+    batch = tf.shape(rows[0])[0]
+    missing = 1 - tf.minimum(batch, 1)
+    rows = [tf.pad(x, [[0, missing], [0, 0]]) for x in rows]
+    return images(rows if several else rows[0])[:batch]
 
 
 def _weights_of(generator, variables):

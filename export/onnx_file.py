@@ -32,22 +32,35 @@ def _loaded(file):
     return lambda inputs: session.run(["default"], inputs)[0]
 
 
-def _snippet(latent_size, classes):
+def _snippet(latent_size, classes, count):
     return f"""import numpy as np
 import onnxruntime
 
 session = onnxruntime.InferenceSession("path/to/this")
-{named_inputs(latent_size, classes)}
+{named_inputs(latent_size, classes, count)}
 (images,) = session.run(None, inputs)
 """
 
+
+_NOTE = """The batch may have any size. onnxruntime-web runs the same file in a
+browser:
+
+```javascript
+const session = await ort.InferenceSession.create("path/to/this");
+const latents = new ort.Tensor("float32", numbers, [1, numbers.length]);
+const {default: images} = await session.run({latent_vector: latents});
+```
+
+OpenVINO computes in bfloat16 where the processor has it; for exact images set
+its property `INFERENCE_PRECISION_HINT` to `f32`.
+"""
 
 ONNX = Format(
     name="onnx",
     ending=".onnx",
     write=_write,
     snippet=_snippet,
-    note="The batch may have any size.\n",
+    note=_NOTE,
     # Its convolution takes bfloat16 from opset 22 on only, which is too new for
     # many runtimes. In float16 onnxruntime computes on GPUs; on most CPUs it
     # converts to float32 and back.

@@ -17,6 +17,7 @@ from progan_tf.files import (
     writing,
 )
 from progan_tf.sampling import as_generator
+from progan_tf.saved_models import load_saved_model
 from progan_tf.text import first_line
 
 
@@ -89,7 +90,8 @@ def _place(path, overwrite):
 
 def _loaded(folder):
     """The written module's signature, as a function of the named inputs."""
-    module = tf.saved_model.load(str(folder))
+    # Our own, in a folder of any name.
+    module = load_saved_model(folder, str(folder), trust=True)
 
     def images_of(inputs):
         inputs = {name: tf.constant(array) for name, array in inputs.items()}

@@ -19,12 +19,7 @@ from absl import flags
 from progan_tf import command, settings
 from progan_tf.config import NETWORK_SETTINGS, TrainConfig
 from progan_tf.errors import UserError
-from progan_tf.export.formats import (
-    FORMATS,
-    check_request,
-    define_options,
-    given_options,
-)
+from progan_tf.export.formats import FORMATS, check_request
 
 FLAGS = flags.FLAGS
 
@@ -36,7 +31,7 @@ def define_flags():
     text("out", None, "what to write", required=True)
     flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "of --out")
     switch("latest", None, "the generator of the last step, not the average")
-    define_options(flags)
+    switch("trainable", None, "of a module: keep the weights as variables")
     switch("overwrite", None, "replace what is at --out; never a run")
     flags.DEFINE_integer("images_seen", None, "where a run begins", 0)
     settings.define_flags(flags, TrainConfig, [*NETWORK_SETTINGS, "run_dir"])
@@ -47,12 +42,11 @@ def main():
     form, out, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
     given = settings.given_flags(FLAGS, TrainConfig)
     precision = given.get("precision", "float32")
-    unsuited, options = {"latest", "overwrite"}, given_options(FLAGS)
+    unsuited = {"latest", "overwrite", "trainable"}
+    options = {"trainable": True} if FLAGS.trainable else {}
     if form != "run":
         check_request(form, out, precision, overwrite, options)
         unsuited = {*given, "images_seen"} - {"resolution", "precision"}
-    else:
-        unsuited |= options.keys()
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")

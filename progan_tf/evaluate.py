@@ -22,6 +22,7 @@ from absl import flags
 from progan_tf import command
 from progan_tf.errors import UserError
 from progan_tf.evaluation import evaluation, measures, subjects
+from progan_tf.generation import opening
 
 FLAGS = flags.FLAGS
 
@@ -43,6 +44,7 @@ def define_flags():
     number("resolution", None, "to compare at; by default the final one", 4)
     text("out", None, "folder for the results; by default RUN/evaluation")
     text("cache_dir", None, "for statistics of data; by default the user's")
+    opening.define_trust(flags)
 
 
 def main():
@@ -58,7 +60,7 @@ def main():
     # Only now, because TensorFlow takes seconds to import.
     if FLAGS.images is None or FLAGS.features:
         command.import_tensorflow()
-    what = subjects.open_subjects(*sources, FLAGS.all)
+    what = subjects.open_subjects(*sources, FLAGS.all, FLAGS.trust)
     reals = evaluation.reals_for(
         what, FLAGS.data, FLAGS.resolution, FLAGS.mirror
     )
@@ -71,6 +73,7 @@ def main():
         FLAGS.seed,
         FLAGS.out,
         FLAGS.cache_dir,
+        FLAGS.trust,
     ).run()
 
 

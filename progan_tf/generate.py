@@ -45,7 +45,11 @@ def main():
     # A mistake should not show only when all images are made.
     is_folder, ending = image_files.place_of(out, FLAGS.format)
     generator = opening.open_generator(
-        FLAGS.run_dir, FLAGS.module, FLAGS.resolution, FLAGS.latest
+        FLAGS.run_dir,
+        FLAGS.module,
+        FLAGS.resolution,
+        FLAGS.latest,
+        FLAGS.trust,
     )
     source = image_files.SeededImages(generator, FLAGS["class"].value)
     if not is_folder and ending in image_files.GRIDS:

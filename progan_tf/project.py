@@ -39,7 +39,7 @@ def main():
     """Read the target, search, and write what was found."""
     projection_files.check_places(FLAGS.target, FLAGS.out)
     generator = opening.open_generator(
-        FLAGS.run_dir, FLAGS.module, FLAGS.resolution
+        FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust
     )
     # Only now, because it imports TensorFlow.
     from progan_tf.generation.projection import project

@@ -13,6 +13,7 @@ import numpy as np
 
 from progan_tf.errors import UserError
 from progan_tf.images import to_uint8
+from progan_tf.text import first_line
 
 # Images are computed in groups whose size depends on the resolution alone:
 # another number of images is computed by other kernels. Measured between 1, 3,
@@ -294,7 +295,7 @@ class AnyGenerator(abc.ABC):
             # The last group is filled up, so that its shape is that of the
             # others.
             filled = [np.resize(x, (size, *x.shape[1:])) for x in rows]
-            floats = self._compiled(filled).numpy()
+            floats = self._floats(filled)
             if floats.shape != (size, *self.image_shape):
                 raise UserError(
                     f"{self.name} makes images {list(floats.shape)} of {size} "
@@ -307,6 +308,19 @@ class AnyGenerator(abc.ABC):
                     "diverged; take an earlier one"
                 )
             yield to_uint8(floats)[: len(rows[0])]
+
+    def _floats(self, inputs):
+        """What the network makes of a whole group, an array."""
+        import tensorflow as tf
+
+        try:
+            return np.asarray(self._compiled(inputs))
+        except (tf.errors.OpError, ValueError) as error:
+            # A module may do with one image, and not with eight.
+            raise UserError(
+                f"{self.name} cannot make {len(inputs[0])} images at once: "
+                f"{first_line(error)}"
+            ) from error
 
     @functools.cached_property
     def _compiled(self):

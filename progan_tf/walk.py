@@ -55,7 +55,7 @@ def main():
     seeds = FLAGS.random is None and sampling.parse_seeds(FLAGS.seeds)
     columns, cells = walks.parse_grid(FLAGS.grid or "1x1")
     generator = opening.open_generator(
-        FLAGS.run_dir, FLAGS.module, FLAGS.resolution
+        FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust
     )
     size, chosen = generator.latent_size, FLAGS["class"].value
     count = max(1, round((FLAGS.seconds or (2 if seeds else 20)) * fps))

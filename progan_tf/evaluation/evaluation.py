@@ -76,6 +76,7 @@ class Evaluation:
         out: folder for the files; by default `evaluation` in the run
             directory, and without a run none.
         cache_dir: folder for the data's statistics; by default the user's.
+        trust: bool, of the network of features: see `metrics.load_features`.
 
     Raises:
         UserError: if these do not go together.
@@ -91,6 +92,7 @@ class Evaluation:
         seed=0,
         out=None,
         cache_dir=None,
+        trust=False,
     ):
         measures.check_names(names, bool(features))
         there = subjects.available
@@ -110,7 +112,9 @@ class Evaluation:
         self._num_images, self._seed, self._out = num_images, seed, out
         self._board = board  # The folder that holds TensorBoard's.
         self._features_name = features
-        self._features = metrics.load_features(features) if features else None
+        self._features = None
+        if features:
+            self._features = metrics.load_features(features, trust)
         self._comparison = Comparison(
             measures.make_measures(
                 names,

@@ -26,6 +26,7 @@ from progan_tf.files import (
     write_text_atomically,
     writing,
 )
+from progan_tf.reading import parse_json, read_text
 from progan_tf.text import first_line
 
 FOLDER = "evaluation"
@@ -33,6 +34,8 @@ METRICS_FILE = "metrics.jsonl"
 PLOT_FILE = "metrics.png"
 # What a metric found; the other fields say of what.
 FOUND = ("values", "reals", "reals_images")
+# Which neither NaN nor a number that no float can be is below.
+_LARGEST = 1e300
 _NEEDED = {"metric", "resolution", "images", "values", "reals"}
 
 
@@ -81,16 +84,39 @@ def read_lines(folder):
     if not path.exists():
         return []
     try:
-        text = path.read_text(encoding="utf-8")
-        lines = [json.loads(line) for line in text.splitlines()]
+        lines = [parse_json(x) for x in read_text(path).splitlines()]
         for line in lines:
-            if not isinstance(line, dict) or not _NEEDED <= line.keys():
-                raise ValueError(f"a line is {str(line)[:60]}")
+            if not _is_line(line):
+                raise UserError(f"cannot read {path}: it has {str(line)[:60]}")
         return lines
-    except (OSError, ValueError) as error:
+    except ValueError as error:
+        reason = str(error).removeprefix(f"cannot read {path}: ")
         raise UserError(
-            f"cannot read {path}: {error}; mend it or move it away"
+            f"cannot read {path}: {reason}; mend it or move it away"
         ) from error
+
+
+def _is_line(line):
+    """Whether something that was read is a line as `lines_of` gives them."""
+    if not isinstance(line, dict) or not _NEEDED <= line.keys():
+        return False
+    counts = [line["resolution"], line["images"], line.get("images_seen", 1)]
+    found = [line["values"], line["reals"]]
+    about = [line[name] for name in line.keys() - {*FOUND}]
+    return (
+        isinstance(line["metric"], str)
+        and isinstance(line.get("features"), (str, type(None)))
+        and all(type(n) is int and 0 <= n < 2**63 for n in counts)
+        and all(isinstance(x, (str, int, float, type(None))) for x in about)
+        and all(isinstance(values, dict) for values in found)
+        and line["values"].keys() <= line["reals"].keys()
+        and all(
+            value is None
+            or (type(value) in (int, float) and abs(value) <= _LARGEST)
+            for values in found
+            for value in values.values()
+        )
+    )
 
 
 def about(line, without=()):
@@ -264,4 +290,9 @@ class EvaluationLog:
 
 
 def _order(line):
-    return line.get("images_seen", -1), about(line)
+    # By its type, too, because a file may have one name with texts and numbers.
+    fields = [
+        (name, type(x).__name__, 0 if x is None else x)
+        for name, x in about(line)
+    ]
+    return line.get("images_seen", -1), fields

@@ -116,7 +116,9 @@ class OneSubject:
         yield self._subject
 
 
-def open_subjects(run_dir=None, module=None, images=None, every=False):
+def open_subjects(
+    run_dir=None, module=None, images=None, every=False, trust=False
+):
     """Open what is to be evaluated; one of the first three.
 
     Args:
@@ -124,6 +126,7 @@ def open_subjects(run_dir=None, module=None, images=None, every=False):
         module: path of a TF-Hub module: its folder or `.tar.gz`.
         images: path of a folder of pictures, or of an `.npz` file.
         every: bool, all snapshots of the run, not only the newest.
+        trust: bool, of the module: see `opening.open_generator`.
 
     Returns:
         `RunSubjects` or `OneSubject`.
@@ -135,7 +138,7 @@ def open_subjects(run_dir=None, module=None, images=None, every=False):
         return _folder(images)
     if run_dir is not None and os.path.isdir(run_dir):
         return RunSubjects(run_dir, every)
-    generator = open_generator(run_dir, module)
+    generator = open_generator(run_dir, module, trust=trust)
     return OneSubject(
         generator.name,
         generator.stream,

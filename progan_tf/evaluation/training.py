@@ -19,11 +19,14 @@ from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.subjects import Subject
 from progan_tf.files import write_text_atomically, writing
 from progan_tf.keras_file import save_keras
+from progan_tf.reading import read_json
 from progan_tf.resolutions import LOWEST_EVALUATED
 from progan_tf.sampling import as_generator
 from progan_tf.text import kimg
 
 BEST_FOLDER, BEST_FILE = "best", "best.json"
+# What tells whether another one is better.
+_NUMBERS = "images", "resolution", "swd_avg"
 
 
 class TrainingEvaluation:
@@ -205,9 +208,12 @@ class _Stopped(Exception):
 def _read(path):
     """The numbers of the best so far, or None."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        numbers = read_json(path)
+        wanted = {name: numbers[name] for name in _NUMBERS}
+    except (UserError, KeyError, TypeError):
         return None
+    good = all(type(value) in (int, float) for value in wanted.values())
+    return wanted if good else None
 
 
 def _is_better(new, old):

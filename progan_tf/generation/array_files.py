@@ -69,8 +69,10 @@ def save_array(
     digest = hashlib.sha256(members["seeds"]).hexdigest()[:16]
     request = {**source.request, "seeds": digest}
     stored = read_manifest(manifest)
-    found = stored.get("request", {})
-    done = stored.get("done", 0) if found == request else 0
+    found, done = stored.get("request"), stored.get("done")
+    found = found if isinstance(found, dict) else {}
+    if found != request or done not in range(len(seeds) + 1):
+        done = 0
     there = path.exists()
     whole = done == len(seeds) and not partial.exists()
     if there and whole and path.stat().st_size == stored.get("bytes"):

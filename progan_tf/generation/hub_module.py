@@ -2,14 +2,12 @@
 
 import hashlib
 import pathlib
-import tarfile
-import tempfile
-import zlib
 
 import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.sampling import AnyGenerator, one_hot, seeded_latents
+from progan_tf.saved_models import load_saved_model, unpacked
 from progan_tf.text import first_line
 
 _SIGNATURES = ("default", "serving_default")
@@ -20,6 +18,8 @@ _EXPECTED = (
 )
 # How far a network that does not clip may overshoot [0, 1].
 _RANGE = (-0.5, 1.5)
+# More than any generator takes; less than fills the memory.
+_MOST_NUMBERS = 100_000
 
 
 class ModuleGenerator(AnyGenerator):
@@ -28,15 +28,16 @@ class ModuleGenerator(AnyGenerator):
     Args:
         folder: path of the module's SavedModel.
         name: str, what errors call it; by default the path.
+        trust: bool, see `load_module`.
 
     Raises:
         UserError: if it is no such SavedModel.
     """
 
-    def __init__(self, folder, name=None):
+    def __init__(self, folder, name=None, trust=False):
         name = name or str(folder)
         # Kept, because a function does not keep the variables that it uses.
-        self._loaded = _load(pathlib.Path(folder), name)
+        self._loaded = load_saved_model(folder, name, trust)
         self._signature, self._inputs = _signature_of(self._loaded, name)
         specs = self._signature.structured_input_signature[1]
         latent_size, *classes = [specs[key].shape[-1] for key in self._inputs]
@@ -69,7 +70,8 @@ class ModuleGenerator(AnyGenerator):
                 f"{name} makes no image: {first_line(error)}"
             ) from error
         shape = images.shape
-        if len(shape) != 4 or shape[0] != 1 or shape[-1] not in (1, 3):
+        right = len(shape) == 4 and shape[0] == 1 and shape[-1] in (1, 3)
+        if not right or 0 in shape:
             raise UserError(
                 f"{name} is no generator: {_EXPECTED}; its images are "
                 f"{list(shape)}"
@@ -83,13 +85,14 @@ class ModuleGenerator(AnyGenerator):
         return images[0]
 
 
-def load_module(path):
+def load_module(path, trust=False):
     """Load a TF-Hub module, such as `progan_tf.export` writes.
 
     Modules of TensorFlow 1's format, such as google/progan-128, will do, too.
 
     Args:
         path: its folder, or the same packed as `.tar.gz`.
+        trust: bool, load it whatever its operations do: see `saved_models`.
 
     Returns:
         `ModuleGenerator`.
@@ -99,36 +102,15 @@ def load_module(path):
     """
     place = pathlib.Path(path)
     if place.is_dir():
-        return ModuleGenerator(place)
+        return ModuleGenerator(place, trust=trust)
     if not place.is_file():
         raise UserError(
             f"expected the folder of a module, or its .tar.gz; no {path}"
         )
     if place.suffix == ".keras":
         raise UserError(f"{path} is no module; give it to --run_dir")
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            with tarfile.open(place) as archive:
-                archive.extractall(folder, filter="data")
-        except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-            raise UserError(
-                f"cannot unpack {path}: {error}; expected the folder of a "
-                "module, or its .tar.gz"
-            ) from error
-        return ModuleGenerator(folder, str(path))
-
-
-def _load(folder, name):
-    # TensorFlow 1's modules hold several graphs; this is the one for use.
-    tags = [] if (folder / "tfhub_module.pb").exists() else None
-    try:
-        return tf.saved_model.load(str(folder), tags)
-    except Exception as error:
-        # Of any kind: it meets whatever a broken module holds.
-        raise UserError(
-            f"cannot read {name} as a TF-Hub module or SavedModel: "
-            f"{first_line(error)}"
-        ) from error
+    with unpacked(place) as folder:
+        return ModuleGenerator(folder, str(path), trust)
 
 
 def _signature_of(loaded, name):
@@ -142,8 +124,10 @@ def _signature_of(loaded, name):
             names = sorted(inputs, key=lambda each: each == _LABELS)
             known = len(names) == 1 or names[1:] == [_LABELS]
             rows = all(map(_is_rows, inputs.values()))
-            if known and rows and _IMAGES in signature.structured_outputs:
-                return signature, names
+            images = signature.structured_outputs.get(_IMAGES)
+            if known and rows and images is not None:
+                if images.dtype.is_floating or images.dtype.is_integer:
+                    return signature, names
     found = "; ".join(
         f"{key} from {_text(signature.structured_input_signature[1])} to "
         f"{_text(signature.structured_outputs)}"
@@ -156,13 +140,14 @@ def _signature_of(loaded, name):
 
 
 def _is_rows(spec):
-    """Whether an input is float32 `[None, a known number]`."""
+    """Whether an input is float32 `[None, a number that can be]`."""
     shape = spec.shape
     return (
         spec.dtype == tf.float32
         and shape.rank == 2
         and shape[0] is None
         and shape[1] is not None
+        and 0 < shape[1] <= _MOST_NUMBERS
     )
 
 
@@ -174,7 +159,7 @@ def _text(specs):
 def _digest(folder):
     """A text that differs where the graph or the variables do."""
     digest = hashlib.sha256()
-    for path in sorted(folder.glob("variables/*")):
+    paths = [*sorted(folder.glob("variables/*")), folder / "saved_model.pb"]
+    for path in filter(pathlib.Path.is_file, paths):
         digest.update(path.read_bytes())
-    digest.update(next(folder.glob("saved_model.pb*")).read_bytes())
     return digest.hexdigest()[:16]

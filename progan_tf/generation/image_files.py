@@ -24,6 +24,7 @@ from progan_tf.errors import UserError
 from progan_tf.files import write_atomically, write_text_atomically, writing
 from progan_tf.images import make_grid, save_png
 from progan_tf.progress import progress
+from progan_tf.reading import read_json
 from progan_tf.sampling import AnyGenerator
 
 # Endings of the files in a folder, of grids and of single files.
@@ -245,8 +246,8 @@ def _in_threads(function: Callable, arguments: Iterable[tuple]) -> None:
 def read_manifest(path: pathlib.Path) -> dict[str, Any]:
     """The fields of a manifest; none where no file can be read."""
     try:
-        fields = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        fields = read_json(path)
+    except UserError:
         return {}
     return fields if isinstance(fields, dict) else {}
 

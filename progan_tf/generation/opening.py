@@ -19,9 +19,19 @@ def define_flags():
     flags.DEFINE_integer(
         "resolution", None, "any finished; by default the highest", 4
     )
+    define_trust(flags)
 
 
-def open_generator(run_dir=None, module=None, resolution=None, latest=False):
+def define_trust(flags):
+    """Define --trust, for what is of other people; flags is `absl.flags`."""
+    flags.DEFINE_boolean(
+        "trust", False, "run whatever a module does, touching files included"
+    )
+
+
+def open_generator(
+    run_dir=None, module=None, resolution=None, latest=False, trust=False
+):
     """Load a generator, importing TensorFlow first.
 
     Mistakes that show without TensorFlow do not wait for it.
@@ -31,6 +41,8 @@ def open_generator(run_dir=None, module=None, resolution=None, latest=False):
         module: str, a TF-Hub module's folder or `.tar.gz`; or None.
         resolution: int, of a run; by default the highest that is finished.
         latest: bool, a run's weights of the last step, not their average.
+        trust: bool, load a module whatever its operations do: see
+            `saved_models`.
 
     Returns:
         `AnyGenerator`.
@@ -55,7 +67,7 @@ def open_generator(run_dir=None, module=None, resolution=None, latest=False):
     if module is not None:
         from progan_tf.generation.hub_module import load_module
 
-        return load_module(module)
+        return load_module(module, trust)
     from progan_tf.checkpoint import load_with_origin
 
     model, origin = load_with_origin(run_dir, resolution, not latest)

@@ -16,6 +16,7 @@ from progan_tf.errors import UserError
 from progan_tf.images import to_float, to_uint8
 from progan_tf.layers import kernels_computed_once
 from progan_tf.sampling import as_generator, one_hot
+from progan_tf.text import first_line
 
 # Adam's decays. Gradients shrink by orders of magnitude on the way, and Adam
 # must forget the large ones: after 250 steps at 32x32 a second decay of 0.95
@@ -170,9 +171,16 @@ class _Search:
             labels = one_hot(labels, self._generator.num_classes)
         # As tensors, because a Python number would be compiled in.
         numbers = tf.constant(step + 1.0), tf.constant(rate, tf.float32)
-        state, errors, images = self._compiled(
-            tuple(map(tf.convert_to_tensor, state)), labels, *numbers
-        )
+        try:
+            state, errors, images = self._compiled(
+                tuple(map(tf.convert_to_tensor, state)), labels, *numbers
+            )
+        except (LookupError, TypeError, ValueError, tf.errors.OpError) as error:
+            # Of modules of other people, which need not have gradients.
+            raise UserError(
+                f"cannot search with {self._generator.name}, as its gradient "
+                f"cannot be computed: {first_line(error)}"
+            ) from error
         return state, errors.numpy(), images.numpy()
 
     def _step(self, state, labels, step, rate):
@@ -190,6 +198,8 @@ class _Search:
         # The gradient of the sum will do: an image depends on its own latent
         # alone.
         gradients = tape.gradient(totals, latents)
+        if gradients is None:
+            raise LookupError("its pictures do not depend on its latents")
         mean += (1 - _BETA_1) * (gradients - mean)
         square += (1 - _BETA_2) * (tf.square(gradients) - square)
         scaled = mean / (1 - _BETA_1**step)
@@ -234,6 +244,11 @@ def _strong(state, labels, errors):
 
 
 def _best(generator, latents, labels, target, history):
+    if not np.all(np.isfinite(latents)):
+        raise UserError(
+            f"cannot search with {generator.name}, as its gradient is not "
+            "finite"
+        )
     images = generator.images_of(latents, labels)
     ratios = [peak_ratio(image, target) for image in images]
     best = int(np.argmax(ratios))

@@ -20,9 +20,9 @@ from progan_tf.data.picture_files import (
 from progan_tf.errors import UserError
 from progan_tf.files import (
     check_folder,
+    making,
     write_atomically,
     write_text_atomically,
-    writing,
 )
 from progan_tf.generation import films
 from progan_tf.images import nearest_up, save_png
@@ -160,23 +160,22 @@ def save(out, target, found, film):
         UserError: if it cannot be written.
     """
     out = pathlib.Path(out)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    film.write(out / _FILM, found.image)
-    save_png(out / _TARGET, enlarged(target))
-    save_png(out / _RESULT, enlarged(found.image))
     buffer = io.BytesIO()
     np.save(buffer, found.latent)
-    write_atomically(out / "latent.npy", buffer.getvalue())
     facts = {
         "class": found.label,
         # JSON knows no infinity, which equal pictures have.
         "psnr": found.psnr if math.isfinite(found.psnr) else None,
         "steps": len(found.history),
     }
-    write_text_atomically(
-        out / "found.json", json.dumps(facts, indent=2) + "\n"
-    )
+    with making(out):
+        film.write(out / _FILM, found.image)
+        save_png(out / _TARGET, enlarged(target))
+        save_png(out / _RESULT, enlarged(found.image))
+        write_atomically(out / "latent.npy", buffer.getvalue())
+        write_text_atomically(
+            out / "found.json", json.dumps(facts, indent=2) + "\n"
+        )
 
 
 def _own_seed(target):

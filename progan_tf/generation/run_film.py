@@ -4,10 +4,10 @@ import pathlib
 import re
 
 import numpy as np
-from PIL import Image
 
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
+from progan_tf.reading import open_picture
 
 # As the cells of a run's sample grids are enlarged to.
 _SMALLEST_CELL = 64
@@ -84,7 +84,7 @@ def _samples(run_dir):
 def _read(path):
     """A PNG file's pixels, uint8 `[height, width, 3]`."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path, ("PNG",)) as image:
             return np.asarray(image.convert("RGB"))
     except Exception as error:
         # Of any kind: Pillow's readers meet whatever a broken file holds.

@@ -156,13 +156,14 @@ def keep_vectors(collected, steps):
     return {"vectors": collected.vectors()}
 
 
-def load_features(source):
+def load_features(source, trust=False):
     """Load a network that turns pictures into vectors.
 
     Args:
         source: str or path. The folder of a SavedModel, an address that
             `tensorflow_hub.load` takes, or the Inception-2015-12-05 graph:
             the file classify_image_graph_def.pb or its folder.
+        trust: bool, load it whatever its operations do: see `saved_models`.
 
     Returns:
         `Features`.
@@ -177,7 +178,7 @@ def load_features(source):
     source = os.fspath(source)
     path = pathlib.Path(source)
     if (path / GRAPH_FILE).is_file():
-        return InceptionGraph(path / GRAPH_FILE)
+        return InceptionGraph(path / GRAPH_FILE, trust)
     if path.is_file() and path.suffix == ".pb":
-        return InceptionGraph(path)
-    return HubModule(source)
+        return InceptionGraph(path, trust)
+    return HubModule(source, trust)

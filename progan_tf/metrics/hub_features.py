@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.metrics.features import GRAPH_FILE, Features
+from progan_tf.saved_models import load_saved_model
 from progan_tf.text import first_line
 
 # Signatures by which modules are called, the first that there is.
@@ -25,15 +26,21 @@ class HubModule(Features):
 
     Args:
         source: str, a SavedModel's folder or an address for TF-Hub.
+        trust: bool, load it whatever its operations do: see `saved_models`.
 
     Raises:
         UserError: if it cannot be loaded or has another interface.
     """
 
-    def __init__(self, source):
-        # Kept, because functions alone do not keep their variables.
+    def __init__(self, source, trust=False):
         files = _resolved(source)
-        self._module = _load(files, source)
+        if not os.path.isdir(files):
+            raise UserError(
+                f"there is no folder {source}; expected that of a SavedModel, "
+                f"the address of a TF-Hub module, or {GRAPH_FILE}"
+            )
+        # Kept, because functions alone do not keep their variables.
+        self._module = load_saved_model(files, source, trust)
         self._function, self._size = _image_function(self._module, source)
         super().__init__(source, files)
 
@@ -60,27 +67,14 @@ class HubModule(Features):
             len(shapes) != 1
             or len(shapes[0]) != 2
             or shapes[0][0] != len(images)
+            or shapes[0][1] < 1
+            or not (outputs[0].dtype.is_floating or outputs[0].dtype.is_integer)
         ):
             made = ", ".join(map(str, shapes))
             raise _wrong_interface(
                 self.name, f"of {len(images)} images it makes {made}"
             )
         return outputs[0].numpy().astype("float32")
-
-
-def _load(files, source):
-    if not os.path.isdir(files):
-        raise UserError(
-            f"there is no folder {source}; expected that of a SavedModel, the "
-            f"address of a TF-Hub module, or {GRAPH_FILE}"
-        )
-    try:
-        # Modules of TF-Hub's first format have their graph under no tag.
-        first = os.path.exists(os.path.join(files, "tfhub_module.pb"))
-        return tf.saved_model.load(files, tags=[] if first else None)
-    # Whatever a file may hold: each kind has errors of its own.
-    except Exception as error:
-        raise _not_loaded(source, error) from error
 
 
 def _resolved(source):
@@ -92,14 +86,11 @@ def _resolved(source):
         return hub.resolve(source)
     # Whatever a server may say.
     except Exception as error:
-        raise _not_loaded(source, error) from error
-
-
-def _not_loaded(source, error):
-    return UserError(
-        f"cannot load features from {source}: {first_line(error)}; "
-        "expected the folder of a SavedModel or the address of a TF-Hub module"
-    )
+        raise UserError(
+            f"cannot load features from {source}: {first_line(error)}; "
+            "expected the folder of a SavedModel or the address of a TF-Hub "
+            "module"
+        ) from error
 
 
 def _hub():

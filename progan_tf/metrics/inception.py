@@ -5,11 +5,14 @@ defined by one file: classify_image_graph_def.pb of 2015-12-05. Other Inception
 networks give other numbers.
 """
 
+import numpy as np
 import tensorflow as tf
 from google.protobuf import message
 
 from progan_tf.errors import UserError
 from progan_tf.metrics.features import GRAPH_FILE, Features
+from progan_tf.reading import open_file
+from progan_tf.saved_models import check_graph
 
 # Names in that graph: the input, pictures of any size from 0 to 255; the
 # features; and the product with the weights of the classes.
@@ -25,6 +28,7 @@ class InceptionGraph(Features):
 
     Args:
         path: path of classify_image_graph_def.pb.
+        trust: bool, load it whatever its operations do: see `saved_models`.
 
     Raises:
         UserError: if it is the file of another network.
@@ -32,8 +36,10 @@ class InceptionGraph(Features):
 
     is_inception_2015 = True
 
-    def __init__(self, path):
+    def __init__(self, path, trust=False):
         definition, graph = _read(path), tf.Graph()
+        check_graph(definition, str(path), trust)
+        self._path = path
         with graph.as_default():
             self._images = tf.compat.v1.placeholder(
                 tf.float32, [None, None, None, 3]
@@ -45,16 +51,16 @@ class InceptionGraph(Features):
                     return_elements=[f"{_FEATURES}:0", _PRODUCT],
                     name="",
                 )
-            # A name is missing.
-            except ValueError as error:
+            # A name is missing, or there is any other damage.
+            except Exception as error:
                 raise _not_inception(path) from error
-        weights = product.inputs[1]
-        if weights.shape != (_DIMENSION, _CLASSES):
+        if [x.shape for x in product.inputs[1:]] != [(_DIMENSION, _CLASSES)]:
             raise _not_inception(path)
+        weights = product.inputs[1]
         # Not a `tf.function`: TensorFlow still runs the graph's operations in
         # a graph as old as this one, but not within functions.
         self._session = tf.compat.v1.Session(graph=graph)
-        self._weights = self._session.run(weights)
+        self._weights = self._run(weights, {})
         super().__init__(str(path))
 
     def logits(self, vectors):
@@ -73,13 +79,23 @@ class InceptionGraph(Features):
 
     def _vectors(self, images):
         inputs = {self._images: images.astype("float32")}
-        return self._session.run(self._pooled, inputs)[:, 0, 0]
+        pooled = self._run(self._pooled, inputs)
+        if pooled.shape != (len(images), 1, 1, _DIMENSION):
+            raise _not_inception(self._path)
+        return pooled[:, 0, 0]
+
+    def _run(self, tensor, inputs):
+        """A tensor's value, an array; graphs may only pose as Inception's."""
+        try:
+            return np.asarray(self._session.run(tensor, inputs), "float32")
+        except (tf.errors.OpError, TypeError, ValueError) as error:
+            raise _not_inception(self._path) from error
 
 
 def _read(path):
     """The `GraphDef` of a file."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             data = file.read()
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

@@ -160,8 +160,9 @@ def _check_settings(path, settings):
 def _attributes(path, settings):
     """How many values each label has: tuple of ints."""
     count = settings.get("categoryVectorDim", 0)
-    keys = settings.get("attribKeysOrder") or {}
+    keys = settings.get("attribKeysOrder")
     try:
+        keys = {} if keys is None else keys
         sizes = tuple(len(key["values"]) for key in keys.values())
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: cannot read attribKeysOrder") from error
@@ -210,8 +211,8 @@ def _shared(path, netG, num_classes):
 def _generator(where, shared, arrays, most_bytes):
     """A `Generator` with the weights of netG or avgG."""
     inputs = arrays.get("formatLayer.weight")
-    latent_size = 0 if inputs is None else inputs.shape[-1]
-    latent_size -= shared.num_classes
+    sizes = () if inputs is None else inputs.shape
+    latent_size = (sizes[1] if len(sizes) == 2 else 0) - shared.num_classes
     if latent_size < 1:
         raise UserError(f"{where}: expected a formatLayer with latents")
     architecture = dataclasses.replace(shared, latent_size=latent_size)

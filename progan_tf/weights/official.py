@@ -67,7 +67,7 @@ def read_official(path):
         ("G", "D", "Gs"), states, readers, strict=True
     ):
         where = f"{path}: {name}"
-        arrays = _arrays(where, state)
+        arrays = _arrays(where, state, most_bytes)
         lod = _level_of_detail(where, arrays)
         family = read(where, state, arrays, most_bytes)
         set_level_of_detail(family, lod)
@@ -136,9 +136,9 @@ def _network_states(path, content):
     return states
 
 
-def _arrays(where, state):
+def _arrays(where, state, most_bytes):
     """dict from name to float32 array of a network's variables."""
-    arrays = {}
+    arrays, total = {}, 0
     try:
         for name, value in state["variables"]:
             if not isinstance(name, str) or name in arrays:
@@ -146,6 +146,10 @@ def _arrays(where, state):
             arrays[name] = numpy_array(value)
             if arrays[name].dtype != "float32":
                 raise ValueError(f"{name[:80]} is not of float32")
+            # One text may stand for many arrays, each with a copy of its own.
+            total += arrays[name].nbytes
+            if total > most_bytes:
+                raise ValueError("they have more bytes than the file")
     except DAMAGE as error:
         raise UserError(
             f"{where}: cannot read the variables: {str(error)[:100]}"

@@ -11,6 +11,7 @@ from progan_tf.checkpoint import (
 )
 from progan_tf.config import NETWORK_SETTINGS, load_config
 from progan_tf.networks import Discriminator, Generator
+from progan_tf.reading import read_text
 from progan_tf.weights.published import (
     PublishedGAN,
     PublishedInfo,
@@ -80,5 +81,5 @@ def inherited_licence(run_dir):
     path = pathlib.Path(run_dir, ORIGIN_FILE)
     if not path.is_file():
         return ""
-    found = re.search(r"^licence +(.+)$", path.read_text("utf-8"), re.M)
+    found = re.search(r"^licence +(.+)$", read_text(path), re.M)
     return found[1] if found else ""

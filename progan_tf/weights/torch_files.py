@@ -6,6 +6,7 @@ import re
 import zipfile
 
 from progan_tf.errors import UserError
+from progan_tf.reading import open_file
 
 _ZIP = b"PK"
 # How torch.save began before PyTorch 1.6: protocol 2, a number of ten bytes.
@@ -19,7 +20,7 @@ def is_torch_file(path):
         UserError: if it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             start = file.read(len(_LEGACY))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
@@ -53,7 +54,7 @@ def read_torch_file(path, classes):
         ) from error
     stand_ins = [(cls, name) for name, cls in classes.items()]
     try:
-        _check_not_compressed(path)
+        _check_archive(path)
         with torch.serialization.safe_globals(stand_ins):
             # With weights_only PyTorch imports nothing else, and calls none.
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -72,18 +73,20 @@ def read_torch_file(path, classes):
         ) from error
 
 
-def _check_not_compressed(path):
-    """Raise UserError for an archive that would grow when it is unpacked.
+def _check_archive(path):
+    """Raise an error for an archive that is damaged or would grow.
 
-    PyTorch stores its tensors as they are.
+    PyTorch stores its tensors as they are, and does not look at check sums.
     """
     path = pathlib.Path(path)
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:
         unpacked = sum(item.file_size for item in archive.infolist())
-    if unpacked > os.path.getsize(path):
-        raise UserError(
-            f"{path} would unpack to {unpacked:,} bytes, more than its own; "
-            "files of PyTorch are not compressed"
-        )
+        if unpacked > os.path.getsize(path):
+            raise UserError(
+                f"{path} would unpack to {unpacked:,} bytes, more than its "
+                "own; files of PyTorch are not compressed"
+            )
+        if archive.testzip():
+            raise ValueError("a check sum is wrong")

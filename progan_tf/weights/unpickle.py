@@ -16,6 +16,7 @@ import struct
 import numpy as np
 
 from progan_tf.errors import UserError
+from progan_tf.reading import open_file
 
 _LARGEST_FILE = 4 << 30
 # Three networks of 1024x1024 take about 10,000.
@@ -105,7 +106,7 @@ def read_pickle(path, allowed, foreign):
         # Not an open file: it would allocate whatever length a damaged or
         # hostile file claims before it finds that it ends sooner.
         with (
-            open(path, "rb") as file,
+            open_file(path) as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
             if data[:_START].lstrip().startswith(b"<"):
