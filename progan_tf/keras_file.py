@@ -1,32 +1,12 @@
 """A generator as a `.keras` file."""
 
-import io
-import json
-import re
 import zipfile
 
-import h5py
 import keras
 
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
-from progan_tf.reading import open_file, parse_json
 from progan_tf.text import first_line
-
-_CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
-# What a file may ask for: not Keras' utilities, which download and unpack, nor
-# anything outside of Keras. Versions of it differ in what they refuse.
-_MODULES = re.compile(
-    r"keras(\.src)?(\.(layers|models|initializers|activations|regularizers|"
-    r"constraints|dtype_policies|quantizers)(\.\w+)*)?|progan_tf\.layers(\.\w+)?"
-)
-# Layers that run code or read files which their settings name.
-_LAYERS = re.compile(
-    "Lambda|TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer|TextVectorization|"
-    r"\w*Lookup|__lambda__"
-)
-# Weights hardly get smaller by compression.
-_MOST_GROWTH = 20
 
 
 def save_keras(model, path):
@@ -58,12 +38,10 @@ def load_keras(path, resolution=None):
             "damaged (some commands take a TF-Hub module as --module)"
         )
     try:
-        with open_file(path) as file, zipfile.ZipFile(file) as archive:
-            _check_archive(archive)
         generator = keras.saving.load_model(path, compile=False)
         if isinstance(generator, keras.Sequential) and generator.built:
             # Exports take functional models apart, which it is, too.
-            generator = keras.Model(generator.inputs, generator.outputs)
+            generator = keras.Model(generator.inputs[0], generator.outputs[0])
     except Exception as error:
         # Of any kind: Keras meets whatever a broken file holds.
         raise UserError(
@@ -81,59 +59,6 @@ def load_keras(path, resolution=None):
             f"{path} makes images of {found}x{found}, not of {resolution}"
         )
     return generator
-
-
-def _check_archive(archive):
-    """Raise ValueError for what would do more than to make a model."""
-    members = archive.infolist()
-    size = sum(member.compress_size for member in members)
-    unpacked = sum(member.file_size for member in members)
-    if unpacked > _MOST_GROWTH * (size + 2**20):
-        raise ValueError(f"it would unpack to {unpacked:,} bytes")
-    waiting = [parse_json(archive.read(_CONFIG).decode())]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, dict):
-            _check_class(value)
-            waiting.extend(value.values())
-        elif isinstance(value, list):
-            waiting.extend(value)
-    data = archive.read(_WEIGHTS)
-    with h5py.File(io.BytesIO(data), "r") as weights:
-        _check_weights(weights, _MOST_GROWTH * (len(data) + 2**20))
-
-
-def _check_class(value):
-    """Raise ValueError for a dict that names what is refused."""
-    module, name = value.get("module"), value.get("class_name")
-    refused = isinstance(name, str) and _LAYERS.fullmatch(name)
-    if isinstance(module, str) and not _MODULES.fullmatch(module):
-        # As which functions are written, of which an activation may be one.
-        refused = module != "builtins" or name != "function"
-        function = value.get("config")
-        refused = refused or not hasattr(keras.activations, str(function))
-    if refused:
-        name, module = (json.dumps(text)[:80] for text in (name, module))
-        raise ValueError(
-            f"it asks for {name} of {module}, which no generator needs. "
-            "Nothing of it was run"
-        )
-
-
-def _check_weights(group, most):
-    """Raise ValueError for weights in other files, or of too many bytes."""
-    for name in group:
-        link = group.get(name, getlink=True)
-        if not isinstance(link, h5py.HardLink):
-            raise ValueError("its weights lead elsewhere")
-        value = group[name]
-        if isinstance(value, h5py.Group):
-            most = _check_weights(value, most)
-            continue
-        most -= value.nbytes
-        if value.external or value.is_virtual or most < 0:
-            raise ValueError("its weights lie elsewhere or are too large")
-    return most
 
 
 def _is_generator(model):

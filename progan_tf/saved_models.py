@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 
 import tensorflow as tf
 from google.protobuf import message
+from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 # It alone knows of an operation whether it does more than to compute.
@@ -109,6 +110,8 @@ def check_graph(definition, name, trust=False):
     """
     if not trust:
         meta = tf.compat.v1.MetaGraphDef(graph_def=definition)
+        everything = meta.collection_def["everything"].node_list.value
+        everything.extend(node.name for node in definition.node)
         _raise_if(_refused_in(meta, ()), name)
 
 
@@ -246,24 +249,20 @@ def _refused_in(meta, functions: Iterable[str]) -> set[str]:
     """
     nodes = {node.name: node for node in meta.graph_def.node}
     library = {f.signature.name: f for f in meta.graph_def.library.function}
-    saver = meta.saver_def
-    saving = _needed(nodes, [saver.save_tensor_name])
-    restoring = _needed(nodes, [saver.restore_op_name])
-    # What stands behind anything else counts as that.
-    others = nodes.keys() - saving - restoring
-    used = _needed(nodes, [*_named_by(meta), *others])
+    # What nothing below stands in front of is never executed.
+    used = _needed(nodes, _named_by(meta))
+    restoring = _needed(nodes, [meta.saver_def.restore_op_name])
     main, reached = _operations(library, nodes, used, functions)
     restore, restored = _operations(library, nodes, restoring - used)
-    save, saved = _operations(library, nodes, saving - used - restoring)
-    # Functions that nobody calls may be the gradients of some.
-    rest = library.keys() - reached - restored - saved
-    more, _ = _operations(library, nodes, (), rest)
+    # Functions that nobody calls may save the variables, or be gradients.
+    rest = library.keys() - reached - restored
+    others, _ = _operations(library, nodes, (), rest)
     return {
         operation
         for operations, admitted in (
-            (main | more, None),
+            (main, None),
             (restore, _RESTORING),
-            (save, _SAVING),
+            (others, _SAVING),
         )
         for operation in operations
         if not _is_harmless(operation, library)
@@ -279,6 +278,11 @@ def _named_by(meta) -> list[str]:
             names += [info.name, info.coo_sparse.values_tensor_name]
     for collection in meta.collection_def.values():
         names += collection.node_list.value
+        for data in collection.bytes_list.value:
+            with contextlib.suppress(message.DecodeError):
+                variable = variable_pb2.VariableDef.FromString(data)
+                names += [variable.initializer_name, variable.snapshot_name]
+                names += [variable.initial_value_name, variable.variable_name]
     return names
 
 

@@ -204,3 +204,13 @@ def test_a_partial_file_that_begins_otherwise(tmp_path, ending):
     partial.write_bytes(bytes(128) + partial.read_bytes()[128:])
     assert save_array(Source(), SEEDS, path) == len(SEEDS)
     assert path.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 100_000, "[]", "5", '{"request": 5}', '{"done": -1}', "\0"]
+    + ['{"done": 1e99, "request": []}'],
+)
+def test_a_damaged_manifest(tmp_path, text):
+    (tmp_path / ".x.npz.generate.json").write_text(text)
+    assert save_array(Source(), SEEDS, tmp_path / "x.npz") == len(SEEDS)

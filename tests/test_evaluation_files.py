@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -241,3 +242,47 @@ def test_a_plot_of_several_metrics(tmp_path):
     # Curves, which are coloured, lie in both halves.
     for half in np.split(pixels.astype(int), 2):
         assert np.count_nonzero(np.ptp(half, axis=-1) > 100) > 500
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"images_seen": "many"},
+        {"images_seen": -3},
+        {"images": None},
+        {"images": True},
+        {"images": 10**40},
+        {"resolution": [16]},
+        {"metric": 5},
+        {"features": {}},
+        {"data": ["cats"]},
+        {"seed": {}},
+        {"values": [1.0]},
+        {"values": {"swd_avg": "low"}},
+        {"values": {"swd_avg": 10**400}},
+        {"values": {"swd_avg": float("nan")}},
+        {"reals": {}},
+    ],
+)
+def test_lines_of_other_types_are_refused(change, tmp_path):
+    line = {**lines_at(1000)[0], **change}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    with pytest.raises(UserError, match="cannot read .*mend it or move it"):
+        read_lines(tmp_path)
+
+
+def test_a_field_with_texts_and_numbers(tmp_path):
+    config = resolve("laptop", {})
+    lines = [{**lines_at(1000)[0], "seed": x} for x in (1, "a", None, 2.5)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "metrics.jsonl").write_text(text)
+    with EvaluationLog(tmp_path, config) as log:
+        log.write(lines_at(2000))
+    assert len(read_lines(tmp_path)) == 6
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "\0", "9" * 10_000])
+def test_what_is_no_line(text, tmp_path):
+    (tmp_path / "metrics.jsonl").write_text(text)
+    with pytest.raises(UserError, match="cannot read"):
+        read_lines(tmp_path)

@@ -282,3 +282,14 @@ def test_a_module_that_differs_is_removed(tmp_path, generator, monkeypatch):
     with pytest.raises(UserError, match="differ by"):
         export_saved_model(generator, tmp_path / "module")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("classes", [0, 3])
+def test_no_images(tmp_path, classes):
+    generator = make_generator(num_classes=classes)
+    export_saved_model(generator, tmp_path / "module")
+    loaded = tf.saved_model.load(str(tmp_path / "module"))
+    inputs = tf.zeros([0, 12])
+    if classes:
+        inputs = {"latent_vector": inputs, "labels": tf.zeros([0, 3])}
+    assert loaded(inputs).shape == (0, 16, 16, 3)

@@ -19,6 +19,7 @@ from progan_tf.export import (
     export_onnx_file,
 )
 from progan_tf.export.card import model_card
+from progan_tf.export.exporting import export_generator
 from progan_tf.export.formats import FORMATS
 from progan_tf.sampling import seeded_latents
 
@@ -278,3 +279,33 @@ def test_every_format_is_here():
     assert FORMATS.keys() == {"hub", *WRITERS}
     for form, ending in ENDINGS.items():
         assert FORMATS[form].ending == f".{ending}"
+
+
+def test_litert_with_a_batch_of_one_size(tmp_path):
+    generator, path = make_generator(num_classes=3), tmp_path / "x.tflite"
+    options = {"batch_size": 3}
+    assert export_generator(generator, path, "litert", options=options) < 1e-5
+    interpreter = Interpreter(str(path))
+    shapes = {
+        tuple(detail["shape_signature"])
+        for detail in interpreter.get_input_details()
+    }
+    assert shapes == {(3, 12), (3, 3)}
+    (output,) = interpreter.get_output_details()
+    assert tuple(output["shape_signature"]) == (3, 16, 16, 3)
+    images = interpreter.get_signature_runner()(**inputs_of(generator, 3))
+    np.testing.assert_allclose(
+        images["default"], expected_of(generator, 3), atol=1e-5
+    )
+    with zipfile.ZipFile(path) as archive:
+        card = archive.read("README.md").decode()
+    assert "float32 [3, 12]" in card and "randn(3, 12)" in card
+    for form in ("hub", "onnx"):
+        with pytest.raises(UserError, match="--batch_size needs --format=lite"):
+            export_generator(generator, path, form, options=options)
+
+
+def test_pictures_that_are_neither_grey_nor_rgb(tmp_path):
+    with pytest.raises(UserError, match="1 or 3 channels; received one of 4"):
+        export_generator(make_generator(8, channels=4), tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []

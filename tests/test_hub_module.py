@@ -174,6 +174,7 @@ def test_a_module_of_tensorflow_1(tmp_path):
         ({"output": "images"}, r"to images \(None, 4, 4, 3\)"),
         # A number of images of its own.
         ({"shape": (1, 6)}, r"from z \(1, 6\)"),
+        ({"shape": (None, 0)}, r"from z \(None, 0\)"),
         ({"shape": (None, 2, 6)}, r"from z \(None, 2, 6\)"),
     ],
 )
@@ -193,6 +194,7 @@ def test_other_signatures(tmp_path, options, words):
         (lambda z: sigmoid_images(z, np.nan), "from nan"),
         (lambda z: tf.reshape(z, [-1, 4, 4, 3]), "makes no image: .*reshape"),
         (lambda z: sigmoid_images(z, 1)[:0], r"images are \[0, 4, 4, 3\]"),
+        (lambda z: sigmoid_images(z, 1)[:, :0], r"are \[1, 0, 4, 3\]"),
     ],
 )
 def test_other_outputs(tmp_path, function, words):
@@ -200,6 +202,55 @@ def test_other_outputs(tmp_path, function, words):
     with pytest.raises(UserError, match=words) as caught:
         load_module(tmp_path / "x")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (lambda z: sigmoid_images(z, 1)[:1], r"images \[1, 4, 4, 3\] of 8"),
+        (
+            lambda z: tf.tile(sigmoid_images(z, 1)[:1], [2, 1, 1, 1])[1:],
+            r"images \[1, 4, 4, 3\] of 8 latents",
+        ),
+        (
+            lambda z: tf.ensure_shape(sigmoid_images(z, 1), [1, 4, 4, 3]),
+            "cannot make 8 images at once",
+        ),
+    ],
+)
+def test_modules_that_do_with_one_image_alone(tmp_path, function, words):
+    save(tmp_path / "x", function)
+    module = load_module(tmp_path / "x")
+    for seeds in (range(10), [3]):
+        with pytest.raises(UserError, match=words):
+            generate_images(module, seeds)
+
+
+def test_labels_of_no_class(tmp_path):
+    specs = [tf.TensorSpec([None, 6], name="z")]
+    specs.append(tf.TensorSpec([None, 0], name="labels"))
+    signature = tf.function(
+        lambda z, labels: {"default": sigmoid_images(z, 1)}, specs
+    )
+    path = str(tmp_path / "x")
+    tf.saved_model.save(tf.Module(), path, signatures={"default": signature})
+    with pytest.raises(UserError, match=r"labels \(None, 0\)"):
+        load_module(path)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda z: tf.stop_gradient(sigmoid_images(z, 1)),
+        lambda z: tf.round(sigmoid_images(z, 1)),
+        lambda z: tf.ones([tf.shape(z)[0], 4, 4, 3]) / 2,
+    ],
+)
+def test_modules_without_a_gradient(tmp_path, function):
+    save(tmp_path / "x", function)
+    target = np.zeros((4, 4, 3), "uint8")
+    with pytest.raises(UserError, match="cannot search with .*x, as its grad"):
+        project(load_module(tmp_path / "x"), target, steps=2)
 
 
 def test_no_signature(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import warnings
 import zipfile
 
 import h5py
@@ -12,6 +13,7 @@ import tensorflow as tf
 from generators import make_generator
 
 from progan_tf.errors import UserError
+from progan_tf.export import export_litert_file
 from progan_tf.keras_file import load_keras, save_keras
 
 
@@ -242,3 +244,72 @@ def test_weights_elsewhere_or_beyond_the_file_are_refused(kind, tmp_path):
     rewrite(path, "model.weights.h5", change)
     with pytest.raises(UserError, match="cannot read .*x.keras as a Keras"):
         load_keras(path)
+
+
+def test_a_config_that_is_nested_too_deep(tmp_path):
+    path = tmp_path / "x.keras"
+    save_keras(make_generator(8), path)
+    rewrite(path, "config.json", lambda _: b"[" * 100_000)
+    with pytest.raises(UserError, match="cannot read .*x.keras as a Keras"):
+        load_keras(path)
+
+
+# ---- models that are no generator ----
+
+
+def dense(inputs):
+    layers = keras.layers
+    return layers.Reshape((4, 4, 3))(layers.Dense(48)(inputs))
+
+
+def of_a_dict_of_inputs(path):
+    inputs = {name: keras.Input([3], name=name) for name in "ab"}
+    joined = keras.layers.Concatenate()(list(inputs.values()))
+    keras.Model(inputs, dense(joined)).save(path)
+
+
+def of_a_dict_of_outputs(path):
+    inputs = keras.Input([6])
+    keras.Model(inputs, {"images": dense(inputs)}).save(path)
+
+
+def of_a_layer(path):
+    save_keras(make_generator(8), path)
+    root = layer("Dense", units=3)
+    rewrite(path, "config.json", lambda _: json.dumps(root).encode())
+
+
+def of_one_batch(path):
+    inputs = keras.Input(batch_shape=[4, 6])
+    keras.Model(inputs, dense(inputs)).save(path)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        of_a_dict_of_inputs,
+        of_a_dict_of_outputs,
+        of_one_batch,
+        of_a_layer,
+    ],
+)
+def test_models_that_are_no_generator(write, tmp_path):
+    write(tmp_path / "x.keras")
+    with pytest.raises(UserError, match="expected a generator, from latents"):
+        load_keras(tmp_path / "x.keras")
+
+
+def test_a_sequential_model_is_a_generator_once_it_is_built(tmp_path):
+    layers = [keras.layers.Dense(48), keras.layers.Reshape((4, 4, 3))]
+    built = keras.Sequential([keras.Input([6]), *layers])
+    built.save(tmp_path / "x.keras")
+    loaded = load_keras(tmp_path / "x.keras")
+    latents = np.ones((2, 6), "float32")
+    np.testing.assert_array_equal(loaded(latents), built(latents))
+    # Exports take it apart.
+    assert export_litert_file(loaded, tmp_path / "x.tflite") < 1e-5
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        keras.Sequential([keras.layers.Dense(48)]).save(tmp_path / "y.keras")
+    with pytest.raises(UserError, match="expected a generator|cannot read"):
+        load_keras(tmp_path / "y.keras")

@@ -109,3 +109,36 @@ def test_other_graphs_are_no_inception(tmp_path):
     inception_graph(path, dimension=16)
     with pytest.raises(UserError, match="graph.pb is another file"):
         load_features(path)
+
+
+def tensor(value):
+    return lambda images: tf.constant(value) + 0 * images[0, 0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("pooled", "words"),
+    [
+        (tensor(np.ones((16, 1, 1, 7), "f")), "another file"),
+        (tensor(np.ones(16, "f")), "another file"),
+        (lambda images: tf.reshape(images, [3]), "another file"),
+        (tf.strings.as_string, "another file"),
+        (
+            lambda images: (
+                tf.raw_ops.Abort(error_msg="gone"),
+                tf.ones([16, 1, 1, 2048]),
+            )[1],
+            "Abort; .* --trust",
+        ),
+    ],
+)
+def test_graphs_that_pose_as_inception(tmp_path, pooled, words):
+    path = tmp_path / "graph.pb"
+    with tf.Graph().as_default() as graph:
+        code = tf.compat.v1.placeholder(tf.float32, [None, None, None, 3])
+        images = tf.identity(code, "ExpandDims")
+        tf.identity(pooled(images), "pool_3")
+        matrix = tf.ones([2048, 1008])
+        tf.matmul(tf.ones([1, 2048]), matrix, name="softmax/logits/MatMul")
+    path.write_bytes(graph.as_graph_def().SerializeToString())
+    with pytest.raises(UserError, match=words):
+        load_features(path)

@@ -80,3 +80,11 @@ def test_mistakes_in_growth(run_dir):
         path.unlink()
     with pytest.raises(UserError, match="no samples/fakes"):
         run_film.growth_frames(run_dir, 4)
+
+
+def test_only_pngs_are_opened(run_dir):
+    # Of EPS files Pillow would have Ghostscript run.
+    path = run_dir / "samples" / "fakes-000003.000.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n")
+    with pytest.raises(UserError, match="cannot read .*not a picture"):
+        run_film.growth_frames(run_dir, 4)

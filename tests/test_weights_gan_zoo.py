@@ -194,6 +194,16 @@ WRONG = [
         set_tensor("decisionLayer.module.bias", "text"),
         "something else than float32",
     ),
+    (
+        lambda content: content["netG"].update(
+            {"formatLayer.module.weight": torch.tensor(1.0)}
+        ),
+        "expected a formatLayer with latents",
+    ),
+    (
+        set_config(attribKeysOrder=torch.ones(3)),
+        "cannot read attribKeysOrder",
+    ),
 ]
 
 

@@ -246,3 +246,24 @@ def test_few_maps_with_a_decay_are_refused(tmp_path):
     states = random_states(8, latent_size=12, **options)
     with pytest.raises(UserError, match="made with fmap_decay=1.5"):
         read_official(save_official(tmp_path / "x.pkl", states))
+
+
+class TextArray:
+    """An array of 4 MB whose bytes are text, as Python 2 wrote them."""
+
+    text = "\0" * 4 * 10**6
+
+    def __reduce__(self):
+        make = np.ones(1).__reduce__()[0]
+        state = (1, (10**6,), np.dtype("float32"), False, self.text)
+        return make, (np.ndarray, (0,), b"b"), state
+
+
+def test_one_text_for_many_arrays(tmp_path):
+    states = random_states(8, **SMALL)
+    many = [(f"x{number}", TextArray()) for number in range(100)]
+    states[0] = changed(states[0], _variables=many)
+    path = save_official(tmp_path / "x.pkl", states)
+    assert path.stat().st_size < 10_000_000
+    with pytest.raises(UserError, match="more bytes than the file"):
+        read_official(path)

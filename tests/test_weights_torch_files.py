@@ -96,3 +96,16 @@ def test_without_pytorch(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     golden = GOLDENS / "gan_zoo_16.pth"
     assert_refused(golden, r'pip install "progan-tf\[torch\]"')
+
+
+def test_a_byte_that_was_changed(tmp_path):
+    data = bytearray((GOLDENS / "gan_zoo_16.pth").read_bytes())
+    path = tmp_path / "x.pth"
+    data[len(data) // 2] ^= 1  # Of a kernel; PyTorch would not notice.
+    path.write_bytes(data)
+    assert_refused(path, "is no whole file of PyTorch")
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "x.pth")
+    assert_refused(tmp_path / "x.pth", "it is not a file", read_published)

@@ -162,7 +162,7 @@ def _attributes(path, settings):
     count = settings.get("categoryVectorDim", 0)
     keys = settings.get("attribKeysOrder")
     try:
-        keys = {} if keys is None else keys
+        keys = {} if keys is None else dict(keys)
         sizes = tuple(len(key["values"]) for key in keys.values())
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: cannot read attribKeysOrder") from error
