@@ -149,7 +149,9 @@ def test_a_graph_of_tensorflow_1(tmp_path):
     for name, evil in (("good", False), ("evil", True)):
         with tf.Graph().as_default(), v1.Session() as session:
             z = v1.placeholder(tf.float32, [None, 6])
-            result = images(z) * v1.get_variable("level", [])
+            ones = v1.ones_initializer()
+            level = v1.get_variable("level", [], initializer=ones)
+            result = images(z) * level
             session.run(v1.global_variables_initializer())
             info = v1.saved_model.utils.build_tensor_info
             signature = v1.saved_model.build_signature_def(
