@@ -28,6 +28,7 @@ from progan_tf.config.presets import PRESETS
 from progan_tf.data.sources import SOURCES
 from progan_tf.evaluation.measures import NAMES
 from progan_tf.export.formats import FORMATS
+from progan_tf.losses import LOSSES, PENALTIES
 
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
@@ -253,10 +254,12 @@ def test_every_preset_is_described():
         assert f"| `{preset}` |" in TRAINING
 
 
-def test_every_metric_source_and_format_is_described():
+def test_every_name_of_a_table_is_described():
     texts = {page.name: page.read_text() for page in PAGES}
     for name in NAMES:
         assert f"| `{name}` |" in texts["metrics.md"]
+    for name in [*LOSSES, *PENALTIES]:
+        assert f"| `{name}` |" in TRAINING
     for name in FORMATS.keys() - {"hub"}:
         assert f"--format={name} " in texts["use.md"]
     data = " ".join(texts["data.md"].split())
