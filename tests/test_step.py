@@ -10,6 +10,7 @@ from tiny import checkpoint_values, tiny_config
 from progan_tf.errors import UserError
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
+from progan_tf.training.gradients import Gradients
 from progan_tf.training.presentation import fade
 from progan_tf.training.step import TrainingStep
 
@@ -170,9 +171,14 @@ def test_many_steps_in_a_call_equal_single_ones(tmp_path, strategy):
             lambda context: tf.constant(part)
         )
 
-    together.run(shared(array), np.ones(3, "float32"), 3)
-    for i in range(3):
+    means = together.run(shared(array), np.ones(3, "float32"), 3)
+    single = [
         apart.run(shared(array[i : i + 1]), np.ones(1, "float32"), 1)
+        for i in range(3)
+    ]
+    for name, mean in means.items():
+        expected = np.mean([each[name] for each in single])
+        assert mean == pytest.approx(expected, rel=1e-5)
     for one, other in zip(
         values(together.generator), values(apart.generator), strict=True
     ):
@@ -197,6 +203,31 @@ def test_step_without_finite_gradients_is_skipped(tmp_path, strategy):
     assert int(step.steps_skipped.numpy()) == 1
     assert int(step.skipped_in_a_row.numpy()) == 0
     assert iterations(step) == 1
+
+
+def test_one_infinite_gradient_skips_the_step_of_its_network(
+    tmp_path, strategy, monkeypatch
+):
+    class Overflowing(Gradients):
+        def generator(self, *arguments):
+            terms, gradients = super().generator(*arguments)
+            return terms, [*gradients[:-1], gradients[-1] + np.inf]
+
+    monkeypatch.setattr("progan_tf.training.step.Gradients", Overflowing)
+    config = tiny_config(tmp_path, resolution=4, precision="float16")
+    step = TrainingStep(config, strategy)
+    step.log2_scales.assign([8.0, 8.0])
+    discriminator, generator = (
+        values(step.discriminator),
+        values(step.generator),
+    )
+    step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    np.testing.assert_array_equal(values(step.generator)[0], generator[0])
+    assert (values(step.discriminator)[0] != discriminator[0]).any()
+    assert int(step.steps_skipped.numpy()) == 1
+    # The scale of the one goes up a little, that of the other is halved.
+    expected = [8.0005, 7.0]
+    np.testing.assert_allclose(step.log2_scales.numpy(), expected, rtol=1e-6)
 
 
 def test_many_skipped_steps_stop_the_run(tmp_path, strategy, monkeypatch):
