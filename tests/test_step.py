@@ -59,7 +59,7 @@ def test_average_follows_before_the_generator_moves(tmp_path, strategy):
 def test_average_of_a_lower_resolution_arrives_where_that_stopped(
     tmp_path, strategy
 ):
-    config = tiny_config(tmp_path, average_decay=0.5)
+    config = tiny_config(tmp_path, average_decay={4: 0.9, 8: 0.5})
     step = TrainingStep(config, strategy)
     step.enter_stage(0, 0.01)
     step.run(pictures(strategy, steps=4), np.ones(4, "float32"), 4)
