@@ -17,9 +17,12 @@ there, as in the official code. What is found of a run also goes to
 RUN/evaluation, metrics.jsonl and a plot, and to TensorBoard.
 """
 
+import os
+
 from absl import flags
 
 from progan_tf import command
+from progan_tf.config import CONFIG_FILE
 from progan_tf.errors import UserError
 from progan_tf.evaluation import evaluation, measures, subjects
 from progan_tf.generation import opening
@@ -56,6 +59,12 @@ def main():
         raise UserError("--all needs --run_dir")
     if FLAGS.run_dir is None and FLAGS.data is None:
         raise UserError("--module and --images need --data")
+    if FLAGS.out and os.path.exists(os.path.join(FLAGS.out, CONFIG_FILE)):
+        # Its metrics.jsonl is of the training, which may be going on there.
+        raise UserError(
+            f"--out={FLAGS.out} is a run directory; leave it out, and what is "
+            "found of a run goes to RUN/evaluation, or choose another folder"
+        )
     measures.check_names(FLAGS.metrics, bool(FLAGS.features))
     # Only now, because TensorFlow takes seconds to import.
     if FLAGS.images is None or FLAGS.features:

@@ -280,13 +280,57 @@ def test_one_strategy_of_the_same_devices():
     assert make_strategy("CPU:0") is not one
 
 
-def test_unreadable_cluster(monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", "{not json")
-    with pytest.raises(UserError, match="TF_CONFIG"):
+CLUSTER = {"worker": ["a:1", "b:1", "c:1"]}
+TASK = {"type": "worker", "index": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ("{not json", "correct or unset it"),
+        ("[" * 100_000, "correct or unset it"),
+        ([], "no JSON object"),
+        (None, "no JSON object"),
+        ({"cluster": {}}, "expected a cluster such as"),
+        ({"cluster": [CLUSTER]}, "expected a cluster such as"),
+        ({"cluster": None}, "expected a cluster such as"),
+        ({"cluster": 5}, "expected a cluster such as"),
+        ({"cluster": CLUSTER | {"ps": ["d:1"]}}, "jobs chief and worker, not"),
+        ({"cluster": {"worker": "abcdefg"}}, "list of addresses for worker"),
+        ({"cluster": {"worker": ["a", "b:1"]}}, "host:port, not 'a'"),
+        ({"cluster": {"worker": [None]}}, "host:port, not None"),
+        ({"cluster": CLUSTER}, "expected a task such as"),
+        ({"cluster": CLUSTER, "task": "worker"}, "expected a task such as"),
+        (
+            {"cluster": CLUSTER, "task": TASK | {"index": 3}},
+            "index 3; .*3 of",
+        ),
+        ({"cluster": CLUSTER, "task": TASK | {"index": -1}}, "index -1"),
+        ({"cluster": CLUSTER, "task": TASK | {"type": "chief"}}, "has none"),
+    ],
+)
+def test_unreadable_cluster(monkeypatch, config, said):
+    text = config if isinstance(config, str) else json.dumps(config)
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(UserError, match=f"TF_CONFIG.*{said}"):
         devices.count_replicas()
-    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a", "b", "c"]}}')
+    with pytest.raises(UserError, match="TF_CONFIG"):
+        devices.make_strategy()
+
+
+def test_cluster(monkeypatch):
+    # Some platforms set it without a cluster for a single machine.
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"task": TASK}))
+    assert devices.count_replicas() == 1
+    config = {"cluster": CLUSTER, "task": TASK, "environment": "cloud"}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     assert devices.count_replicas() == 3
     # Its workers take all their devices, whatever is asked for.
     for count in (devices.count_replicas, devices.make_strategy):
         with pytest.raises(UserError, match="leave --devices out"):
             count("CPU:0")
+
+
+def test_devices_beyond_any_use():
+    with pytest.raises(UserError, match="CPU:0 to CPU:63"):
+        devices.count_replicas("CPU:" + "9" * 29)

@@ -155,5 +155,6 @@ def _shade(plot, schedule):
 
 
 def _entry(label, **look):
-    """A line of the legend."""
+    """A line of the legend; between two $ would be a formula."""
+    label = label.replace("$", r"\$")
     return matplotlib.lines.Line2D([], [], label=label, markersize=3, **look)

@@ -4,10 +4,15 @@ import functools
 import json
 import os
 import re
+import sys
 
 import tensorflow as tf
 
 from progan_tf.errors import UserError
+from progan_tf.text import first_line, shortened
+
+_JOBS = ("chief", "worker")
+_MOST_CPUS = 64  # Logical ones, which are for tests.
 
 
 def make_strategy(devices=""):
@@ -29,7 +34,7 @@ def make_strategy(devices=""):
             TF_CONFIG, or an unreadable TF_CONFIG.
     """
     names = _device_names(devices)
-    return _only_strategy(None if _in_cluster() else tuple(names))
+    return _only_strategy(None if _cluster() else tuple(names))
 
 
 @functools.cache
@@ -40,6 +45,10 @@ def _only_strategy(names):
     collective operations alike, and TensorFlow would mix them up.
     """
     if names is None:
+        others = [x for job in _cluster().values() for x in job]
+        if len(others) > 1:
+            # TensorFlow waits for them without a word.
+            print("Waiting for the workers", *others, file=sys.stderr)
         return tf.distribute.MultiWorkerMirroredStrategy()
     return tf.distribute.MirroredStrategy(list(names))
 
@@ -108,25 +117,58 @@ def describe(strategy):
     return f"{count} {kind} device{'s' if count > 1 else ''}"
 
 
-def _cluster_config():
-    """The dict in TF_CONFIG; empty where it is not set."""
+def _cluster():
+    """The addresses of each job in TF_CONFIG; {} where it names no cluster.
+
+    Raises:
+        UserError: for what TensorFlow would take for another cluster, wait
+            for without a word, or fail on.
+    """
     text = os.environ.get("TF_CONFIG", "").strip() or "{}"
     try:
-        return dict(json.loads(text))
-    except (ValueError, TypeError) as error:
+        config = json.loads(text)
+        if not isinstance(config, dict):
+            raise ValueError("it is no JSON object")
+        if "cluster" not in config:
+            return {}
+        return _checked_cluster(config["cluster"], config.get("task"))
+    except (ValueError, RecursionError) as error:
         raise UserError(
-            "expected a JSON object in the environment variable TF_CONFIG; "
-            f"it holds {text[:60]!r}; correct or unset it"
+            f"the environment variable TF_CONFIG, {shortened(text)!r}: "
+            f"{first_line(error)}; correct or unset it"
         ) from error
 
 
-def _in_cluster():
-    return "cluster" in _cluster_config()
+def _checked_cluster(cluster, task):
+    """`cluster`, or ValueError for one that cannot be trained on."""
+    if not isinstance(cluster, dict) or not cluster:
+        raise ValueError('expected a cluster such as {"worker": ["host:port"]}')
+    for job, addresses in cluster.items():
+        if job not in _JOBS:
+            raise ValueError(f"expected jobs {' and '.join(_JOBS)}, not {job}")
+        if not isinstance(addresses, list) or not addresses:
+            raise ValueError(f"expected a list of addresses for {job}")
+        for address in addresses:
+            if not re.fullmatch(r".+:\d{1,5}", str(address)):
+                raise ValueError(f"expected host:port, not {address!r}")
+    if len(cluster.get("chief", [])) > 1:
+        raise ValueError("expected one chief")
+    if not isinstance(task, dict) or not {"type", "index"} <= task.keys():
+        example = '{"type": "worker", "index": 0}'
+        raise ValueError(f"expected a task such as {example}")
+    job, index = task["type"], task["index"]
+    if job not in cluster:
+        raise ValueError(f"its task is a {job!r}, its cluster has none")
+    if str(index) not in map(str, range(len(cluster[job]))):
+        raise ValueError(
+            f"its task has the index {index!r}; its cluster has "
+            f"{len(cluster[job])} of type {job}, counted from 0"
+        )
+    return cluster
 
 
 def _cluster_size():
-    cluster = _cluster_config().get("cluster", {"worker": [""]})
-    return sum(len(cluster.get(job, [])) for job in ("chief", "worker"))
+    return sum(map(len, _cluster().values())) or 1
 
 
 def _device_names(devices):
@@ -135,7 +177,7 @@ def _device_names(devices):
     names = [name.strip() for name in devices.split(",") if name.strip()]
     if not names:
         return [f"GPU:{i}" for i in range(gpus)] or ["CPU:0"]
-    if _in_cluster():
+    if _cluster():
         raise UserError(
             "the workers of TF_CONFIG train on all of their devices; leave "
             "--devices out, and choose GPUs with CUDA_VISIBLE_DEVICES"
@@ -150,6 +192,11 @@ def _device_names(devices):
             raise UserError(
                 f"--devices names {name}, but TensorFlow can use {gpus} GPUs "
                 "here; leave the flag out to use all there are"
+            )
+        if name.startswith("CPU") and int(name[4:]) >= _MOST_CPUS:
+            raise UserError(
+                f"expected --devices from CPU:0 to CPU:{_MOST_CPUS - 1}; "
+                f"received {shortened(name)}"
             )
     if len(set(names)) < len(names):
         raise UserError(f"--devices names a device twice: {devices!r}")
