@@ -184,8 +184,8 @@ class AnyGenerator(abc.ABC):
 
         Args:
             seeds: sequence of N ints.
-            chosen: int, the class of all images; by default seed modulo the
-                number of classes.
+            chosen: int, the class of all images; by default seed modulo
+                classes, of those that had pictures in training.
 
         Returns:
             int64 `[N]`, or None where there are no classes.
@@ -197,7 +197,11 @@ class AnyGenerator(abc.ABC):
             return self.checked_labels([chosen] * len(seeds), len(seeds))
         if not self.num_classes:
             return None
-        return np.asarray(seeds, "int64") % self.num_classes
+        classes = np.arange(self.num_classes)
+        if self.origin:
+            # Of a class without pictures nothing was learnt.
+            classes = np.array(self.origin[0].drawn_classes())
+        return classes[np.asarray(seeds, "int64") % len(classes)]
 
     def checked_labels(self, labels, count):
         """Class numbers as int64 `[count]`; None where there are no classes.

@@ -2,9 +2,13 @@
 
 import datetime
 import re
+from collections.abc import Iterable
 
 # What TensorFlow adds to a message: where in its graph it was.
 _FRILLS = re.compile(r"\{\{function_node .*?\}\} ?| ?\[Op:\w+\]")
+
+_MOST_LISTED = 12
+_LONGEST = 400
 
 
 def kimg(images: float) -> str:
@@ -49,7 +53,10 @@ def first_line(error: Exception) -> str:
     """
     text = getattr(error, "strerror", None) or str(error)
     lines = _FRILLS.sub("", text).strip().splitlines()
-    return lines[0].strip() if lines else type(error).__name__
+    # Some say what a file has in place of what it should have: all of it.
+    return (
+        shortened(lines[0].strip(), _LONGEST) if lines else type(error).__name__
+    )
 
 
 def shortened(value: object, most: int = 80) -> str:
@@ -58,3 +65,11 @@ def shortened(value: object, most: int = 80) -> str:
     if len(text) <= most:
         return text
     return f"{text[: most // 2]}...{text[-most // 2 :]}"
+
+
+def listed(items: Iterable) -> str:
+    """Several things in a message, of which many are not all named."""
+    items = [str(item) for item in items]
+    if len(items) > _MOST_LISTED:
+        items[_MOST_LISTED - 1 : -1] = ["..."]
+    return ", ".join(items)

@@ -6,6 +6,7 @@ from PIL import Image
 from tiny import tiny_config
 
 from progan_tf.data import Folder, ShuffledOrder
+from progan_tf.training.run_data import counted_config
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
 
@@ -34,6 +35,7 @@ def written_grids(run_dir, source, labels):
     """The colours in the cells of reals and of fakes, and all reals."""
     classes = source.num_classes if labels else 0
     config = tiny_config(run_dir, labels=labels, num_classes=classes)
+    config = counted_config(config, source)
     log = RunLog(run_dir, 8, classes=classes)
     grids = SampleGrids(config, source, log)
     grids.write_reals()
@@ -80,13 +82,16 @@ def test_many_classes_have_a_row_each(tmp_path):
     np.testing.assert_array_equal(cells, colours[:, None].repeat(16, 1))
 
 
-def test_a_class_without_pictures_stays_black(tmp_path):
+def test_a_class_without_pictures_is_not_drawn(tmp_path):
     write_class(tmp_path / "data", COLOURS[1], 16)
-    (tmp_path / "labels.txt").write_text("0\n2\n" * 8)
-    source = Folder(tmp_path / "data", labels_file=tmp_path / "labels.txt")
-    reals = written_grids(tmp_path / "run", source, labels=True)["reals"]
-    lit = reals.reshape(9, 64, -1).any((1, 2))
-    assert lit.tolist() == [True, False, True] * 3
+    np.save(tmp_path / "rows.npy", np.eye(3)[[0, 2] * 8])
+    source = Folder(tmp_path / "data", labels_file=tmp_path / "rows.npy")
+    assert (source.num_classes, source.empty_classes) == (3, (1,))
+    pictures = written_grids(tmp_path / "run", source, labels=True)
+    cells = pictures["fakes-000000"][32::64, 32::64]  # [9, 16, 3]
+    rows = COLOURS[np.arange(9) % 2 * 2]
+    np.testing.assert_array_equal(cells, rows[:, None].repeat(16, 1))
+    assert pictures["reals"].reshape(9, 64, -1).any((1, 2)).all()
 
 
 def test_without_labels_reals_are_in_the_order_of_training(tmp_path):

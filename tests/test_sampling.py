@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from progan_tf import sampling
+from progan_tf.config import TrainConfig
 from progan_tf.errors import UserError
 from progan_tf.networks import Generator
 
@@ -135,6 +136,16 @@ def test_classes(conditional):
     second = sampling.generate_images(conditional, seeds, [1] * 4)
     same = [np.array_equal(a, b) for a, b in zip(own, second, strict=True)]
     assert same == [False, True, False, True]
+
+
+def test_classes_without_pictures_are_drawn_by_their_number_alone(conditional):
+    config = TrainConfig(
+        labels=True, num_classes=3, empty_classes="0", precision="float32"
+    )
+    face = sampling.KerasGenerator(conditional, origin=(config, 1000))
+    assert face.labels_of(range(5)).tolist() == [1, 2, 1, 2, 1]
+    assert face.labels_of(range(2), 0).tolist() == [0, 0]
+    assert config.drawn_classes() == [1, 2]
 
 
 def test_labels_of_seeds(generator, conditional):

@@ -4,7 +4,14 @@ import errno
 
 import pytest
 
-from progan_tf.text import data_size, duration, first_line, kimg, kimg_in_names
+from progan_tf.text import (
+    data_size,
+    duration,
+    first_line,
+    kimg,
+    kimg_in_names,
+    listed,
+)
 
 
 def test_thousands_of_images():
@@ -51,3 +58,10 @@ def test_times():
 )
 def test_errors_in_one_line(error, said):
     assert first_line(error) == said
+
+
+def test_many_things_are_not_all_named():
+    assert listed([]) == ""
+    assert listed([3, "b"]) == "3, b"
+    assert listed(range(12)) == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11"
+    assert listed(range(99)).endswith("8, 9, 10, ..., 98")

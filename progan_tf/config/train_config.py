@@ -74,6 +74,12 @@ class TrainConfig(NetworkSettings):
         free=True,
         flag=False,
     )
+    empty_classes: str = setting(
+        "",
+        "numbers of the classes without pictures; the trainer finds them",
+        free=True,
+        flag=False,
+    )
     mirror: bool = setting(False, "show half of the pictures mirrored")
 
     fade_kimg: dict[int, float] = _table(
@@ -279,6 +285,11 @@ class TrainConfig(NetworkSettings):
             # The official code's for float16, in which 1e-8 is 0.
             values["pixelnorm_epsilon"] = 1e-4
         return Architecture(**values)
+
+    def drawn_classes(self):
+        """The classes that have pictures, list of ints; none without labels."""
+        empty = set(self.empty_classes.split(","))
+        return [n for n in range(self.num_classes) if str(n) not in empty]
 
     def cadences(self):
         """The `Cadences` of this run."""

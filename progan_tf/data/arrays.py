@@ -16,6 +16,7 @@ from progan_tf.data.source import (
 )
 from progan_tf.errors import UserError
 from progan_tf.reading import ArrayArchive
+from progan_tf.text import listed
 
 # What the arrays of pictures and labels are called: here, by Keras (whose
 # `x_test` is left out, as the official tool leaves it), by MedMNIST, and by
@@ -109,7 +110,7 @@ def _load(
     """Returns pictures [N, H, W] or [N, H, W, 3], and labels if wanted."""
     with ArrayArchive(path) as arrays:
         pairs = [pair for pair in _NAMES if pair[0] in arrays.names]
-        there = ", ".join(arrays.names) or "nothing"
+        there = listed(arrays.names)[:200] or "nothing"
         if not pairs:
             raise UserError(
                 f"expected pictures in {path} under one of the names "

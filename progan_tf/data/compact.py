@@ -29,7 +29,6 @@ from PIL import Image
 from progan_tf.data.disk import file_size, read_part, read_rows
 from progan_tf.data.encoded import EncodedSource
 from progan_tf.data.folder import Folder
-from progan_tf.data.labels_file import tell_empty_classes
 from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import (
     CACHE_BYTES,
@@ -288,5 +287,4 @@ def _open_labels(folder: pathlib.Path, about: About) -> np.ndarray:
             f"{folder / LABELS}, found {labels.min()} to "
             f"{labels.max()}; prepare the data again"
         )
-    tell_empty_classes(labels, classes, str(folder))
     return labels

@@ -28,6 +28,7 @@ from progan_tf.data.picture_files import (
 from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
 from progan_tf.progress import progress
+from progan_tf.text import listed
 
 # With fewer pictures than this there is nothing to learn a distribution
 # from; it is nearly always a wrong path.
@@ -268,7 +269,7 @@ def find_classes(
         _log.warning(
             "%s: no classes, because no picture in them can be read: %s",
             root,
-            ", ".join(empty[:10]) + (", ..." if len(empty) > 10 else ""),
+            listed(empty),
         )
     check_classes(labels, len(names), str(root))
     return tuple(names), labels

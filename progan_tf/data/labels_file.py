@@ -11,6 +11,7 @@ import numpy as np
 
 from progan_tf import reading
 from progan_tf.errors import UserError
+from progan_tf.text import listed
 
 # More than any data set of pictures has. Networks of more could not be held.
 MOST_CLASSES = 1 << 16
@@ -115,7 +116,7 @@ def classes_of(
             "counted from 0 in this order",
             name,
             len(numbers),
-            _some(numbers.tolist()),
+            listed(numbers.tolist()),
         )
     return tuple(map(str, numbers.tolist())), labels.reshape(-1)
 
@@ -123,7 +124,7 @@ def classes_of(
 def check_classes(
     labels: np.ndarray, classes: int, name: str, hint: str = ""
 ) -> None:
-    """Makes sure that classes can be learnt, and tells which are empty.
+    """Makes sure that classes can be learnt.
 
     Args:
         labels: int64 [N], each in [0, classes).
@@ -151,27 +152,6 @@ def check_classes(
             f"expected two or more pictures a class in {name}, got {used} "
             f"classes for {len(labels)} pictures{hint}"
         )
-    tell_empty_classes(labels, classes, name)
-
-
-def tell_empty_classes(labels: np.ndarray, classes: int, name: str) -> None:
-    """Names classes without pictures in the log; see `check_classes`."""
-    empty = np.setdiff1d(np.arange(classes), labels)
-    if len(empty):
-        logging.getLogger("progan_tf").warning(
-            "%d of the %d classes of %s have no pictures: %s",
-            len(empty),
-            classes,
-            name,
-            _some(empty.tolist()),
-        )
-
-
-def _some(numbers: list[int]) -> str:
-    """Names numbers, unless they are many."""
-    if len(numbers) > 12:
-        return f"{_some(numbers[:10])}, ..., {numbers[-1]}"
-    return ", ".join(map(str, numbers))
 
 
 def _is_one_hot(values: np.ndarray) -> bool:

@@ -1,12 +1,14 @@
 """The one face of every source of training pictures."""
 
 import abc
+import logging
 import os
 
 import numpy as np
 
 from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
+from progan_tf.text import listed
 
 MIN_RESOLUTION = 4  # Where growing begins (Karras et al. 2018, section 2).
 MAX_RESOLUTION = 1024  # The largest the paper grows to.
@@ -48,6 +50,8 @@ class Source(abc.ABC):
         channels: 1 (grey) or 3 (RGB).
         class_names: one name a class, in the order of the labels; empty
             without labels.
+        empty_classes: the numbers of classes without pictures, as far as the
+            labels are known.
         replaced: pictures that could not be read, so that others stand in.
 
     Raises:
@@ -142,6 +146,18 @@ class Source(abc.ABC):
         self.channels = channels
         self.class_names = class_names
         self._labels = labels
+        self.empty_classes = ()
+        if labels is not None and labels.min() >= 0:
+            empty = np.setdiff1d(np.arange(len(class_names)), labels)
+            self.empty_classes = tuple(empty.tolist())
+        if self.empty_classes:
+            logging.getLogger("progan_tf").warning(
+                "%d of the %d classes of %s have no pictures: %s",
+                len(self.empty_classes),
+                len(class_names),
+                name,
+                listed(self.empty_classes),
+            )
 
     @property
     def num_classes(self) -> int:

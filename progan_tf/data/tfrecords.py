@@ -22,7 +22,7 @@ import numpy as np
 from progan_tf.data.disk import file_size, list_folder, read_part, read_rows
 from progan_tf.data.example import example_before_data, parse_example
 from progan_tf.data.folder import Folder
-from progan_tf.data.labels_file import MOST_CLASSES, tell_empty_classes
+from progan_tf.data.labels_file import MOST_CLASSES
 from progan_tf.data.source import (
     MAX_RESOLUTION,
     MIN_RESOLUTION,
@@ -267,7 +267,6 @@ def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
                 "else; train without labels or prepare the data again"
             )
         labels[start : start + len(rows)] = rows.argmax(axis=1)
-    tell_empty_classes(labels, one_hot.shape[1], str(path))
     return one_hot.shape[1], labels
 
 

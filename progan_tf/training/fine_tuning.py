@@ -17,6 +17,7 @@ from progan_tf.files import (
 )
 from progan_tf.settings import merged
 from progan_tf.training import devices
+from progan_tf.training.run_data import counted_config
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
 from progan_tf.training.state import TrainingState
@@ -78,7 +79,7 @@ def write_run(published, run_dir, given, images_seen=None):
             f"the file have {config.num_classes}, which cannot change; choose "
             "--data with as many"
         )
-    config = dataclasses.replace(config, num_images=len(source))
+    config = counted_config(config, source)
     with replacing_folder(run_dir) as folder:
         state = _state(published, config, images_seen)
         config.save_config(folder)

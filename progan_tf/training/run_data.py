@@ -19,9 +19,16 @@ def open_data(config):
     """
     source = open_source(config.data, config.channels, config.labels)
     check_resolution(source, config.resolution)
-    counted = dataclasses.replace(
+    counted = counted_config(config, source)
+    classes = source.num_classes if config.labels else 0
+    return source, dataclasses.replace(counted, num_classes=classes)
+
+
+def counted_config(config, source):
+    """The config with what it says of the data, besides the classes."""
+    empty = source.empty_classes if config.labels else ()
+    return dataclasses.replace(
         config,
-        num_classes=source.num_classes if config.labels else 0,
         num_images=len(source),
+        empty_classes=",".join(map(str, empty)),
     )
-    return source, counted

@@ -25,7 +25,8 @@ class SampleGrids:
         self._labels = None
         if config.num_classes:
             rows = np.arange(log.cells) // log.columns
-            self._labels = rows % config.num_classes
+            classes = np.array(config.drawn_classes())
+            self._labels = classes[rows % len(classes)]
         self._source = source
 
     def write_reals(self):
