@@ -171,7 +171,7 @@ def test_settings_of_training_commands_are_valid(tmp_path):
 
 
 def test_every_flag_in_the_text_exists():
-    known = {"help"}
+    known = {"help", "debug"}  # Of every command.
     for command in COMMANDS:
         known |= set(parse(f"progan_tf.{command}", [])[1])
     known |= {f"no{name}" for name in known}
