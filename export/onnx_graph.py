@@ -204,9 +204,11 @@ def _add_activation(graph, layer, x):
         return x
     if layer.activation is keras.activations.leaky_relu:
         return graph.add("LeakyRelu", [x], {"alpha": 0.2})
+    if layer.activation in _OPERATIONS:
+        return graph.add(_OPERATIONS[layer.activation], [x])
     raise UserError(
-        "the format onnx has the activations linear and leaky_relu; received "
-        f"{layer.activation.__name__} in {layer.name}"
+        "the format onnx has the activations linear, leaky_relu, relu and "
+        f"tanh; received {layer.activation.__name__} in {layer.name}"
     )
 
 
@@ -243,12 +245,17 @@ def _add_concatenation(graph, layer, *inputs):
     return graph.add("Concat", list(inputs), {"axis": 1})
 
 
+_OPERATIONS = {
+    keras.activations.relu: "Relu",
+    keras.activations.tanh: "Tanh",
+}
 _LAYERS = {
     EqualizedConv2D: _add_convolution,
     EqualizedDense: _add_dense,
     FadeIn: _add_fade,
     NearestUpscale: _add_upscale,
     PixelNormalization: _add_pixel_normalization,
+    keras.layers.Activation: _add_activation,
     keras.layers.Concatenate: _add_concatenation,
     keras.layers.Identity: lambda graph, layer, x: x,
 }

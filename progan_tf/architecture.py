@@ -14,6 +14,8 @@ from progan_tf.resolutions import LOWEST_RESOLUTION, check_resolution
 from progan_tf.settings import checked, setting
 from progan_tf.variants import VARIANTS
 
+ACTIVATIONS = ("leaky_relu", "relu")
+
 # A 3x3 convolution at the high resolution has 9 taps for each of the four
 # pixels of a 2x2 square. Folded together with the resampling it is a 4x4
 # convolution of stride 2, which has 16 taps for the same square.
@@ -51,6 +53,23 @@ class NetworkSettings:
         "samples in a group of the minibatch standard deviation; 0: none",
         low=0,
     )
+    equalized: bool = setting(
+        True,
+        "scale weights where they are used, so that all learn at one rate; "
+        "otherwise they are drawn in that scale and used as they are",
+    )
+    normalize_latents: bool = setting(
+        True, "scale latents to the hypersphere first"
+    )
+    pixelnorm: bool = setting(
+        True, "scale the features of each pixel in the generator to unit length"
+    )
+    activation: str = setting(
+        "leaky_relu",
+        "after the generator's layers; the discriminator's is leaky_relu",
+        ACTIVATIONS,
+    )
+    tanh: bool = setting(False, "end the generator with a tanh")
     variant: str = setting(
         "official", "the program whose networks these are", VARIANTS, flag=False
     )
@@ -86,6 +105,15 @@ class Architecture(NetworkSettings):
             pools after, as the paper and other programs do: another function
             of the same weights.
         minibatch_stddev_group: int, samples a group; 0 leaves the layer out.
+        equalized: bool, scale weights where they are used (section 4.1 of
+            the paper); False draws them in that scale and uses them as they
+            are.
+        normalize_latents: bool, put latents on the hypersphere first.
+        pixelnorm: bool, normalize the features of each pixel in the generator
+            (section 4.2).
+        activation: str, the generator's; the discriminator's is always the
+            leaky ReLU.
+        tanh: bool, end the generator with a tanh.
         variant: str, the program whose networks these are: `VARIANTS`.
         pixelnorm_epsilon: float; 1e-8 where None is given.
 

@@ -24,16 +24,16 @@ class LayerMaker:
 
     Args:
         architecture: `Architecture`.
-        activation: name or callable, after all but the last layer.
+        leaky_relu: callable that computes it; by default Keras' own.
         dtype: Keras dtype policy; float32 by default.
         seed: int or None; each kernel gets the next one.
         shared: list of layers; a new layer takes the variables of the one of
             its name, and makes none.
     """
 
-    def __init__(self, architecture, activation, dtype, seed, shared=()):
+    def __init__(self, architecture, leaky_relu, dtype, seed, shared=()):
         self.architecture = architecture
-        self.activation = activation
+        self.leaky_relu = leaky_relu or "leaky_relu"
         self.policy = keras.dtype_policies.get(dtype or "float32")
         self._seed = seed
         self._shared = {layer.name: layer for layer in shared}
@@ -41,7 +41,7 @@ class LayerMaker:
     def sharing(self, layers):
         """A maker of layers that take the variables of the given ones."""
         return LayerMaker(
-            self.architecture, self.activation, self.policy, None, layers
+            self.architecture, self.leaky_relu, self.policy, None, layers
         )
 
     def conv(self, name, input_shape, filters, size=3, **options):
@@ -68,6 +68,7 @@ class LayerMaker:
                 0.0, 1.0, seed=self._seed
             ),
             scale_bias=self.architecture.details.scale_bias,
+            equalized=self.architecture.equalized,
             **options,
         )
         if self._seed is not None:
@@ -136,7 +137,7 @@ class Family(tf.Module):
         blocks: dict from "4x4", "8x8", ... to the `Block` of a resolution.
     """
 
-    def __init__(self, architecture, activation, dtype, seed, name):
+    def __init__(self, architecture, leaky_relu, dtype, seed, name):
         super().__init__(name=name)
         if keras.backend.backend() != "tensorflow":
             raise UserError(
@@ -145,7 +146,7 @@ class Family(tf.Module):
                 "before Keras is imported"
             )
         self.architecture = architecture
-        make = LayerMaker(architecture, activation, dtype, seed)
+        make = LayerMaker(architecture, leaky_relu, dtype, seed)
         self._policy = make.policy
         self.blocks = {
             f"{r}x{r}": self._block(make, r) for r in self.resolutions
@@ -160,7 +161,7 @@ class Family(tf.Module):
 
         Args:
             architecture: `Architecture`.
-            **options: activation, dtype, seed and name.
+            **options: leaky_relu, dtype, seed and name.
         """
         return cls(**architecture.arguments, **options)
 

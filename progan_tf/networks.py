@@ -26,7 +26,9 @@ class GeneratorBlock(Block):
     def __init__(self, make, resolution):
         super().__init__(make, resolution)
         a, name, maps = make.architecture, self._named, self.maps
-        act = {"activation": make.activation}
+        act = {"activation": a.activation}
+        if a.activation == "leaky_relu":
+            act = {"activation": make.leaky_relu}
         shape = (*self.size, maps)
         if self.below is None:
             self.dense = make.dense(
@@ -58,11 +60,13 @@ class GeneratorBlock(Block):
 
     def __call__(self, x):
         """Features from those of the level below, or from latents."""
+        a = self._make.architecture
         if self.below is None:
-            x = self._normalized("latents", x)
+            if a.normalize_latents:
+                x = self._pixel_norm("latents", x)
             x = self._normalized("dense", self.dense(x))
             return self._normalized("conv", self.conv(x))
-        if not self._make.architecture.fused_scale:
+        if not a.fused_scale:
             upscale = self._named("upscale")
             x = NearestUpscale(name=upscale, dtype=self._make.policy)(x)
         x = self._normalized("conv0", self.conv0(x))
@@ -76,6 +80,11 @@ class GeneratorBlock(Block):
         return self.fade([upscale(old), images])
 
     def _normalized(self, what, x):
+        if not self._make.architecture.pixelnorm:
+            return x
+        return self._pixel_norm(what, x)
+
+    def _pixel_norm(self, what, x):
         return PixelNormalization(
             self._make.architecture.pixelnorm_epsilon,
             name=self._named(f"{what}_pixel_norm"),
@@ -89,8 +98,8 @@ class Generator(Family):
     `generator.at(64)` is a `keras.Model` from latents `[batch, latent_size]`
     (and labels `[batch, num_classes]`, one-hot, where there are classes) to
     float32 images `[batch, 64, 64, channels]`, about in [-1, 1] and not
-    clipped: the last layer is linear. The latent, concatenated with the
-    labels, is put on the hypersphere first.
+    clipped: the last layer is linear, unless `tanh` is set. The latent,
+    concatenated with the labels, is put on the hypersphere first.
 
     Args:
         resolution: int, the highest one: a power of two from 4 to 1024.
@@ -103,7 +112,7 @@ class Generator(Family):
             such an int.
         fused_scale: bool, resample within the convolutions; see
             `Architecture`.
-        activation: name or callable, after all but the last layer.
+        leaky_relu: callable that computes it; by default Keras' own.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
         name: str.
@@ -122,7 +131,7 @@ class Generator(Family):
         fmap_max=512,
         fused_scale=True,
         *,
-        activation="leaky_relu",
+        leaky_relu=None,
         dtype=None,
         seed=None,
         name="generator",
@@ -138,7 +147,7 @@ class Generator(Family):
             fused_scale=fused_scale,
             **settings,
         )
-        super().__init__(architecture, activation, dtype, seed, name)
+        super().__init__(architecture, leaky_relu, dtype, seed, name)
 
     def _model(self, resolution, fade):
         a = self.architecture
@@ -156,6 +165,9 @@ class Generator(Family):
         images = block.to_rgb(block(x))
         if lower and fade:
             images = block.faded(lower[-1].to_rgb(x), images)
+        if a.tanh:
+            tanh = keras.layers.Activation("tanh", name="tanh", dtype="float32")
+            images = tanh(images)
         images = keras.layers.Identity(dtype="float32", name="images")(images)
         return keras.Model(inputs, images, name=f"generator_{resolution}")
 
@@ -166,7 +178,7 @@ class DiscriminatorBlock(Block):
     def __init__(self, make, resolution):
         super().__init__(make, resolution)
         a, name, maps = make.architecture, self._named, self.maps
-        act = {"activation": make.activation}
+        act = {"activation": make.leaky_relu}
         shape = (*self.size, maps)
         self.from_rgb = make.conv(
             name("from_rgb"), (*self.size, a.channels), maps, 1, **act
@@ -265,7 +277,7 @@ class Discriminator(Family):
             such an int.
         fused_scale: bool, resample within the convolutions; see
             `Architecture`.
-        activation: name or callable, after all but the last layer.
+        leaky_relu: callable that computes it; by default Keras' own.
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
         name: str.
@@ -284,7 +296,7 @@ class Discriminator(Family):
         fmap_max=512,
         fused_scale=True,
         *,
-        activation="leaky_relu",
+        leaky_relu=None,
         dtype=None,
         seed=None,
         name="discriminator",
@@ -299,7 +311,7 @@ class Discriminator(Family):
             fused_scale=fused_scale,
             **settings,
         )
-        super().__init__(architecture, activation, dtype, seed, name)
+        super().__init__(architecture, leaky_relu, dtype, seed, name)
 
     def _model(self, resolution, fade):
         a = self.architecture

@@ -59,7 +59,7 @@ def test_dtype_is_kept(dtype):
 def test_generators_are_the_same():
     z = random_tensor(2, 6)
     lean, stock = (
-        Generator(8, latent_size=6, activation=activation, **SMALL).at(8)(z)
+        Generator(8, latent_size=6, leaky_relu=activation, **SMALL).at(8)(z)
         for activation in (lean_leaky_relu, "leaky_relu")
     )
     np.testing.assert_allclose(lean, stock, rtol=1e-5, atol=1e-6)
@@ -67,7 +67,7 @@ def test_generators_are_the_same():
 
 def penalty_and_gradients(activation, fused_scale):
     model = Discriminator(
-        8, fused_scale=fused_scale, activation=activation, **SMALL
+        8, fused_scale=fused_scale, leaky_relu=activation, **SMALL
     ).at(8)
     images = random_tensor(4, 8, 8, 3)
     config = types.SimpleNamespace(wgan_target=1.0)

@@ -33,6 +33,7 @@ PICTURE = (2, 4, 6, 3)
     [
         (EqualizedConv2D, CONV, PICTURE, (2, 4, 6, 5)),
         (EqualizedConv2D, {**CONV, "kernel_size": 1}, PICTURE, (2, 4, 6, 5)),
+        (EqualizedConv2D, {**CONV, "equalized": False}, PICTURE, (2, 4, 6, 5)),
         (
             EqualizedConv2D,
             {**CONV, "kernel_size": (1, 3)},

@@ -191,6 +191,8 @@ def test_at_alpha_1_there_is_no_fade(resolution):
 
 def scaled_kernel(layer, gain=2**0.5):
     kernel = layer.kernel.numpy().astype("float64")
+    if not layer.equalized:
+        return kernel
     return kernel * gain / np.sqrt(np.prod(kernel.shape[:-1]))
 
 
@@ -200,17 +202,23 @@ def reference_conv(x, layer, gain=2**0.5):
 
 def reference_generator(family, z, alpha):
     """Images of 8x8, from the raw weights."""
-    low, high = family.block(4), family.block(8)
-    x = normalize_pixels(z.astype("float64"))
+    a, low, high = family.architecture, family.block(4), family.block(8)
+
+    def finish(x):
+        x = leaky_relu(x) if a.activation == "leaky_relu" else np.maximum(x, 0)
+        return normalize_pixels(x) if a.pixelnorm else x
+
+    x = z.astype("float64")
+    x = normalize_pixels(x) if a.normalize_latents else x
     x = x @ scaled_kernel(low.dense, 2**0.5 / 4)
-    x = x.reshape(len(z), 4, 4, 8) + low.dense.bias.numpy()
-    x = normalize_pixels(leaky_relu(x))
-    x = normalize_pixels(leaky_relu(reference_conv(x, low.conv)))
+    x = finish(x.reshape(len(z), 4, 4, 8) + low.dense.bias.numpy())
+    x = finish(reference_conv(x, low.conv))
     old = upscale(reference_conv(x, low.to_rgb, gain=1))
     for layer in (high.conv0, high.conv1):
         x = upscale(x) if layer is high.conv0 else x
-        x = normalize_pixels(leaky_relu(reference_conv(x, layer)))
-    return (1 - alpha) * old + alpha * reference_conv(x, high.to_rgb, gain=1)
+        x = finish(reference_conv(x, layer))
+    x = (1 - alpha) * old + alpha * reference_conv(x, high.to_rgb, gain=1)
+    return np.tanh(x) if a.tanh else x
 
 
 def reference_discriminator(family, images, alpha, fused_scale):
@@ -230,17 +238,51 @@ def reference_discriminator(family, images, alpha, fused_scale):
     return x @ scaled_kernel(low.dense1, gain=1) + low.dense1.bias.numpy()
 
 
+GENERATOR_SWITCHES = [
+    {},
+    {"equalized": False},
+    {"normalize_latents": False},
+    {"pixelnorm": False},
+    {"activation": "relu"},
+    {"tanh": True},
+]
+DISCRIMINATOR_SWITCHES = [{}, {"equalized": False}]
+
+
+@pytest.mark.parametrize("switch", GENERATOR_SWITCHES)
 @pytest.mark.parametrize("fused_scale", [True, False])
-def test_generator_is_the_reference(fused_scale):
-    g = generator(8, fused_scale=fused_scale)
+def test_generator_is_the_reference(fused_scale, switch):
+    g = generator(8, fused_scale=fused_scale, **switch)
+    assert g.count_params() == g.architecture.generator_parameters()
     g.set_alpha(8, 0.3)
     z = random_array(2, 6)
-    assert_close(g.at(8)(z), reference_generator(g, z, 0.3))
+    expected = reference_generator(g, z, 0.3)
+    assert_close(g.at(8)(z), expected)
+    if switch:
+        # A check of the check: the switch matters.
+        plain = generator(8, fused_scale=fused_scale)
+        plain.set_alpha(8, 0.3)
+        differ = np.abs(reference_generator(plain, z, 0.3) - expected)
+        assert differ.max() > 0.01 or "equalized" in switch
 
 
+def test_weights_that_are_not_equalized_begin_as_those_that_are():
+    # As scaled when used, so scaled when drawn: one function at first.
+    for family in (generator, discriminator):
+        ours, theirs = family(8, equalized=False), family(8)
+        inputs = random_array(4, 6)
+        if family is discriminator:
+            inputs = random_array(4, 8, 8, 3)
+        assert_close(ours.at(8)(inputs), theirs.at(8)(inputs))
+        kernels = [w.numpy() for w in ours.weights if w.name == "kernel"]
+        assert max(kernel.std() for kernel in kernels) < 0.9
+
+
+@pytest.mark.parametrize("switch", DISCRIMINATOR_SWITCHES)
 @pytest.mark.parametrize("fused_scale", [True, False])
-def test_discriminator_is_the_reference(fused_scale):
-    d = discriminator(8, fused_scale=fused_scale)
+def test_discriminator_is_the_reference(fused_scale, switch):
+    d = discriminator(8, fused_scale=fused_scale, **switch)
+    assert d.count_params() == d.architecture.discriminator_parameters()
     d.set_alpha(8, 0.3)
     x = random_array(8, 8, 8, 3)
     expected = reference_discriminator(d, x, 0.3, fused_scale)

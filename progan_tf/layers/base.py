@@ -42,6 +42,9 @@ def kernels_computed_once(kernels=None):
 class EqualizedLayer(keras.layers.Layer):
     """Weights drawn from N(0, 1) and scaled by the He constant when used.
 
+    With `equalized=False` they are drawn in that scale and used as they are,
+    as in networks before the paper.
+
     What `EqualizedConv2D` and `EqualizedDense` share (section 4.1 of the
     paper): `kernel * gain / sqrt(fan_in)`, a bias that is scaled only where
     `scale_bias` asks for it, and the arguments Keras layers have in common.
@@ -55,6 +58,7 @@ class EqualizedLayer(keras.layers.Layer):
         kernel_initializer=None,
         bias_initializer="zeros",
         scale_bias=False,
+        equalized=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -66,15 +70,20 @@ class EqualizedLayer(keras.layers.Layer):
         )
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.scale_bias = scale_bias
+        self.equalized = equalized
 
     def _add_weights(self, kernel_shape, bias_shape):
         self.scale = self.gain / math.sqrt(math.prod(kernel_shape[:-1]))
+        initializer = self.kernel_initializer
+        if not self.equalized:
+            initializer = _scaled(initializer, self.scale)
+            self.scale = 1.0
         # Autocast is off because scaling and folding are done in the
         # precision of the variable; only the result is rounded.
         self.kernel = self.add_weight(
             name="kernel",
             shape=kernel_shape,
-            initializer=self.kernel_initializer,
+            initializer=initializer,
             autocast=False,
         )
         self.bias = None
@@ -115,4 +124,10 @@ class EqualizedLayer(keras.layers.Layer):
                 self.bias_initializer
             ),
             "scale_bias": self.scale_bias,
+            "equalized": self.equalized,
         }
+
+
+def _scaled(initializer, scale):
+    """An initializer of numbers that are `scale` times those of another."""
+    return lambda shape, dtype=None: initializer(shape, dtype) * scale

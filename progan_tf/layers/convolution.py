@@ -47,6 +47,8 @@ class EqualizedConv2D(EqualizedLayer):
         bias_initializer: of the bias.
         scale_bias: bool, multiply the bias by the He constant too, as
             pytorch_GAN_zoo does.
+        equalized: bool; False draws the kernel from the initializer times
+            the He constant and uses it as it is.
 
     Input shape: `[batch, height, width, channels]`, even height and width
         for `"down"`.

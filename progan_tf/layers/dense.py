@@ -39,6 +39,8 @@ class EqualizedDense(EqualizedLayer):
         bias_initializer: of the bias.
         scale_bias: bool, multiply the bias by the He constant too, as
             pytorch_GAN_zoo does.
+        equalized: bool; False draws the kernel from the initializer times
+            the He constant and uses it as it is.
         bias_per_element: bool, with `target_shape`: one bias for each number
             of it, not for each channel.
 

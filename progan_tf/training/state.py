@@ -55,7 +55,7 @@ class TrainingState(tf.Module):
         policy = config.precision
         if policy != "float32":  # The weights are float32 all the same.
             policy = f"mixed_{policy}"
-        options = {"activation": lean_leaky_relu, "dtype": policy}
+        options = {"leaky_relu": lean_leaky_relu, "dtype": policy}
         # No two layers share a seed: a network has fewer than 500. Keras takes
         # 32 bits.
         seed = 1000 * config.seed % 2**31
