@@ -15,6 +15,11 @@ from progan_tf.settings import checked, setting
 from progan_tf.variants import VARIANTS
 
 ACTIVATIONS = ("leaky_relu", "relu")
+DISCRIMINATOR_NORMS = ("none", "layer")
+
+# Of each kernel of the minibatch discrimination, as in the code of Salimans et
+# al. 2016.
+DISCRIMINATION_DIMENSIONS = 5
 
 # A 3x3 convolution at the high resolution has 9 taps for each of the four
 # pixels of a 2x2 square. Folded together with the resampling it is a 4x4
@@ -70,6 +75,17 @@ class NetworkSettings:
         ACTIVATIONS,
     )
     tanh: bool = setting(False, "end the generator with a tanh")
+    discriminator_norm: str = setting(
+        "none",
+        "normalization after the discriminator's convolutions",
+        DISCRIMINATOR_NORMS,
+    )
+    minibatch_discrimination: int = setting(
+        0,
+        "kernels of a layer that compares the samples of a minibatch, before "
+        "the score; 0: none",
+        low=0,
+    )
     variant: str = setting(
         "official", "the program whose networks these are", VARIANTS, flag=False
     )
@@ -114,6 +130,10 @@ class Architecture(NetworkSettings):
         activation: str, the generator's; the discriminator's is always the
             leaky ReLU.
         tanh: bool, end the generator with a tanh.
+        discriminator_norm: str, "layer" for a `SampleNormalization` after each
+            of the discriminator's layers but FromRGB and the score.
+        minibatch_discrimination: int, kernels of a `MinibatchDiscrimination`
+            before the score; 0 leaves the layer out.
         variant: str, the program whose networks these are: `VARIANTS`.
         pixelnorm_epsilon: float; 1e-8 where None is given.
 
@@ -255,10 +275,14 @@ class Architecture(NetworkSettings):
         total = 0
         for pixels, maps, below in self._levels(resolution or self.resolution):
             total += _convolution(1, self.channels, maps)  # FromRGB
+            # The gains of the two layers.
+            total += 2 if self.discriminator_norm == "layer" else 0
             if below is None:
+                units, kernels = self.dense_units, self.minibatch_discrimination
                 total += _convolution(3, maps + self._stddev_maps, maps)
-                total += _convolution(1, pixels * maps, self.dense_units)
-                total += _convolution(1, self.dense_units, 1 + self.label_size)
+                total += _convolution(1, pixels * maps, units)
+                total += units * kernels * DISCRIMINATION_DIMENSIONS + kernels
+                total += _convolution(1, units + kernels, 1 + self.label_size)
             else:
                 total += _convolution(3, maps, maps)
                 total += _convolution(3, maps, below)
@@ -308,8 +332,10 @@ class Architecture(NetworkSettings):
         if network == "generator":
             return self._generator_inputs * pixels * maps
         # The map of the minibatch standard deviation, then two dense layers.
-        units = self.dense_units
-        dense = pixels * maps * units + units * (1 + self.label_size)
+        units, kernels = self.dense_units, self.minibatch_discrimination
+        dense = pixels * maps * units
+        dense += units * kernels * DISCRIMINATION_DIMENSIONS
+        dense += (units + kernels) * (1 + self.label_size)
         return 9 * pixels * maps * self._stddev_maps + dense
 
 

@@ -11,9 +11,14 @@ import math
 import keras
 import tensorflow as tf
 
-from progan_tf.architecture import Architecture
+from progan_tf.architecture import DISCRIMINATION_DIMENSIONS, Architecture
 from progan_tf.errors import UserError
-from progan_tf.layers import EqualizedConv2D, EqualizedDense, FadeIn
+from progan_tf.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    FadeIn,
+    MinibatchDiscrimination,
+)
 
 
 class LayerMaker:
@@ -53,6 +58,20 @@ class LayerMaker:
     def dense(self, name, inputs, units, **options):
         """An `EqualizedDense` for that many inputs."""
         return self._built(EqualizedDense, name, (inputs,), units, **options)
+
+    def norm(self, layer, input_shape):
+        """A given layer, for input of a shape."""
+        return self._with_variables(layer, (None, *input_shape))
+
+    def discrimination(self, name, inputs, kernels):
+        """A `MinibatchDiscrimination` for that many inputs."""
+        return self._built(
+            MinibatchDiscrimination,
+            name,
+            (inputs,),
+            kernels,
+            DISCRIMINATION_DIMENSIONS,
+        )
 
     def fade(self, name, shape, dtype=None):
         """A `FadeIn` for two inputs of a shape."""

@@ -14,6 +14,7 @@ from progan_tf.layers import (
     MinibatchStdDev,
     NearestUpscale,
     PixelNormalization,
+    SampleNormalization,
 )
 
 # Said to each layer that takes it, because keras.json may say otherwise.
@@ -183,42 +184,67 @@ class DiscriminatorBlock(Block):
         self.from_rgb = make.conv(
             name("from_rgb"), (*self.size, a.channels), maps, 1, **act
         )
+        if a.discriminator_norm == "layer":
+            # It has the bias and the activation.
+            act = {"use_bias": False}
         if self.below is None:
             stddev = 1 if a.minibatch_stddev_group else 0
+            kernels = a.minibatch_discrimination
             self.conv = make.conv(
                 name("conv"), (*self.size, maps + stddev), maps, **act
             )
+            self.conv_norm = self._norm("conv_norm", shape)
             self.dense0 = make.dense(
                 name("dense0"),
                 self.size[0] * self.size[1] * maps,
                 a.dense_units,
                 **act,
             )
+            self.dense0_norm = self._norm("dense0_norm", (a.dense_units,))
+            self.discrimination = None
+            if kernels:
+                self.discrimination = make.discrimination(
+                    name("minibatch_discrimination"), a.dense_units, kernels
+                )
             # In float32, because a score is a small difference.
             self.dense1 = make.dense(
                 name("dense1"),
-                a.dense_units,
+                a.dense_units + kernels,
                 1 + a.label_size,
                 gain=a.details.linear_gain,
                 dtype="float32",
             )
         else:
-            below = a.feature_maps(self.below)
+            low = (*a.size(self.below), a.feature_maps(self.below))
             self.conv0 = make.conv(name("conv0"), shape, maps, **act)
+            self.conv0_norm = self._norm("conv0_norm", shape)
             self.conv1 = make.conv(
                 name("conv1"),
                 shape,
-                below,
+                low[-1],
                 resample="down" if a.fused_scale else None,
                 **act,
             )
-            self.fade = make.fade(name("fade"), (*a.size(self.below), below))
+            conv1_size = low[:2] if a.fused_scale else self.size
+            self.conv1_norm = self._norm("conv1_norm", (*conv1_size, low[-1]))
+            self.fade = make.fade(name("fade"), low)
+
+    def _norm(self, name, shape):
+        if self._make.architecture.discriminator_norm == "none":
+            return None
+        layer = SampleNormalization(
+            activation=self._make.leaky_relu,
+            name=self._named(name),
+            dtype=self._make.policy,
+        )
+        return self._make.norm(layer, shape)
 
     def __call__(self, x):
         """Features for the level below, or scores and logits of labels."""
         if self.below is None:
             return self._scores(x)
-        x = self.conv1(self.conv0(x))
+        x = _then(self.conv0_norm, self.conv0(x))
+        x = _then(self.conv1_norm, self.conv1(x))
         if not self._make.architecture.fused_scale:
             x = self._pooled("downscale", x, self._make.policy)
         return x
@@ -248,10 +274,12 @@ class DiscriminatorBlock(Block):
                 name=self._named("minibatch_stddev"),
                 dtype=policy,
             )(x)
+        x = _then(self.conv_norm, self.conv(x))
         flatten = keras.layers.Flatten(
             name=self._named("flatten"), dtype=policy, **_CHANNELS_LAST
         )
-        return self.dense1(self.dense0(flatten(self.conv(x))))
+        x = _then(self.dense0_norm, self.dense0(flatten(x)))
+        return self.dense1(_then(self.discrimination, x))
 
     def _pooled(self, name, x, dtype):
         return keras.layers.AveragePooling2D(
@@ -329,3 +357,8 @@ class Discriminator(Family):
 def _input(shape, name):
     """A float32 input, whatever Keras' own `floatx` is."""
     return keras.Input(shape, name=name, dtype="float32")
+
+
+def _then(layer, x):
+    """What a layer makes of `x`; without one, `x`."""
+    return x if layer is None else layer(x)

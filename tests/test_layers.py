@@ -16,9 +16,11 @@ from progan_tf.layers import (
     EqualizedConv2D,
     EqualizedDense,
     FadeIn,
+    MinibatchDiscrimination,
     MinibatchStdDev,
     NearestUpscale,
     PixelNormalization,
+    SampleNormalization,
 )
 
 CONV = {"filters": 5, "kernel_size": 3}
@@ -66,6 +68,9 @@ PICTURE = (2, 4, 6, 3)
             (4, 4, 6, 3),
             (4, 4, 6, 4),
         ),
+        (SampleNormalization, {"activation": "relu"}, PICTURE, PICTURE),
+        (SampleNormalization, {"epsilon": 1e-2}, (3, 7), (3, 7)),
+        (MinibatchDiscrimination, {"kernels": 4}, (3, 2), (3, 6)),
         (FadeIn, {}, [PICTURE, PICTURE], PICTURE),
         (NearestUpscale, {"factor": 3}, PICTURE, (2, 12, 18, 3)),
     ],
@@ -104,6 +109,13 @@ def test_layer_conforms(layer_class, init_kwargs, input_shape, expected_shape):
         (EqualizedConv2D, {**CONV, "kernel_size": (3, 3, 3)}, ".*"),
         (EqualizedConv2D, {**CONV, "kernel_size": "3"}, "kernel_size='3'.*"),
         (EqualizedDense, {"units": -3}, "units=-3"),
+        (SampleNormalization, {"epsilon": -1}, "epsilon=-1"),
+        (MinibatchDiscrimination, {"kernels": 0}, "kernels=0"),
+        (
+            MinibatchDiscrimination,
+            {"kernels": 2, "dimensions": 1.5},
+            "dimensions=1.5",
+        ),
         (
             EqualizedDense,
             {"units": 6, "target_shape": (2, -3, -1)},
@@ -308,3 +320,34 @@ def test_sizes_of_a_kernel_are_given_as_to_keras():
     assert one.get_config()["kernel_size"] == two.kernel_size == (3, 3)
     whole = EqualizedConv2D(np.int64(4), np.int64(3))
     assert whole.get_config()["filters"] == 4
+
+
+def test_sample_normalization_is_that_of_numpy():
+    layer = SampleNormalization(activation="leaky_relu")
+    layer.build(PICTURE)
+    bias = random_array(3, seed=1)
+    layer.set_weights([np.float32(0.7), bias])
+    x = random_array(*PICTURE) * [1, 2, 3] + 5
+    mean, std = x.mean((1, 2, 3)), np.sqrt(x.var((1, 2, 3)) + 1e-4)
+    expected = (x - mean[:, None, None, None]) / std[:, None, None, None]
+    expected = leaky_relu(0.7 * expected + bias)
+    np.testing.assert_allclose(layer(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_minibatch_discrimination_is_that_of_numpy():
+    layer = MinibatchDiscrimination(2, dimensions=3)
+    layer.build((5, 4))
+    kernel, bias = random_array(4, 6, seed=1), random_array(2, seed=2)
+    layer.set_weights([kernel, bias])
+    x = random_array(5, 4)
+    # The He constant of a linear layer is 1 / sqrt(4).
+    mapped = (x @ kernel / 2).reshape(5, 2, 3)
+    expected = np.zeros((5, 2))
+    for i in range(5):
+        for j in set(range(5)) - {i}:
+            expected[i] += np.exp(-np.abs(mapped[i] - mapped[j]).sum(-1))
+    output = layer(x).numpy()
+    np.testing.assert_array_equal(output[:, :4], x)
+    np.testing.assert_allclose(output[:, 4:], expected + bias, rtol=1e-4)
+    # One sample alone has nobody to be like.
+    np.testing.assert_allclose(layer(x[:1])[0, 4:], bias, atol=1e-6)

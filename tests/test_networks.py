@@ -221,20 +221,35 @@ def reference_generator(family, z, alpha):
     return np.tanh(x) if a.tanh else x
 
 
+def finish(x, block, name):
+    """Bias, the sample's normalization if there is one, and activation."""
+    norm = getattr(block, f"{name}_norm")
+    if norm is None:
+        return leaky_relu(x + getattr(block, name).bias.numpy())
+    axes = tuple(range(1, x.ndim))
+    x = x - x.mean(axes, keepdims=True)
+    x /= np.sqrt((x**2).mean(axes, keepdims=True) + 1e-4)
+    return leaky_relu(x * norm.gain.numpy() + norm.bias.numpy())
+
+
 def reference_discriminator(family, images, alpha, fused_scale):
     """Scores of 8x8 images, from the raw weights."""
     low, high = family.block(4), family.block(8)
     images = images.astype("float64")
     x = leaky_relu(reference_conv(images, high.from_rgb))
-    x = leaky_relu(reference_conv(x, high.conv0))
-    x = reference_conv(x, high.conv1)
-    # The bias may be added before or after the mean of four.
-    x = leaky_relu(downscale(x)) if fused_scale else downscale(leaky_relu(x))
+    x = finish(convolve(x, scaled_kernel(high.conv0)), high, "conv0")
+    x = convolve(x, scaled_kernel(high.conv1))
+    if fused_scale:
+        x = finish(downscale(x), high, "conv1")
+    else:
+        x = downscale(finish(x, high, "conv1"))
     old = leaky_relu(reference_conv(downscale(images), low.from_rgb))
     x = append_stddev((1 - alpha) * old + alpha * x, 4)
-    x = leaky_relu(reference_conv(x, low.conv))
+    x = finish(convolve(x, scaled_kernel(low.conv)), low, "conv")
     x = x.reshape(len(x), -1) @ scaled_kernel(low.dense0)
-    x = leaky_relu(x + low.dense0.bias.numpy())
+    x = finish(x, low, "dense0")
+    if low.discrimination is not None:
+        x = np.asarray(low.discrimination(x.astype("float32")))
     return x @ scaled_kernel(low.dense1, gain=1) + low.dense1.bias.numpy()
 
 
@@ -246,7 +261,12 @@ GENERATOR_SWITCHES = [
     {"activation": "relu"},
     {"tanh": True},
 ]
-DISCRIMINATOR_SWITCHES = [{}, {"equalized": False}]
+DISCRIMINATOR_SWITCHES = [
+    {},
+    {"equalized": False},
+    {"discriminator_norm": "layer"},
+    {"minibatch_discrimination": 3},
+]
 
 
 @pytest.mark.parametrize("switch", GENERATOR_SWITCHES)

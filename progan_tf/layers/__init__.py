@@ -12,15 +12,22 @@ Stability, and Variation", ICLR 2018.
 from progan_tf.layers.base import kernels_computed_once
 from progan_tf.layers.convolution import EqualizedConv2D
 from progan_tf.layers.dense import EqualizedDense
+from progan_tf.layers.discrimination import MinibatchDiscrimination
 from progan_tf.layers.growth import FadeIn, NearestUpscale
-from progan_tf.layers.normalization import MinibatchStdDev, PixelNormalization
+from progan_tf.layers.normalization import (
+    MinibatchStdDev,
+    PixelNormalization,
+    SampleNormalization,
+)
 
 __all__ = [
     "EqualizedConv2D",
     "EqualizedDense",
     "FadeIn",
+    "MinibatchDiscrimination",
     "MinibatchStdDev",
     "NearestUpscale",
     "PixelNormalization",
+    "SampleNormalization",
     "kernels_computed_once",
 ]

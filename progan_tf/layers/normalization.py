@@ -136,3 +136,58 @@ class MinibatchStdDev(keras.layers.Layer):
             "strided": self.strided,
             "unbiased": self.unbiased,
         }
+
+
+@keras.saving.register_keras_serializable(_PACKAGE)
+class SampleNormalization(keras.layers.Layer):
+    """Layer normalization of whole samples with one gain.
+
+    Each sample is brought to mean 0 and variance 1 over all its positions and
+    features, multiplied by one learned number, and a learned bias is added to
+    each feature: what the paper's table 1 has in place of the discriminator's
+    batch normalization (rows a to c). Computed in float32.
+
+    Args:
+        epsilon: positive float, added to the variance.
+        activation: name or callable, after the bias.
+
+    Input shape: `[batch, ..., features]`.
+
+    Output shape: that of the input.
+
+    Raises:
+        ValueError: if `epsilon` is not positive.
+    """
+
+    def __init__(self, epsilon=1e-4, activation=None, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = positive_number("epsilon", epsilon)
+        self.activation = keras.activations.get(activation)
+
+    def build(self, input_shape):
+        options = {"autocast": False}
+        self.gain = self.add_weight(
+            name="gain", shape=(), initializer="ones", **options
+        )
+        self.bias = self.add_weight(
+            name="bias", shape=input_shape[-1:], initializer="zeros", **options
+        )
+        self.built = True
+
+    def call(self, inputs):
+        axes = tuple(range(1, len(inputs.shape)))
+        x = ops.cast(inputs, "float32")
+        x = x - ops.mean(x, axis=axes, keepdims=True)
+        power = ops.mean(ops.square(x), axis=axes, keepdims=True)
+        x = x * ops.rsqrt(power + self.epsilon) * self.gain + self.bias
+        return self.activation(ops.cast(x, inputs.dtype))
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "epsilon": self.epsilon,
+            "activation": keras.activations.serialize(self.activation),
+        }
