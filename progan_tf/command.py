@@ -129,10 +129,12 @@ def _parse_flags(arguments):
     flags.disclaim_key_flags()
     flags.DEFINE_boolean("debug", False, "show where an error came from")
     if {"--help", "-help", "-h"} & set(arguments[1:]):
-        # absl would exit with status 1, as though asking were a mistake.
         app.usage(shorthelp=True, writeto_stdout=True, exitcode=0)
     try:
         positional = flags.FLAGS(arguments)[1:]
+    except SystemExit:
+        # After --helpfull and the like, of which absl makes a mistake.
+        sys.exit(0)
     except UnicodeError as error:
         raise UserError("the file of --flagfile is no text in UTF-8") from error
     if positional:

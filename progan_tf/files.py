@@ -161,6 +161,7 @@ def is_free(path: str | os.PathLike) -> bool:
     Raises:
         UserError: the folder may not be read.
     """
+    path = os.path.realpath(path)  # What a link leads to need not be there.
     try:
         names = os.listdir(path) if os.path.isdir(path) else None
     except OSError as error:
@@ -229,7 +230,7 @@ def only_writer(
     path = pathlib.Path(path)
     with writing(path):
         if beside:
-            file = path.with_name(f".{path.name}.lock")
+            file = path.parent / f".{path.name}.lock"
         else:
             file = path / _LOCK
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -301,7 +302,7 @@ def _to_disk(file: pathlib.Path) -> None:
 
 def _aside(path: pathlib.Path) -> pathlib.Path:
     """Where a folder is kept while another one takes its name."""
-    return path.with_name(f".{path.name}.replaced")
+    return path.parent / f".{path.name}.replaced"
 
 
 def _put_back(path: pathlib.Path) -> None:

@@ -44,6 +44,13 @@ def run(work, *arguments, shell="", **environment):
     )
 
 
+@pytest.mark.parametrize("flag", ["--help", "--helpfull", "--helpxml"])
+def test_asking_for_help_is_no_mistake(flag):
+    result = run("print('went on')", flag)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"weight" in result.stdout and b"went on" not in result.stdout
+
+
 def test_success_and_mistakes():
     assert run("print(flags.FLAGS.weight)").stdout == b"1.0\n"
     assert run("return 3").returncode == 3

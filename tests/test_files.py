@@ -218,6 +218,7 @@ def test_an_empty_folder_is_written_into(tmp_path, monkeypatch):
 
 def test_a_link_stays_one(tmp_path):
     (tmp_path / "link").symlink_to("set")
+    assert is_free(tmp_path / "link")
     for text in ("1", "2"):
         _set(tmp_path / "link", text, overwrite=True)
         assert (tmp_path / "link").is_symlink()

@@ -46,7 +46,7 @@ def import_all():
 
 def run(command, arguments, folder, seconds):
     """The answer for one command line."""
-    names = [os.path.join(folder, f".{name}") for name in ("out", "err")]
+    names = [f"{folder}.{name}" for name in ("out", "err")]
     child = os.fork()
     if not child:
         _be(command, arguments, folder, names)
