@@ -1,26 +1,36 @@
-"""One checkpoint of everything a run needs to go on, and how to read it."""
+"""One checkpoint of everything a run needs to go on, and how to read it.
+
+Which checkpoints there are is told by their files: TensorFlow's own list, the
+file `checkpoint`, is written for other programs and never read, because it may
+name files anywhere. For the same reason TensorFlow removes none of them: it
+takes names for patterns.
+"""
 
 import contextlib
 import logging
 import os
 import pathlib
+import re
+import shutil
+import tempfile
 
 import tensorflow as tf
 
-from progan_tf.checkpoint_list import (
-    PREFIX,
-    UNREADABLE,
-    checkpoints_in,
-    mend_list,
-    remove_unfinished,
-)
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
+from progan_tf.files import write_text_atomically
 from progan_tf.keras_file import load_keras, save_keras
 from progan_tf.networks import Generator
+from progan_tf.reading import refusing
 from progan_tf.text import first_line
 
-_FOLDER = "checkpoints"
+FOLDER, _PREFIX = "checkpoints", "ckpt"
+# Files of a checkpoint, and what there is of one while it is written. Anything
+# else is somebody's own.
+_FILE = re.compile(rf"{_PREFIX}-(\d+)\.(index|data-\d+-of-\d+)")
+_UNFINISHED = re.compile(
+    rf"{_PREFIX}-(\d+)(_temp|\.(index|data-\d+-of-\d+)\.tempstate\d+)"
+)
 _log = logging.getLogger("progan_tf")
 
 
@@ -63,15 +73,9 @@ class Checkpoints:
     """
 
     def __init__(self, state, run_dir, keep=3):
-        self._folder = pathlib.Path(run_dir) / _FOLDER
+        self._folder = pathlib.Path(run_dir) / FOLDER
         self._checkpoint = tf.train.Checkpoint(**tracked_objects(state))
-        mend_list(self._folder)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            str(self._folder),
-            max_to_keep=keep,
-            checkpoint_name=PREFIX,
-        )
+        self._keep = keep
 
     def save(self):
         """Write a checkpoint; the previous one stays valid until it is done.
@@ -80,16 +84,26 @@ class Checkpoints:
             UserError: if it cannot be written. What was written of it is
                 removed, and the checkpoints before it are intact.
         """
+        before = _numbers(self._folder)
+        number = max(before, default=0) + 1
+        # In the checkpoints of older versions, too.
+        self._checkpoint.save_counter.assign(number)
+        path = self._folder / f"{_PREFIX}-{number}"
         try:
-            self._manager.save()
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with _for_tensorflow(path) as plain:
+                self._checkpoint.write(plain)
         except (tf.errors.OpError, OSError) as error:
-            remove_unfinished(self._folder)
-            kept = self._manager.latest_checkpoint
+            _remove(self._folder, lambda other: other not in before)
+            kept = f"{_PREFIX}-{before[-1]}" if before else "the beginning"
             raise UserError(
                 f"cannot write a checkpoint to {self._folder}: "
                 f"{first_line(error)}; free some space and run the same "
-                f"command again: it goes on from {kept or 'the beginning'}"
+                f"command again: it goes on from {kept}"
             ) from error
+        kept = [*before, number][-self._keep :]
+        _write_list(self._folder, kept)
+        _remove(self._folder, lambda other: other not in kept)
 
     def restore(self):
         """Load the newest checkpoint that can be read.
@@ -100,20 +114,23 @@ class Checkpoints:
         Raises:
             UserError: if there are checkpoints but none can be read.
         """
+        numbers = _numbers(self._folder)
         # Written by a run that was killed while it saved.
-        remove_unfinished(self._folder)
-        paths = self._manager.checkpoints
-        for path in reversed(paths):
+        _remove(self._folder, lambda other: other not in numbers)
+        for number in reversed(numbers):
+            path = self._folder / f"{_PREFIX}-{number}"
             try:
-                self._checkpoint.restore(path).assert_consumed()
+                images_seen_in(path)
+                with _reading(path) as plain:
+                    self._checkpoint.restore(plain).assert_consumed()
                 return True
-            except UNREADABLE as error:
-                reason = first_line(error)
-                _log.warning("cannot read checkpoint %s: %s", path, reason)
-        if paths:
+            except UserError as error:
+                reason = error
+                _log.warning("%s", error)
+        if numbers:
             raise UserError(
-                f"none of the {len(paths)} checkpoints in {self._folder} can "
-                f"be read ({reason}); start anew with another --run_dir"
+                f"none of the {len(numbers)} checkpoints in {self._folder} "
+                f"can be read ({reason}); start anew with another --run_dir"
             )
         return False
 
@@ -124,14 +141,14 @@ def checkpoints_of(run_dir):
     Raises:
         UserError: if the run directory has none.
     """
-    paths = checkpoints_in(pathlib.Path(run_dir) / _FOLDER)
-    found = [path for path in paths if os.path.exists(f"{path}.index")]
-    if not found:
+    folder = pathlib.Path(run_dir) / FOLDER
+    numbers = _numbers(folder)
+    if not numbers:
         raise UserError(
             f"{run_dir} holds no checkpoint yet; train first, or wait for "
             "the run's first one"
         )
-    return found
+    return [str(folder / f"{_PREFIX}-{number}") for number in numbers]
 
 
 def latest_checkpoint(run_dir):
@@ -140,10 +157,17 @@ def latest_checkpoint(run_dir):
 
 
 def images_seen_in(checkpoint):
-    """How many images a checkpoint's networks have seen, an int."""
+    """How many images a checkpoint's networks have seen, an int.
+
+    Raises:
+        UserError: if it cannot be read.
+    """
     key = "images_seen/.ATTRIBUTES/VARIABLE_VALUE"
-    with _reading(checkpoint):
-        return int(tf.train.load_variable(checkpoint, key))
+    with _reading(checkpoint) as plain:
+        seen = tf.train.load_variable(plain, key)
+        if seen.shape or seen.dtype.kind != "i" or seen < 0:
+            raise ValueError(f"it has seen {seen} images")
+        return int(seen)
 
 
 def restore_generator(family, checkpoint, average=True):
@@ -174,8 +198,8 @@ def restore_networks(checkpoint, **families):
     Raises:
         UserError: if it cannot be read.
     """
-    with _reading(checkpoint):
-        restored = tf.train.Checkpoint(**families).restore(checkpoint)
+    with _reading(checkpoint) as plain:
+        restored = tf.train.Checkpoint(**families).restore(plain)
         restored.assert_existing_objects_matched().expect_partial()
 
 
@@ -264,10 +288,74 @@ def save_generator(run_dir):
 
 @contextlib.contextmanager
 def _reading(checkpoint):
-    """Turns the errors of a checkpoint that is damaged into a UserError."""
-    try:
-        yield
-    except UNREADABLE as error:
-        raise UserError(
-            f"cannot read checkpoint {checkpoint}: {first_line(error)}"
-        ) from error
+    """Gives a checkpoint's path to TensorFlow, and refuses a damaged one."""
+    with refusing(f"checkpoint {checkpoint}"):
+        try:
+            with _for_tensorflow(checkpoint) as plain:
+                yield plain
+        except Exception:
+            # It would tell of every variable that was not restored.
+            tf.get_logger().setLevel("ERROR")
+            raise
+
+
+@contextlib.contextmanager
+def _for_tensorflow(path):
+    """A path, as str, in which TensorFlow sees no pattern.
+
+    Some characters mean other names to it, wherever in a path they are. A
+    link leads around them.
+    """
+    path = pathlib.Path(path).absolute()
+    if not set("[]\\?*") & set(str(path)):
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = pathlib.Path(folder, "checkpoints")
+        link.symlink_to(path.parent, target_is_directory=True)
+        yield str(link / path.name)
+
+
+def _numbers(folder):
+    """Of a folder's checkpoints, in rising order.
+
+    The index of a checkpoint is the last that is written of it, and at once.
+    """
+    names = {
+        path: _FILE.fullmatch(path.name)
+        for path in folder.glob(f"{_PREFIX}-*.index")
+    }
+    return sorted(
+        int(name[1])
+        for path, name in names.items()
+        if name and path.stat().st_size
+    )
+
+
+def _remove(folder, unwanted):
+    """Removes the files of checkpoints of unwanted numbers, and of no other.
+
+    Args:
+        folder: `pathlib.Path`; it need not exist.
+        unwanted: function of a number to bool.
+    """
+    for path in folder.glob(f"{_PREFIX}-*"):
+        name = _FILE.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name)
+        if name and unwanted(int(name[1])):
+            with contextlib.suppress(OSError):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink()
+
+
+def _write_list(folder, numbers):
+    """Writes TensorFlow's list of a folder's checkpoints."""
+    names = [f"{_PREFIX}-{number}" for number in numbers]
+    times = [os.path.getmtime(folder / f"{name}.index") for name in names]
+    lines = [
+        f'model_checkpoint_path: "{names[-1]}"',
+        *(f'all_model_checkpoint_paths: "{name}"' for name in names),
+        *(f"all_model_checkpoint_timestamps: {time}" for time in times),
+    ]
+    write_text_atomically(folder / "checkpoint", "\n".join(lines) + "\n")

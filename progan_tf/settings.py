@@ -30,7 +30,6 @@ def setting(
     low=None,
     above=None,
     below=None,
-    without="",
     table=False,
     free=False,
     flag=True,
@@ -44,7 +43,6 @@ def setting(
         low: number, the least that it may be.
         above: number that it must exceed.
         below: number that it must stay under.
-        without: characters that it must not have.
         table: bool, whether it has one value for each resolution.
         free: bool, whether it may change when a run is resumed: it then only
             says how long, how often or where, not what is trained.
@@ -56,7 +54,6 @@ def setting(
         "low": low,
         "above": above,
         "below": below,
-        "without": without,
         "table": table,
         "free": free,
         "flag": flag,
@@ -242,10 +239,6 @@ def _check_value(field, name, value):
     if choices and value not in choices:
         listed = ", ".join(choices)
         raise UserError(f"{name} must be one of {listed}, not {value!r}")
-    wrong = [c for c in field.metadata["without"] if c in value]
-    if wrong:
-        listed = " ".join(wrong)
-        raise UserError(f"{name} must not have {listed} in it: {value!r}")
     low, above = field.metadata["low"], field.metadata["above"]
     below = field.metadata["below"]
     if below is None and wanted in classes:

@@ -8,6 +8,7 @@ import tensorflow as tf
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import check_shared_evenly
 from progan_tf.errors import UserError
+from progan_tf.text import first_line
 from progan_tf.training import devices
 from progan_tf.training.feed import Feed
 from progan_tf.training.recorder import Recorder, SilentRecorder
@@ -89,7 +90,16 @@ class Trainer:
             stop = stack.enter_context(StopRequest(self.strategy, recorder.say))
             feed = Feed(config, self._source, self.strategy)
             stack.callback(feed.close)
-            return self._loop(feed, recorder, stop, resumed)
+            try:
+                return self._loop(feed, recorder, stop, resumed)
+            except tf.errors.OpError as error:
+                if devices.worker_count(self.strategy) == 1:
+                    raise
+                raise UserError(
+                    "the workers of TF_CONFIG no longer reach each other: "
+                    f"{first_line(error)}; start all of them again, and they "
+                    "go on from the last checkpoint"
+                ) from error
 
     def _create_state(self):
         """Make the state, as the newest checkpoint has it if there is one.
@@ -164,7 +174,7 @@ class Trainer:
                 raise _not_finite(self.config, in_a_row, seen)
 
         # Finish.
-        recorder.tick()
+        recorder.tick(early=seen < total)
         recorder.save(seen)
         if seen < total:
             recorder.say(

@@ -36,10 +36,15 @@ def train_until(monkeypatch, trainer, images_seen):
         return trainer.train()
 
 
+def metrics_of(run_dir):
+    """The lines of a run's metrics, list of dicts."""
+    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def ticks_of(run_dir):
     """Images seen at each line of a run's metrics."""
-    lines = (run_dir / "metrics.jsonl").read_text().splitlines()
-    return [json.loads(line)["images_seen"] for line in lines]
+    return [line["images_seen"] for line in metrics_of(run_dir)]
 
 
 def assert_equal_to_the_bit(one, other):
@@ -74,8 +79,9 @@ def test_interrupted_run_equals_uninterrupted_one(
     whole = tiny_config(tmp_path / "whole", **settings)
     assert Trainer(whole, strategy).train()
     parts = tiny_config(tmp_path / "parts", **settings)
-    # At 4x4, in mid-fade, and once both fade and stable phase have begun.
-    for images_seen in (24, 48, 72):
+    # At 4x4, in mid-fade, and once both fade and stable phase have begun; one
+    # of them where a line of metrics is due, too.
+    for images_seen in (16, 48, 80):
         trainer = Trainer(parts, strategy)
         assert not train_until(monkeypatch, trainer, images_seen)
         assert trainer.images_seen == images_seen
@@ -84,8 +90,12 @@ def test_interrupted_run_equals_uninterrupted_one(
         checkpoint_values(tmp_path / "whole"),
         checkpoint_values(tmp_path / "parts"),
     )
-    ticks = [ticks_of(tmp_path / name) for name in ("whole", "parts")]
-    assert ticks == [[24, 48, 72, 96]] * 2
+    one, other = (metrics_of(tmp_path / name) for name in ("whole", "parts"))
+    assert [line["images_seen"] for line in one] == [24, 48, 72, 96]
+    for line, resumed in zip(one, other, strict=True):
+        # Speed is another; means are summed in another order.
+        del line["images_per_second"], resumed["images_per_second"]
+        assert resumed == pytest.approx(line, rel=1e-5)
 
 
 def test_finished_run_has_nothing_left_to_do(tmp_path, strategy):
@@ -181,7 +191,8 @@ def test_full_disk_keeps_the_last_checkpoint(tmp_path, strategy):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     files = sorted(p.name for p in (tmp_path / "run/checkpoints").iterdir())
-    assert files == ["checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index"]
+    checkpoint = ["ckpt-1.data-00000-of-00001", "ckpt-1.index"]
+    assert files == ["checkpoint", *checkpoint, "tick.json"]
     assert_equal_to_the_bit(before, checkpoint_values(tmp_path / "run"))
     checkpoints.save()
     assert checkpoint_values(tmp_path / "run")["images_seen"] == 16

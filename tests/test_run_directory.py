@@ -9,12 +9,16 @@ import tensorflow as tf
 from tiny import make_growing_run, tiny_config
 
 from progan_tf import checkpoint
-from progan_tf.checkpoint import checkpoints_of, load_generator
-from progan_tf.checkpoint_list import mend_list
+from progan_tf.checkpoint import (
+    Checkpoints,
+    checkpoints_of,
+    load_generator,
+)
 from progan_tf.errors import UserError
 from progan_tf.files import only_writer
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
+from progan_tf.training.step import TrainingStep
 
 
 @pytest.fixture(scope="module")
@@ -58,16 +62,7 @@ def names_of(paths):
 
 
 @pytest.mark.parametrize(
-    "text",
-    [
-        None,
-        "",
-        "\xff\x00",
-        'model_checkpoint_path: "ckpt-12"\n',
-        'model_checkpoint_path: "ckpt-12"\nall_model_check',
-        'model_checkpoint_path: "ckpt-12"\n'
-        'all_model_checkpoint_paths: "ckpt-9"\n',
-    ],
+    "text", [None, "", "\xff\x00", 'model_checkpoint_path: "ckpt-1"\n']
 )
 def test_checkpoints_outlive_their_list(tmp_path, long_run, text):
     folder = tmp_path / "run/checkpoints"
@@ -79,10 +74,121 @@ def test_checkpoints_outlive_their_list(tmp_path, long_run, text):
     names = ["ckpt-9", "ckpt-10", "ckpt-11", "ckpt-12"]
     assert names_of(checkpoints_of(tmp_path / "run")) == names
     assert [path.name for path in folder.iterdir()] == before
-    mend_list(folder)
-    state = tf.train.get_checkpoint_state(str(folder))
+
+
+def test_other_programs_find_the_checkpoints(long_run):
+    state = tf.train.get_checkpoint_state(str(long_run / "checkpoints"))
+    names = ["ckpt-9", "ckpt-10", "ckpt-11", "ckpt-12"]
     assert names_of(state.all_model_checkpoint_paths) == names
     assert names_of([state.model_checkpoint_path]) == names[-1:]
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory, strategy):
+    """The state of a run of 4x4."""
+    config = tiny_config(tmp_path_factory.mktemp("state"), resolution=4)
+    return TrainingStep(config, strategy)
+
+
+def files_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", ["x?", "x*", "[x]1", "x\\", "[x*]/run"])
+def test_patterns_in_the_name_of_a_run(tmp_path, state, name):
+    other, run_dir = tmp_path / "x1", tmp_path / name
+    run_dir.mkdir(parents=True)
+    state.images_seen.assign(8)
+    for _ in range(3):
+        Checkpoints(state, other, keep=9).save()
+    before = files_in(other / "checkpoints")
+    checkpoints = Checkpoints(state, run_dir, keep=1)
+    for seen in (16, 24):
+        state.images_seen.assign(seen)
+        checkpoints.save()
+    assert files_in(other / "checkpoints") == before
+    assert names_of(checkpoints_of(run_dir)) == ["ckpt-2"]
+    state.images_seen.assign(0)
+    assert Checkpoints(state, run_dir).restore()
+    assert int(state.images_seen.numpy()) == 24
+    assert checkpoint.images_seen_in(checkpoints_of(run_dir)[0]) == 24
+
+
+def test_a_list_from_elsewhere_removes_nothing_there(tmp_path, state):
+    for name in ("theirs", "mine"):
+        Checkpoints(state, tmp_path / name).save()
+    theirs = tmp_path / "theirs/checkpoints"
+    before = files_in(theirs)
+    (tmp_path / "mine/checkpoints/checkpoint").write_text(
+        f'model_checkpoint_path: "{theirs}/ckpt-1"\n'
+        f'all_model_checkpoint_paths: "{theirs}/ckpt-1"\n'
+        "all_model_checkpoint_timestamps: 1\n"
+    )
+    checkpoints = Checkpoints(state, tmp_path / "mine", keep=1)
+    assert checkpoints.restore()
+    checkpoints.save()
+    assert files_in(theirs) == before
+    assert names_of(checkpoints_of(tmp_path / "mine")) == ["ckpt-2"]
+
+
+def test_what_is_not_a_checkpoint_stays_among_them(tmp_path, state):
+    folder = tmp_path / "checkpoints"
+    checkpoints = Checkpoints(state, tmp_path, keep=1)
+    checkpoints.save()
+    mine = ["ckpt-1-backup.index", "ckpt-2-mine", "ckpt-7.txt", "ckpt-x.index"]
+    for name in mine:
+        (folder / name).mkdir()
+        (folder / name / "precious").touch()
+    (folder / "ckpt-9.index").touch()
+    (folder / "ckpt-9_temp").mkdir()
+    (folder / "ckpt-9.data-00000-of-00001.tempstate17").touch()
+    assert checkpoints.restore()
+    checkpoints.save()
+    own = ["checkpoint", "ckpt-2.data-00000-of-00001", "ckpt-2.index"]
+    assert files_in(folder) == sorted(own + mine)
+    assert all((folder / name / "precious").exists() for name in mine)
+
+
+@pytest.mark.parametrize("images_seen", [-500, [8], 1.5])
+def test_impossible_numbers_of_images(tmp_path, images_seen):
+    values = tf.train.Checkpoint(images_seen=tf.Variable(images_seen))
+    (tmp_path / "checkpoints").mkdir()
+    values.write(str(tmp_path / "checkpoints/ckpt-1"))
+    with pytest.raises(UserError, match="cannot read checkpoint .* has seen"):
+        checkpoint.images_seen_in(checkpoints_of(tmp_path)[0])
+
+
+def test_a_checkpoint_of_another_network(tmp_path, state, strategy):
+    Checkpoints(state, tmp_path).save()
+    config = tiny_config(tmp_path, resolution=4, fmap_max=16)
+    other = Checkpoints(TrainingStep(config, strategy), tmp_path)
+    with pytest.raises(UserError, match="none of the 1 checkpoints") as caught:
+        other.restore()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["not copied", "empty"])
+def test_a_finished_run_without_checkpoints_is_not_begun_anew(
+    tmp_path, strategy, long_run, how
+):
+    run_dir = tmp_path / "run"
+    shutil.copytree(long_run, run_dir)
+    for path in (run_dir / "checkpoints").iterdir():
+        path.unlink() if how == "not copied" else path.write_bytes(b"")
+    if how == "not copied":
+        (run_dir / "generator.keras").unlink()
+    before = {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()}
+    settings = {"checkpoint_kimg": 0.008, "keep_checkpoints": 4}
+    with pytest.raises(UserError, match="no whole checkpoint is in") as caught:
+        Trainer(tiny_config(run_dir, **settings), strategy).train()
+    message = str(caught.value)
+    if how == "empty":
+        assert "holds generator.keras and metrics.jsonl" in message
+        assert "ckpt-10.index" in message
+    else:
+        assert "metrics.jsonl up to 0.096 kimg" in message
+    after = {p: p.read_bytes() for p in run_dir.rglob("*") if p.is_file()}
+    assert after == before
 
 
 def test_a_run_goes_on_without_its_list(tmp_path, strategy, long_run):
@@ -108,8 +214,8 @@ def test_a_save_that_was_cut_off_is_no_checkpoint(tmp_path, strategy):
     trainer = Trainer(config, strategy)
     trainer._create_state()
     assert trainer.images_seen == 8
-    names = sorted(path.name for path in folder.iterdir())
-    assert names == ["checkpoint", "ckpt-1.data-00000-of-00001", "ckpt-1.index"]
+    names = ["ckpt-1.data-00000-of-00001", "ckpt-1.index", "tick.json"]
+    assert files_in(folder) == names
 
 
 def test_damaged_metrics_are_dropped(tmp_path, strategy):
@@ -117,7 +223,12 @@ def test_damaged_metrics_are_dropped(tmp_path, strategy):
     Trainer(config, strategy).train()
     path = tmp_path / "run/metrics.jsonl"
     with path.open("ab") as file:
-        file.write(b'null\n[]\n{}\n{"images_seen": "x"}\n\xff\xfe\n{"imag')
+        file.write(
+            b'null\n[]\n{}\n{"images_seen": "x"}\n\xff\xfe\n'
+            b'{"images_seen": NaN}\n{"images_seen": [1]}\n'
+            + b"[" * 100_000
+            + b'\n{"imag'
+        )
     Trainer(config, strategy).train()
     lines = path.read_text().splitlines()
     assert [json.loads(line)["images_seen"] for line in lines] == [32]

@@ -334,3 +334,12 @@ def test_cluster(monkeypatch):
 def test_devices_beyond_any_use():
     with pytest.raises(UserError, match="CPU:0 to CPU:63"):
         devices.count_replicas("CPU:" + "9" * 29)
+
+
+@pytest.mark.parametrize("run", ["pictures/run", "pictures", "."])
+def test_a_run_among_its_pictures_is_refused(tmp_path, monkeypatch, run):
+    make_folder(tmp_path / "pictures")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="must lie apart"):
+        Trainer(tiny_config(run, data="pictures"))
+    assert [path.name for path in tmp_path.iterdir()] == ["pictures"]

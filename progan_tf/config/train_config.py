@@ -9,6 +9,7 @@ and command-line flags are made from that declaration. No TensorFlow here.
 import dataclasses
 import functools
 import json
+import os
 import pathlib
 import re
 
@@ -20,6 +21,7 @@ from progan_tf.config.presets import PRESETS
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically, writing
 from progan_tf.losses import LOSSES, PENALTIES, check_objective, passes
+from progan_tf.reading import parse_json, read_text
 from progan_tf.resolutions import LOWEST_RESOLUTION, resolutions
 from progan_tf.schedule import Cadences, GrowthSchedule
 from progan_tf.settings import setting
@@ -60,7 +62,6 @@ class TrainConfig(NetworkSettings):
         "",
         "folder for everything the run writes; by default "
         "runs/DATA-PRESET-RESOLUTION",
-        without="[\\",  # In them TensorFlow finds no checkpoints.
         free=True,
     )
     seed: int = setting(
@@ -316,8 +317,8 @@ class TrainConfig(NetworkSettings):
             UserError: if the text is not such JSON or a value is wrong.
         """
         try:
-            values = json.loads(text)
-        except json.JSONDecodeError as error:
+            values = parse_json(text)
+        except ValueError as error:
             raise UserError(f"not JSON: {error}") from error
         if not isinstance(values, dict):
             raise UserError(f"expected a JSON object, not {values!r}")
@@ -339,12 +340,12 @@ def load_config(run_dir):
         UserError: if there is none or it cannot be read, naming the path.
     """
     path = pathlib.Path(run_dir) / CONFIG_FILE
+    if not os.path.exists(path):  # That raises nothing, whatever the name.
+        raise UserError(f"expected a run directory; there is no {path}")
+    text = read_text(path)
     try:
-        stored = TrainConfig.from_json(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        message = f"expected a run directory; there is no {path}"
-        raise UserError(message) from error
-    except (OSError, ValueError) as error:
+        stored = TrainConfig.from_json(text)
+    except UserError as error:
         raise UserError(f"cannot read {path}: {error}") from error
     return dataclasses.replace(stored, run_dir=str(run_dir))
 

@@ -1,8 +1,13 @@
 """What a run leaves behind while it trains, and what it says meanwhile."""
 
-from progan_tf.checkpoint import save_generator
+import json
+import pathlib
+
+from progan_tf.checkpoint import FOLDER, save_generator
 from progan_tf.config.report import notices
 from progan_tf.evaluation.training import TrainingEvaluation
+from progan_tf.files import write_text_atomically, writing
+from progan_tf.reading import read_json
 from progan_tf.text import duration
 from progan_tf.training import devices
 from progan_tf.training.console import Progress, first_words
@@ -43,7 +48,11 @@ class Recorder:
         self._saved_at = seen if resumed else -1
         self._progress = Progress(seen, self._schedule.total_images)
         size, classes = config.resolution, config.num_classes
-        self._log = RunLog(config.run_dir, size, seen, classes)
+        self._since_tick = pathlib.Path(config.run_dir, FOLDER, "tick.json")
+        self._averages = self._resumed_averages(seen)
+        # The line of an early tick is written again, as a whole one.
+        whole = seen - (self._averages.saved()["steps"] > 0)
+        self._log = RunLog(config.run_dir, size, whole, classes)
         self._grids = SampleGrids(config, source, self._log)
         self._evaluation = TrainingEvaluation(
             config, source, state.average, self.say, stopped
@@ -52,7 +61,6 @@ class Recorder:
         self._estimate = TimeEstimate(
             config, state.generator, state.discriminator, replicas
         )
-        self._averages = Averages()
         self._compiled_stage = self._estimated = None
         where = devices.describe(state.strategy)
         self.say(first_words(config, seen, where, resumed))
@@ -93,9 +101,16 @@ class Recorder:
                 f"{duration(left)} to the end of the run."
             )
 
-    def tick(self):
-        """Report the means over the steps since the last tick."""
-        averages, self._averages = self._averages, Averages()
+    def tick(self, early=False):
+        """Report the means over the steps since the last tick.
+
+        Args:
+            early: bool, whether it is only because the run stops: when that
+                goes on, a whole line takes this one's place.
+        """
+        averages = self._averages
+        if not early:
+            self._averages = Averages()
         steps = averages.last
         if steps is None:
             return
@@ -136,6 +151,10 @@ class Recorder:
     def save(self, images_seen):
         """Write a checkpoint, where there is none of so many images yet."""
         if self._saved_at != images_seen:
+            averages = {"images_seen": images_seen, **self._averages.saved()}
+            with writing(self._since_tick):
+                self._since_tick.parent.mkdir(exist_ok=True)
+            write_text_atomically(self._since_tick, json.dumps(averages))
             self._checkpoints.save()
         self._saved_at = images_seen
 
@@ -150,18 +169,36 @@ class Recorder:
         self._log.close()
         self._progress.close()
 
+    def _resumed_averages(self, images_seen):
+        """Those that a checkpoint was saved with, if they are known."""
+        try:
+            saved = read_json(self._since_tick)
+            if saved["images_seen"] == images_seen:
+                sums = {x: float(saved["sums"][x]) for x in self._state.metrics}
+                return Averages(sums, int(saved["steps"]))
+        except (ValueError, TypeError, LookupError):
+            pass  # There are none, or damaged ones: not worth an end.
+        return Averages()
+
     def _seconds_left(self, images_seen):
         evaluations = self._evaluation.seconds_left(images_seen)
         return self._estimate.seconds_left(images_seen) + evaluations
 
 
 class Averages:
-    """Means of what the steps since the last tick measured."""
+    """Means of what the steps since the last tick measured.
 
-    def __init__(self):
+    Args:
+        sums, steps: what `saved` gave, of a run that goes on.
+
+    Attributes:
+        last: `data.Steps`, the last that were counted; None before the first.
+    """
+
+    def __init__(self, sums=None, steps=0):
         self.last = None
-        self._sums = {}
-        self._steps = 0
+        self._sums = sums or {}
+        self._steps = steps
         self._timed = {True: [0, 0.0], False: [0, 0.0]}
 
     def add(self, steps, means, seconds, compiled):
@@ -180,6 +217,10 @@ class Averages:
         timed = self._timed[compiled]
         timed[0] += steps.images
         timed[1] += seconds
+
+    def saved(self):
+        """dict of the arguments that make such averages go on."""
+        return {"sums": self._sums, "steps": self._steps}
 
     def values(self):
         """dict of the means and of `images_per_second`."""

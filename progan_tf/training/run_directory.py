@@ -5,14 +5,21 @@ import os
 import pathlib
 import shutil
 
-from progan_tf.checkpoint import images_seen_in, latest_checkpoint
+from progan_tf.checkpoint import (
+    FOLDER,
+    checkpoints_of,
+    images_seen_in,
+    latest_checkpoint,
+)
 from progan_tf.config import CONFIG_FILE, load_config
 from progan_tf.config.resume import check_resumable
 from progan_tf.errors import UserError
 from progan_tf.files import making, only_writer
+from progan_tf.text import kimg
+from progan_tf.training.run_log import METRICS_FILE, metrics_lines
 
 # What a run may have written before its first step.
-_BEGINNINGS = (CONFIG_FILE, "metrics.jsonl", "samples", "tensorboard")
+_BEGINNINGS = (CONFIG_FILE, METRICS_FILE, "samples", "tensorboard")
 
 
 @contextlib.contextmanager
@@ -53,8 +60,9 @@ def open_run_directory(config, write):
         int, the pictures that its run began with; 0 for a new run.
 
     Raises:
-        UserError: if it holds a run with other settings, or one that is
-            beyond the end of this one, or cannot be written.
+        UserError: if it holds a run with other settings, one that is beyond
+            the end of this one, or one without its checkpoints; or cannot be
+            written.
     """
     folder = pathlib.Path(config.run_dir)
     began_with = 0
@@ -62,6 +70,7 @@ def open_run_directory(config, write):
         stored = load_config(folder)
         check_resumable(stored, config)
         _check_not_beyond(config, stored)
+        _check_not_lost(folder, stored)
         began_with = stored.num_images
     if write:
         config.save_config(folder)
@@ -92,4 +101,33 @@ def _check_not_beyond(config, stored):
         raise UserError(
             f"{config.run_dir} has seen {seen / 1000:g} kimg, more than "
             f"--total_kimg={end / 1000:g}; give at least as many"
+        )
+
+
+def _check_not_lost(folder, stored):
+    """Refuse to begin anew over a run whose checkpoints are missing.
+
+    One that was killed before its first checkpoint may: it lost little.
+    """
+    with contextlib.suppress(UserError):
+        checkpoints_of(folder)
+        return
+    names = ("generator.keras", "best")
+    left = [name for name in names if (folder / name).exists()]
+    # The first checkpoint comes with the minibatch that passes its number.
+    first = stored.cadences().save + max(stored.batch_size.values())
+    seen = max((seen for seen, _ in metrics_lines(folder)), default=0)
+    if seen > first:
+        left.append(f"{METRICS_FILE} up to {kimg(seen)} kimg")
+    if left:
+        checkpoints = folder / FOLDER
+        there = "which is not there"
+        if checkpoints.is_dir():
+            files = sorted(os.listdir(checkpoints))
+            there = f"which holds {', '.join(files[:4]) or 'nothing'}"
+            there += f" and {len(files) - 4} more" * (len(files) > 4)
+        raise UserError(
+            f"{folder} holds {' and '.join(left)} of a run, but no whole "
+            f"checkpoint is in {checkpoints}, {there}; copy the run's "
+            f"{FOLDER} to it, or give another --run_dir"
         )

@@ -15,10 +15,39 @@ from progan_tf.images import (
     nearest_up,
     save_png,
 )
+from progan_tf.reading import open_file, parse_json, refusing
 
+METRICS_FILE = "metrics.jsonl"
 # Cells of a grid are enlarged to this many pixels, to be seen without a lens.
 _CELL = 64
 _LARGEST_CELL_ON_BOARD = 256
+
+
+def metrics_lines(run_dir):
+    """The whole lines of a run's metrics.jsonl.
+
+    Args:
+        run_dir: path of the run directory; it need not have any.
+
+    Yields:
+        (int, str), images seen and the line. What is damaged, as half a line
+        of a run that was killed, is passed over.
+
+    Raises:
+        UserError: if it is there, but cannot be read.
+    """
+    path = pathlib.Path(run_dir) / METRICS_FILE
+    text = ""
+    if path.exists():
+        with refusing(path), open_file(path) as file:
+            text = file.read().decode("utf-8", "replace")
+    for line in text.splitlines():
+        try:
+            seen = parse_json(line)["images_seen"]
+        except (ValueError, TypeError, LookupError):
+            continue
+        if isinstance(seen, int):
+            yield seen, line + "\n"
 
 
 class RunLog:
@@ -28,7 +57,8 @@ class RunLog:
         run_dir: path of the run directory.
         resolution: int, of the whole run: all grids have its cell size.
         images_seen: int, where the run goes on. Lines of `metrics.jsonl`
-            beyond it are dropped: they will be written again.
+            beyond it are dropped: they will be written again. So is all that
+            is no such line.
         classes: int, that grids have a row each of.
     """
 
@@ -39,24 +69,15 @@ class RunLog:
             self._samples.mkdir(parents=True, exist_ok=True)
         self._cell = max(resolution, _CELL)
         self._shape = grid_shape(self._cell, classes)
-        self._metrics = self._folder / "metrics.jsonl"
-        self._drop_lines_after(images_seen)
-        self._writer = tf.summary.create_file_writer(
-            str(self._folder / "tensorboard")
-        )
-
-    def _drop_lines_after(self, images_seen):
-        if not self._metrics.exists():
-            return
-        kept = []
-        for line in self._metrics.read_text("utf-8", "replace").splitlines():
-            try:
-                if json.loads(line)["images_seen"] <= images_seen:
-                    kept.append(line + "\n")
-            except (ValueError, TypeError, LookupError):
-                # Damaged, or half a line of a run that was killed meanwhile.
-                continue
-        write_text_atomically(self._metrics, "".join(kept))
+        self._metrics = self._folder / METRICS_FILE
+        lines = list(metrics_lines(run_dir))
+        if self._metrics.exists():
+            kept = [line for seen, line in lines if seen <= images_seen]
+            write_text_atomically(self._metrics, "".join(kept))
+        board = self._folder / "tensorboard"
+        with writing(board):
+            board.mkdir(exist_ok=True)
+        self._writer = tf.summary.create_file_writer(str(board))
 
     def write_metrics(self, values):
         """Append a line to `metrics.jsonl` and to TensorBoard.
