@@ -63,7 +63,8 @@ def _upscaling_apart(generator):
             config["resample"] = None
         return type(layer).from_config(config)
 
-    def call(layer, *inputs):
+    # Keras hands on a mask, where a layer can take one.
+    def call(layer, *inputs, mask=None):
         if layer.name in fused:
             inputs = [NearestUpscale()(*inputs)]
         return layer(*inputs)

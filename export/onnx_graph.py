@@ -153,7 +153,8 @@ def _calls_of(generator):
     """
     calls = []
 
-    def call(layer, *inputs):
+    # Keras hands on a mask, where a layer can take one.
+    def call(layer, *inputs, mask=None):
         output = layer(*inputs)
         calls.append((layer, keras.tree.flatten(inputs), output))
         return output
@@ -221,6 +222,22 @@ def _add_pixel_normalization(graph, layer, x):
     return graph.add("Div", [x, root])
 
 
+def _add_batch_normalization(graph, layer, x):
+    mean, variance, scale, shift = (
+        weight.numpy().reshape(1, -1, 1, 1)
+        for weight in (
+            layer.moving_mean,
+            layer.moving_variance,
+            layer.gamma,
+            layer.beta,
+        )
+    )
+    scale = scale / np.sqrt(variance + layer.epsilon)
+    x = graph.add("Mul", [x, graph.constant("scale", scale)])
+    shift = graph.constant("shift", shift - mean * scale)
+    return graph.add("Add", [x, shift])
+
+
 def _add_upscale(graph, layer, x):
     scales = [1, 1, layer.factor, layer.factor]
     return graph.add(
@@ -256,6 +273,7 @@ _LAYERS = {
     NearestUpscale: _add_upscale,
     PixelNormalization: _add_pixel_normalization,
     keras.layers.Activation: _add_activation,
+    keras.layers.BatchNormalization: _add_batch_normalization,
     keras.layers.Concatenate: _add_concatenation,
     keras.layers.Identity: lambda graph, layer, x: x,
 }

@@ -15,6 +15,7 @@ from progan_tf.settings import checked, setting
 from progan_tf.variants import VARIANTS
 
 ACTIVATIONS = ("leaky_relu", "relu")
+GENERATOR_NORMS = ("none", "batch")
 DISCRIMINATOR_NORMS = ("none", "layer")
 
 # Of each kernel of the minibatch discrimination, as in the code of Salimans et
@@ -75,6 +76,11 @@ class NetworkSettings:
         ACTIVATIONS,
     )
     tanh: bool = setting(False, "end the generator with a tanh")
+    generator_norm: str = setting(
+        "none",
+        "normalization after the generator's layers, before the activation",
+        GENERATOR_NORMS,
+    )
     discriminator_norm: str = setting(
         "none",
         "normalization after the discriminator's convolutions",
@@ -130,6 +136,8 @@ class Architecture(NetworkSettings):
         activation: str, the generator's; the discriminator's is always the
             leaky ReLU.
         tanh: bool, end the generator with a tanh.
+        generator_norm: str, "batch" for a batch normalization after each of
+            the generator's layers but ToRGB.
         discriminator_norm: str, "layer" for a `SampleNormalization` after each
             of the discriminator's layers but FromRGB and the score.
         minibatch_discrimination: int, kernels of a `MinibatchDiscrimination`
@@ -255,13 +263,17 @@ class Architecture(NetworkSettings):
         """
         total = 0
         for pixels, maps, below in self._levels(resolution or self.resolution):
+            biases = [maps, maps]
             if below is None:
-                each = self.details.bias_per_element
                 total += self._generator_inputs * pixels * maps
-                total += pixels * maps if each else maps
+                if self.details.bias_per_element:
+                    biases[0] *= pixels
             else:
-                total += _convolution(3, below, maps)
-            total += _convolution(3, maps, maps)
+                total += 9 * below * maps
+            total += 9 * maps * maps
+            if self.generator_norm == "batch":  # A scale and a shift.
+                biases = [2 * maps, 2 * maps]
+            total += sum(biases)
             total += _convolution(1, maps, self.channels)  # ToRGB
         return total
 

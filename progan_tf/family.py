@@ -255,6 +255,20 @@ class Family(tf.Module):
         layers = [layer for block in blocks for layer in block.layers]
         return [w for layer in layers for w in layer.trainable_weights]
 
+    def statistics_up_to(self, resolution):
+        """The Keras variables of batch normalization that are not trained.
+
+        Its running means and variances, of the blocks up to a resolution.
+        """
+        blocks = [self.block(r) for r in self.resolutions if r <= resolution]
+        layers = [layer for block in blocks for layer in block.layers]
+        return [
+            weight
+            for layer in layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+            for weight in layer.non_trainable_weights
+        ]
+
     @property
     def variables(self):
         """The `tf.Variable`s behind `weights`."""

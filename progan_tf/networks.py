@@ -27,9 +27,10 @@ class GeneratorBlock(Block):
     def __init__(self, make, resolution):
         super().__init__(make, resolution)
         a, name, maps = make.architecture, self._named, self.maps
-        act = {"activation": a.activation}
-        if a.activation == "leaky_relu":
-            act = {"activation": make.leaky_relu}
+        act = {"activation": self._activation}
+        if a.generator_norm == "batch":
+            # It has the bias; the activation follows it.
+            act = {"use_bias": False}
         shape = (*self.size, maps)
         if self.below is None:
             self.dense = make.dense(
@@ -41,7 +42,9 @@ class GeneratorBlock(Block):
                 bias_per_element=a.details.bias_per_element,
                 **act,
             )
+            self.dense_norm = self._norm("dense_norm", shape)
             self.conv = make.conv(name("conv"), shape, maps, **act)
+            self.conv_norm = self._norm("conv_norm", shape)
         else:
             low = a.size(self.below) if a.fused_scale else self.size
             self.conv0 = make.conv(
@@ -51,7 +54,9 @@ class GeneratorBlock(Block):
                 resample="up" if a.fused_scale else None,
                 **act,
             )
+            self.conv0_norm = self._norm("conv0_norm", shape)
             self.conv1 = make.conv(name("conv1"), shape, maps, **act)
+            self.conv1_norm = self._norm("conv1_norm", shape)
         self.to_rgb = make.conv(
             name("to_rgb"), shape, a.channels, 1, gain=a.details.linear_gain
         )
@@ -59,19 +64,36 @@ class GeneratorBlock(Block):
             image = (*self.size, a.channels)
             self.fade = make.fade(name("fade"), image, "float32")
 
+    @property
+    def _activation(self):
+        name = self._make.architecture.activation
+        return self._make.leaky_relu if name == "leaky_relu" else name
+
+    def _norm(self, name, shape):
+        if self._make.architecture.generator_norm == "none":
+            return None
+        # With the numbers of Lasagne, in which the paper's program is written.
+        layer = keras.layers.BatchNormalization(
+            momentum=0.9,
+            epsilon=1e-4,
+            name=self._named(name),
+            dtype=self._make.policy,
+        )
+        return self._make.norm(layer, shape)
+
     def __call__(self, x):
         """Features from those of the level below, or from latents."""
         a = self._make.architecture
         if self.below is None:
             if a.normalize_latents:
                 x = self._pixel_norm("latents", x)
-            x = self._normalized("dense", self.dense(x))
-            return self._normalized("conv", self.conv(x))
+            x = self._finished("dense", self.dense(x), self.dense_norm)
+            return self._finished("conv", self.conv(x), self.conv_norm)
         if not a.fused_scale:
             upscale = self._named("upscale")
             x = NearestUpscale(name=upscale, dtype=self._make.policy)(x)
-        x = self._normalized("conv0", self.conv0(x))
-        return self._normalized("conv1", self.conv1(x))
+        x = self._finished("conv0", self.conv0(x), self.conv0_norm)
+        return self._finished("conv1", self.conv1(x), self.conv1_norm)
 
     def faded(self, old, images):
         """Images of the level below and of this one, weighted by alpha."""
@@ -80,10 +102,18 @@ class GeneratorBlock(Block):
         )
         return self.fade([upscale(old), images])
 
-    def _normalized(self, what, x):
-        if not self._make.architecture.pixelnorm:
-            return x
-        return self._pixel_norm(what, x)
+    def _finished(self, what, x, norm):
+        """What follows a layer: normalization and activation, pixelnorm."""
+        if norm is not None:
+            activate = keras.layers.Activation(
+                self._activation,
+                name=self._named(f"{what}_activation"),
+                dtype=self._make.policy,
+            )
+            x = activate(norm(x))
+        if self._make.architecture.pixelnorm:
+            x = self._pixel_norm(what, x)
+        return x
 
     def _pixel_norm(self, what, x):
         return PixelNormalization(

@@ -23,6 +23,8 @@ def make_generator(resolution=16, fade=False, fmap_max=8, **options):
     model = family.at(resolution, fade)
     random = np.random.default_rng(0)
     for weight in model.weights:
-        if weight.name == "bias":
+        if weight.name in ("bias", "beta", "moving_mean"):
             weight.assign(0.3 * random.standard_normal(weight.shape))
+        if weight.name in ("gamma", "moving_variance"):
+            weight.assign(random.uniform(0.5, 2, weight.shape))
     return model

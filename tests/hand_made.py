@@ -7,6 +7,8 @@ import tensorflow as tf
 class Network:
     """A function of one weight, called as a `keras.Model` is."""
 
+    layers = ()
+
     def __init__(self, function, weight):
         self.trainable_weights = [keras.Variable(weight)]
         self._function = function

@@ -37,6 +37,14 @@ KINDS = {
     "grey": {"channels": 1},
     "separate": {"fused_scale": False},
     "gan_zoo": {"variant": "gan_zoo"},
+    "batch norm": {"generator_norm": "batch", "activation": "relu"},
+    "switches": {
+        "generator_norm": "batch",
+        "equalized": False,
+        "normalize_latents": False,
+        "pixelnorm": False,
+        "tanh": True,
+    },
 }
 
 

@@ -163,7 +163,9 @@ def test_every_picture_on_its_way_to_the_discriminator(tmp_path, scale):
     slope = (power[1] - power[0]) / 2 + real * power[0] / 2
     slope += 4 * (3 * lengths - 1) * lengths
     assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
-    terms, (gradient,) = gradients.generator(tf.constant(latents), None, scale)
+    terms, (gradient,), _ = gradients.generator(
+        tf.constant(latents), None, scale
+    )
     assert float(terms["generator_loss"]) == pytest.approx(-fake.sum())
     slope = -3 * 0.5 * (latents**2).sum()
     assert float(gradient) == pytest.approx(slope, rel=1e-4)
@@ -243,8 +245,39 @@ def test_label_losses_of_reals_and_fakes_in_both_steps(tmp_path):
     assert float(terms["discriminator_loss"]) == pytest.approx(loss, rel=1e-4)
     slope = 0.5 * ((chances[0] - first) * real + (chances[1] - first) * fake)
     assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
-    terms, (gradient,) = gradients.generator(tf.constant(latents), labels, None)
+    terms, (gradient,), _ = gradients.generator(
+        tf.constant(latents), labels, None
+    )
     loss = -fake.sum() + 0.5 * losses[1]
     assert float(terms["generator_loss"]) == pytest.approx(loss, rel=1e-4)
     slope = -fake / 2 + 0.5 * (chances[1] - first) * 3.0 * fake / 2
     assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
+
+
+def test_running_statistics_of_the_generator():
+    config = resolve(
+        "laptop",
+        {"resolution": 4, "latent_size": 6, "fmap_max": 8}
+        | {"generator_norm": "batch", "precision": "float32"},
+    )
+    step = TrainingStep(config, make_strategy("CPU:0"))
+    generator = step.generator.at(4)
+    gradients = Gradients(config, generator, step.discriminator.at(4), 4, False)
+    names = [weight.path for weight in gradients.statistics]
+    assert [name.split("/")[0] for name in names[::2]] == [
+        "dense_norm_4",
+        "conv_norm_4",
+    ]
+    before = [weight.numpy() for weight in gradients.statistics]
+    latents = np.random.default_rng(0).normal(size=(BATCH, 6))
+    latents = tf.constant(latents, tf.float32)
+    _, of_weights, statistics = gradients.generator(latents, None, None)
+    assert len(of_weights) == len(generator.trainable_weights)
+    # Of what comes out of the first layer.
+    normalized = latents / np.sqrt(np.mean(latents**2, 1, keepdims=True))
+    x = step.generator.block(4).dense(normalized).numpy()
+    mean, variance = x.mean((0, 1, 2)), x.var((0, 1, 2))
+    np.testing.assert_allclose(statistics[0], 0.1 * mean, atol=1e-5)
+    np.testing.assert_allclose(statistics[1], 0.9 + 0.1 * variance, atol=1e-5)
+    for weight, value in zip(gradients.statistics, before, strict=True):
+        np.testing.assert_array_equal(weight, value)

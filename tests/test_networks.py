@@ -42,8 +42,12 @@ def discriminator(resolution=16, **options):
 def randomized(family):
     """The family with biases that are not zero, so that tests see them."""
     rng = np.random.default_rng(3)
-    for weight in family.trainable_weights:
+    for weight in family.weights:
         if weight.name == "bias":
+            weight.assign(rng.normal(size=weight.shape))
+        elif weight.name in ("gamma", "moving_variance"):
+            weight.assign(rng.uniform(0.5, 2, size=weight.shape))
+        elif weight.name in ("beta", "moving_mean"):
             weight.assign(rng.normal(size=weight.shape))
     return family
 
@@ -204,20 +208,29 @@ def reference_generator(family, z, alpha):
     """Images of 8x8, from the raw weights."""
     a, low, high = family.architecture, family.block(4), family.block(8)
 
-    def finish(x):
+    def finish(x, block, name):
+        norm = getattr(block, f"{name}_norm")
+        if norm is None:
+            x = x + getattr(block, name).bias.numpy()
+        else:
+            gamma, beta, mean, variance = (w.numpy() for w in norm.weights)
+            x = (x - mean) / np.sqrt(variance + 1e-4) * gamma + beta
         x = leaky_relu(x) if a.activation == "leaky_relu" else np.maximum(x, 0)
         return normalize_pixels(x) if a.pixelnorm else x
 
     x = z.astype("float64")
     x = normalize_pixels(x) if a.normalize_latents else x
-    x = x @ scaled_kernel(low.dense, 2**0.5 / 4)
-    x = finish(x.reshape(len(z), 4, 4, 8) + low.dense.bias.numpy())
-    x = finish(reference_conv(x, low.conv))
-    old = upscale(reference_conv(x, low.to_rgb, gain=1))
-    for layer in (high.conv0, high.conv1):
-        x = upscale(x) if layer is high.conv0 else x
-        x = finish(reference_conv(x, layer))
-    x = (1 - alpha) * old + alpha * reference_conv(x, high.to_rgb, gain=1)
+    details = a.details
+    x = x @ scaled_kernel(low.dense, details.dense_gain)
+    x = finish(x.reshape(len(z), 4, 4, 8), low, "dense")
+    x = finish(convolve(x, scaled_kernel(low.conv)), low, "conv")
+    gain = details.linear_gain
+    old = upscale(reference_conv(x, low.to_rgb, gain))
+    for name in ("conv0", "conv1"):
+        x = upscale(x) if name == "conv0" else x
+        x = convolve(x, scaled_kernel(getattr(high, name)))
+        x = finish(x, high, name)
+    x = (1 - alpha) * old + alpha * reference_conv(x, high.to_rgb, gain)
     return np.tanh(x) if a.tanh else x
 
 
@@ -260,6 +273,7 @@ GENERATOR_SWITCHES = [
     {"pixelnorm": False},
     {"activation": "relu"},
     {"tanh": True},
+    {"generator_norm": "batch"},
 ]
 DISCRIMINATOR_SWITCHES = [
     {},

@@ -93,7 +93,7 @@ class Case:
 
     def generator(self):
         """The term and the gradient with respect to `g`, from the code."""
-        terms, (gradient,) = self.gradients.generator(
+        terms, (gradient,), _ = self.gradients.generator(
             self._latents, None, None, *self._given, tf.constant(0.25)
         )
         return {k: float(v) for k, v in terms.items()}, float(gradient)

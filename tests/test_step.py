@@ -210,8 +210,9 @@ def test_one_infinite_gradient_skips_the_step_of_its_network(
 ):
     class Overflowing(Gradients):
         def generator(self, *arguments):
-            terms, gradients = super().generator(*arguments)
-            return terms, [*gradients[:-1], gradients[-1] + np.inf]
+            terms, gradients, statistics = super().generator(*arguments)
+            gradients = [*gradients[:-1], gradients[-1] + np.inf]
+            return terms, gradients, statistics
 
     monkeypatch.setattr("progan_tf.training.step.Gradients", Overflowing)
     config = tiny_config(tmp_path, resolution=4, precision="float16")
@@ -369,3 +370,28 @@ def test_optimizers_that_are_not_reset(tmp_path, strategy):
     assert iterations(step) == 1
     rate = step.discriminator_optimizer.learning_rate.numpy()
     assert rate == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("devices", ["CPU:0", "CPU:0,CPU:1"])
+def test_the_average_has_the_running_statistics_of_its_weights(
+    tmp_path, devices
+):
+    strategy = make_strategy(devices)
+    config = tiny_config(tmp_path, resolution=4, generator_norm="batch")
+    step = TrainingStep(config, strategy)
+    batch = 8 // strategy.num_replicas_in_sync
+    one = np.ones(1, "float32")
+    for _ in range(2):
+        # The average follows before the generator's step.
+        expected = [w.numpy() for w in step.generator.statistics_up_to(4)]
+        step.run(pictures(strategy, batch=batch), one, 1)
+        ours = [w.numpy() for w in step.average.statistics_up_to(4)]
+        moved = [w.numpy() for w in step.generator.statistics_up_to(4)]
+        assert len(ours) == 4
+        for a, b, c in zip(ours, expected, moved, strict=True):
+            np.testing.assert_array_equal(a, b)
+            assert not np.array_equal(b, c)
+    for weight in step.generator.statistics_up_to(4):
+        copies = strategy.experimental_local_results(weight.value)
+        for copy in copies:
+            np.testing.assert_array_equal(copy, copies[0])

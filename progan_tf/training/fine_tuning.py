@@ -200,11 +200,11 @@ def _state(published, config, images_seen):
             )
             for layer, published_layer in layers:
                 for weight, value in zip(
-                    layer.trainable_weights,
-                    published_layer.trainable_weights,
-                    strict=True,
+                    layer.weights, published_layer.weights, strict=True
                 ):
-                    weight.assign(value)
+                    # An alpha is that of the place in the schedule.
+                    if weight.name != "alpha":
+                        weight.assign(value)
     state.images_seen.assign(images_seen)
     schedule = config.schedule()
     resolution = schedule.at(images_seen).resolution

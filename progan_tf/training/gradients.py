@@ -1,5 +1,6 @@
 """Losses and gradients of one replica's share of a minibatch."""
 
+import keras
 import tensorflow as tf
 
 from progan_tf.layers import kernels_computed_once
@@ -49,6 +50,12 @@ class Gradients:
         self._discriminator = discriminator
         self._fading = fading
         self._scaled = config.precision == "float16"
+        self.statistics = [
+            weight
+            for layer in generator.layers
+            if isinstance(layer, keras.layers.BatchNormalization)
+            for weight in layer.non_trainable_weights
+        ]
         self._loss = LOSSES[config.loss]
         self._penalty = PENALTIES[config.penalty]
         # One that is not taken in every step weighs as much over all steps.
@@ -87,7 +94,7 @@ class Gradients:
         config = self._config
         weights = [w.value for w in self._discriminator.trainable_weights]
         with kernels_computed_once():
-            fakes = self._generate(latents, labels)
+            fakes, _ = self._generate(latents, labels)
         reals = self._presented_reals(reals, mirrored, alpha)
         fakes = presented(fakes)
         penalty = self._penalty.terms if penalized else {}
@@ -138,14 +145,16 @@ class Gradients:
                 compares with reals.
 
         Returns:
-            dict of a float32 scalar, the loss; and a list of gradients, one
-            for each of the model's weights.
+            dict of a float32 scalar, the loss; a list of gradients, one for
+            each of the model's weights; and a list of what the running
+            statistics of the generator become.
         """
         weights = [w.value for w in self._generator.trainable_weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with kernels_computed_once():
-                fakes = presented(self._generate(latents, labels))
+                fakes, statistics = self._generate(latents, labels)
+                fakes = presented(fakes)
                 scores, logits = self._scores(fakes)
                 compared = ()
                 if self._loss.relative:
@@ -157,11 +166,21 @@ class Gradients:
                 loss += weight * label_loss(labels, logits)
             terms = {"generator_loss": tf.reduce_sum(loss)}
             loss = self._times(terms["generator_loss"], scale)
-        return terms, self._unscaled(tape.gradient(loss, weights), scale)
+        gradients = self._unscaled(tape.gradient(loss, weights), scale)
+        return terms, gradients, statistics
 
     def _generate(self, latents, labels):
+        """Images, and the generator's running statistics with theirs.
+
+        Those of batch normalization; by default there are none.
+        """
         inputs = latents if labels is None else [latents, labels]
-        return self._generator(inputs, training=True)
+        if not self.statistics:
+            return self._generator(inputs, training=True), []
+        # Keras would assign them here, which replicas cannot.
+        with keras.StatelessScope() as scope:
+            images = self._generator(inputs, training=True)
+        return images, [scope.get_current_value(w) for w in self.statistics]
 
     def _presented_reals(self, reals, mirrored, alpha):
         return presented(reals, mirrored, alpha if self._fading else None)

@@ -145,6 +145,7 @@ class _Step:
             functools.partial(gradients.discriminator, penalized=False)
         )
         self._g_function = function(gradients.generator)
+        self._statistics = gradients.statistics
 
     def take(self, batches, alpha, i):
         """The discriminator's step, the average, the generator's step.
@@ -178,10 +179,12 @@ class _Step:
 
         def generator_step():
             self._update_average()
-            means, gradients = self.strategy.run(
+            means, gradients, statistics = self.strategy.run(
                 self._replica_g, (batches, alpha, i, seen, scales[1])
             )
-            return self._apply(1, means, gradients)
+            means, finite = self._apply(1, means, gradients)
+            self._keep(statistics, finite)
+            return means, finite
 
         every = self.config.discriminator_steps
         if every == 1:
@@ -224,10 +227,13 @@ class _Step:
         latents = self._latents(_LATENTS_G, seen, share)
         labels = self._one_hot(batches, "fake_labels", i)
         reals, mirrored = self._reals(batches, i)
-        sums, gradients = self._g_function(
+        sums, gradients, statistics = self._g_function(
             latents, labels, scale, reals, mirrored, alpha
         )
-        return self._means(sums, gradients, share)
+        if statistics:
+            replica = tf.distribute.get_replica_context()
+            statistics = replica.all_reduce("MEAN", statistics)
+        return *self._means(sums, gradients, share), statistics
 
     def _reals(self, batches, i):
         """Pictures of a step, and which of them are mirrored or None."""
@@ -318,6 +324,15 @@ class _Step:
             state.log2_scales.assign_add(change * tf.one_hot(number, 2))
         return means, finite
 
+    def _keep(self, statistics, finite):
+        """Store the generator's running statistics, unless it was skipped."""
+
+        def update(variable, value):
+            return variable.assign(tf.where(finite, value, variable))
+
+        for variable, value in zip(self._statistics, statistics, strict=True):
+            self.strategy.extended.update(variable.value, update, args=(value,))
+
     def _update_average(self):
         """Exponential moving average of the generator's weights.
 
@@ -337,6 +352,17 @@ class _Step:
         ):
             self.strategy.extended.update(
                 average.value, update, args=(weight.value,)
+            )
+        # Running statistics are averages already, and of these weights.
+        for average, weight in zip(
+            self.state.average.statistics_up_to(self.resolution),
+            self.state.generator.statistics_up_to(self.resolution),
+            strict=True,
+        ):
+            self.strategy.extended.update(
+                average.value,
+                lambda average, weight: average.assign(weight),
+                args=(weight.value,),
             )
 
     def _count(self, d_finite, g_finite, reals):
