@@ -26,6 +26,9 @@ from progan_tf.text import first_line
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 
 _MOST_TEXT = 1 << 30  # Bytes of a text or JSON file.
+# Pictures become some times as small in an archive, and not hundreds of times,
+# unless somebody wants to fill the memory of another.
+_LARGE, _MOST_GROWTH = 1 << 28, 100
 
 
 def open_file(path: str | os.PathLike) -> BinaryIO:
@@ -86,15 +89,19 @@ def parse_json(text: str) -> object:
     return value
 
 
-def read_array(path: str | os.PathLike) -> np.ndarray:
+def read_array(path: str | os.PathLike, most: float = math.inf) -> np.ndarray:
     """Reads the array of an .npy file.
+
+    Args:
+        path: the file.
+        most: bytes that the array may have.
 
     Raises:
         UserError: it cannot be read, is cut off, holds Python objects or is
-            larger than the memory.
+            larger than that or than the memory.
     """
     with refusing(path), open_file(path) as file:
-        return _read_array(file, os.fstat(file.fileno()).st_size)
+        return _read_array(file, os.fstat(file.fileno()).st_size, most)
 
 
 class ArrayArchive:
@@ -131,6 +138,8 @@ class ArrayArchive:
         """
         with refusing(self._path, f"as .npz: {name}"):
             info = self._archive.getinfo(self._members[name])
+            if info.file_size > _LARGE + _MOST_GROWTH * info.compress_size:
+                raise ValueError(f"it would grow to {info.file_size:,} bytes")
             with self._archive.open(info) as file:
                 return _read_array(file, info.file_size)
 
@@ -190,7 +199,9 @@ def refusing(path: str | os.PathLike, how: str = "") -> Iterator[None]:
         raise UserError(f"cannot read {name}: {first_line(error)}") from error
 
 
-def _read_array(file: BinaryIO, size: int) -> np.ndarray:
+def _read_array(
+    file: BinaryIO, size: int, most: float = math.inf
+) -> np.ndarray:
     """Reads an array of a file of `size` bytes, if that is what it has."""
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
@@ -206,6 +217,8 @@ def _read_array(file: BinaryIO, size: int) -> np.ndarray:
     needed, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if needed > there:
         raise ValueError(f"it is cut off: {needed:,} bytes are {there:,}")
+    if needed > most:
+        raise ValueError(f"its {needed:,} bytes are over the {most:,} of use")
     if needed > _memory():
         raise ValueError(f"its {needed:,} bytes are more than the memory")
     file.seek(0)

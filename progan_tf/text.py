@@ -73,3 +73,12 @@ def listed(items: Iterable) -> str:
     if len(items) > _MOST_LISTED:
         items[_MOST_LISTED - 1 : -1] = ["..."]
     return ", ".join(items)
+
+
+def printable(name: str) -> str:
+    """A name that someone gave a file or a class, fit for any file or terminal.
+
+    What is not UTF-8, and what would steer a terminal, becomes a sign for it.
+    """
+    name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in name)

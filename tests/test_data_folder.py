@@ -1,5 +1,6 @@
 """Folders of pictures: what is found, order, memory, damage, classes."""
 
+import json
 import logging
 import os
 import shutil
@@ -299,3 +300,35 @@ def test_folders_that_lead_to_one_another_end(tmp_path):
         (tmp_path / one / "link").symlink_to(tmp_path / other)
         (tmp_path / one / "above").symlink_to(tmp_path)
     assert len(Folder(tmp_path)) >= 20
+
+
+def test_a_very_deep_folder(tmp_path, monkeypatch):
+    _fill(tmp_path, 20)
+    # Deeper than functions of Python can call one another.
+    deepest = tmp_path
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1200):
+        os.mkdir("d")
+        os.chdir("d")
+    shutil.copy(deepest / "000.png", "last.png")
+    try:
+        assert len(Folder(tmp_path)) == 21
+    finally:
+        # `shutil.rmtree` calls itself, too.
+        os.unlink("last.png")
+        for _ in range(1200):
+            os.chdir("..")
+            os.rmdir("d")
+
+
+def test_names_that_no_terminal_should_get(tmp_path, caplog):
+    for name in ("a", "b\x1b[2J"):
+        _fill(tmp_path / name, 60)
+    (tmp_path / "a" / "x\x1b[2J\n.png").write_text("broken")
+    source = Folder(tmp_path, labels=True)
+    assert source.class_names == ("a", "b\ufffd[2J")
+    assert "skipped unreadable a/x\ufffd[2J\ufffd.png" in caplog.text
+    not_utf_8 = os.fsdecode(b"c\xff")
+    _fill(tmp_path / not_utf_8, 20)
+    assert Folder(tmp_path, labels=True).class_names[-1] == "c\ufffd"
+    assert json.dumps(source.class_names, ensure_ascii=False).encode()

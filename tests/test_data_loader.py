@@ -175,6 +175,20 @@ def test_open_source_says_what_it_understands(tmp_path):
         assert repr(wrong) in str(error.value)
 
 
+def test_open_source_and_odd_names():
+    for wrong in (
+        "",
+        "x/" * 3000,
+        "tfds:",
+        "tfds:/",
+        "tfds:" + "x" * 5000,
+        "\0",
+    ):
+        with pytest.raises(UserError) as error:
+            data.open_source(wrong)
+        assert len(str(error.value)) < 300
+
+
 def test_open_source_opens_cats_and_folders(tmp_path):
     assert isinstance(data.open_source("cats", channels=1), data.Cats)
     # An empty folder is taken for a folder of pictures, and refused as one.

@@ -207,3 +207,26 @@ def test_a_giant_text_is_not_read(tmp_path):
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert most < 1 << 20
+
+
+def test_an_array_of_more_than_is_of_use(tmp_path):
+    path = tmp_path / "x.npy"
+    with path.open("wb") as file:
+        header = {
+            "descr": "<f4",
+            "fortran_order": False,
+            "shape": (40, 1 << 27),
+        }
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + 40 * (1 << 29))  # Without the room.
+    with pytest.raises(UserError, match="21,474,836,480 bytes are over the 80"):
+        reading.read_array(path, most=80)
+
+
+def test_an_archive_that_would_fill_the_memory(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "x.npz", x=np.zeros(1 << 20, np.uint8))
+    with reading.ArrayArchive(tmp_path / "x.npz") as arrays:
+        assert not arrays["x"].any()
+        monkeypatch.setattr(reading, "_LARGE", 1000)
+        with pytest.raises(UserError, match="it would grow to 1,048,704 bytes"):
+            arrays["x"]

@@ -381,5 +381,5 @@ def _data_kind(data):
 def _default_run_dir(config):
     """runs/DATA-PRESET-RESOLUTION, with the data's name fit for a folder."""
     name = _data_kind(config.data).title(config.data)
-    name = re.sub(r"[^\w.]+", "-", name).strip("-.") or "data"
+    name = re.sub(r"[^\w.]+", "-", name).strip("-.")[:200] or "data"
     return f"runs/{name}-{config.preset}-{config.resolution}"

@@ -29,6 +29,7 @@ from PIL import Image
 from progan_tf.data.disk import file_size, read_part, read_rows
 from progan_tf.data.encoded import EncodedSource
 from progan_tf.data.folder import Folder
+from progan_tf.data.labels_file import MOST_CLASSES
 from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import (
     CACHE_BYTES,
@@ -38,6 +39,7 @@ from progan_tf.data.source import (
 from progan_tf.errors import UserError
 from progan_tf.reading import open_picture, read_array, read_json
 from progan_tf.resolutions import resolutions
+from progan_tf.text import first_line, shortened
 
 ABOUT = "compact.json"
 PICTURES = "pictures.webp"
@@ -92,21 +94,28 @@ class About(NamedTuple):
             if version != VERSION:
                 raise UserError(
                     f"expected version {VERSION} of compact data in {path}, "
-                    f"found {version}; prepare the data again"
+                    f"found {shortened(version)}; prepare the data again"
                 )
             about = cls(**fields)
             about = about._replace(class_names=tuple(about.class_names))
             for number in (about.count, about.resolution, about.channels):
                 if type(number) is not int or number < 1:
-                    raise ValueError(f"{number!r} is no whole number above 0")
+                    raise ValueError(
+                        f"{shortened(repr(number))} is no whole number above 0"
+                    )
+            if len(about.class_names) > MOST_CLASSES:
+                raise ValueError(f"more than {MOST_CLASSES} classes")
             for name in about.class_names:
                 if not isinstance(name, str):
-                    raise ValueError(f"{name!r} is no name of a class")
+                    raise ValueError(
+                        f"{shortened(repr(name))} is no name of a class"
+                    )
         except UserError:
             raise
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"cannot read {path}: {error}; copy or prepare the data again"
+                f"cannot read {path}: {first_line(error)}; copy or prepare the "
+                "data again"
             ) from error
         return about
 
@@ -212,7 +221,7 @@ def _load_array(
 ) -> np.ndarray:
     """Reads a one-dimensional .npy file."""
     path = folder / name
-    array = read_array(path)
+    array = read_array(path, np.dtype(dtype).itemsize * max(count, 1) + 64)
     if array.dtype != dtype or array.shape != (count,):
         raise UserError(
             f"expected {np.dtype(dtype)} [{count}] in {path}, found "

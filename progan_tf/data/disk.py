@@ -82,17 +82,37 @@ def walk(
         hidden: whether hidden folders are entered.
         on_error: is told of a folder that cannot be read, which is left out.
     """
-    visited = set()
-    for folder, names, files in os.walk(root, True, on_error, True):
+    visited, waiting = set(), [os.fspath(root)]
+    # Not by `os.walk`, which on some Pythons calls itself for each level.
+    while waiting:
+        folder = waiting.pop()
         # A link to a folder above would otherwise be followed for ever.
-        visited.add(os.path.realpath(folder))
-        names[:] = sorted(
-            name
-            for name in names
-            if (hidden or not name.startswith("."))
-            and os.path.realpath(os.path.join(folder, name)) not in visited
-        )
+        visited.add(_identity(folder))
+        names, files = [], []
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    (names if entry.is_dir() else files).append(entry.name)
+        except OSError as error:
+            if on_error:
+                on_error(error)
+            continue
         yield folder, files
+        below = [
+            os.path.join(folder, name)
+            for name in sorted(names, reverse=True)
+            if hidden or not name.startswith(".")
+        ]
+        waiting += [path for path in below if _identity(path) not in visited]
+
+
+def _identity(path: str | os.PathLike) -> tuple[int, int] | None:
+    """Returns what a folder has alone, by whatever path it is reached."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None  # Whoever lists it says why.
+    return status.st_dev, status.st_ino
 
 
 def file_size(path: str | os.PathLike) -> int:

@@ -23,7 +23,7 @@ from progan_tf.data.source import (
     check_resolution,
 )
 from progan_tf.errors import UserError
-from progan_tf.text import first_line
+from progan_tf.text import first_line, printable
 
 # Lower resolutions are made of this one, so that growing up to it decodes each
 # picture once. Decoding takes about as long for any of them.
@@ -70,7 +70,7 @@ class Unreadable:
     def add(self, name: str, error: Exception) -> None:
         """Counts one picture and, if it is among the first, names it."""
         self.count += 1
-        reason = first_line(error)
+        name, reason = printable(name), first_line(error)
         if len(self._first) < _MAX_NAMES:
             self._first.append(f"{name} ({reason})")
         if self.count <= _MAX_LINES:

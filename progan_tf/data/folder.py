@@ -28,7 +28,7 @@ from progan_tf.data.picture_files import (
 from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
 from progan_tf.progress import progress
-from progan_tf.text import listed
+from progan_tf.text import listed, printable, shortened
 
 # With fewer pictures than this there is nothing to learn a distribution
 # from; it is nearly always a wrong path.
@@ -251,7 +251,7 @@ def find_classes(
             f"expected every picture in a sub-folder, its class, but "
             f"{outside} lie in {root} itself; move or remove them"
         )
-    alike = len(names) - len({normal(name) for name in names})
+    alike = len(names) - len({normal(printable(name)) for name in names})
     if alike:
         raise UserError(
             f"expected sub-folders of different names in {root}, but of "
@@ -269,10 +269,10 @@ def find_classes(
         _log.warning(
             "%s: no classes, because no picture in them can be read: %s",
             root,
-            listed(empty),
+            listed(map(printable, empty)),
         )
     check_classes(labels, len(names), str(root))
-    return tuple(names), labels
+    return tuple(map(printable, names)), labels
 
 
 def _warn(error: OSError) -> None:
@@ -281,5 +281,7 @@ def _warn(error: OSError) -> None:
     That is usual at the root of a disk, where `lost+found` is the system's.
     """
     _log.warning(
-        "skipped unreadable folder %s: %s", error.filename, error.strerror
+        "skipped unreadable folder %s: %s",
+        printable(shortened(error.filename, 400)),
+        error.strerror,
     )

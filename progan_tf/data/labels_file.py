@@ -11,7 +11,7 @@ import numpy as np
 
 from progan_tf import reading
 from progan_tf.errors import UserError
-from progan_tf.text import listed
+from progan_tf.text import listed, shortened
 
 # More than any data set of pictures has. Networks of more could not be held.
 MOST_CLASSES = 1 << 16
@@ -23,6 +23,8 @@ _SOME = 16
 _SEPARATORS = ",", ";", r"\s"
 # How many in a line are looked at: no path has more.
 _MOST_SEPARATORS = 64
+
+_LONGEST_NAME = 200
 
 _HINT = (
     "; lines of a picture and its class must begin with the picture's path in "
@@ -54,7 +56,9 @@ def read_labels_file(
     """
     path = pathlib.Path(path)
     if path.suffix.lower() == ".npy":
-        return classes_of(reading.read_array(path), len(pictures), str(path))
+        most = 8 * (MOST_CLASSES + 1) * len(pictures)
+        values = reading.read_array(path, most)
+        return classes_of(values, len(pictures), str(path))
     lines = reading.read_text(path).splitlines()
     lines = [line.strip() for line in lines if line.strip()]
     paths = [picture.as_posix() for picture in pictures]
@@ -64,6 +68,12 @@ def read_labels_file(
         classes = _classes_by_name(lines, separator, names, path)
         lines = [classes[name] for name in paths if name in classes]
     _check_count(len(lines), len(pictures), str(path))
+    longest = max(lines, key=len)
+    if len(longest) > _LONGEST_NAME:
+        raise UserError(
+            f"expected classes of at most {_LONGEST_NAME} letters in {path}, "
+            f"got {shortened(longest)}"
+        )
     # Longer numbers, which int64 cannot hold, are names.
     if all(map(re.compile("0*[0-9]{1,18}").fullmatch, lines)):
         values = np.array([int(line.lstrip("0") or 0) for line in lines])
@@ -200,13 +210,13 @@ def _classes_by_name(
         if not name or not label or name in classes:
             raise UserError(
                 f"expected lines such as picture.png,3 in {path}, each picture "
-                f"once; got {line[:80]!r}"
+                f"once; got {shortened(line)!r}"
             )
         classes[name] = label
     unknown = sorted(classes.keys() - set(names.values()))
     if unknown:
         raise UserError(
-            f"{path} gives a class to {unknown[0][:80]!r}, which is no "
+            f"{path} gives a class to {shortened(unknown[0])!r}, which is no "
             f"picture of the folder, and to {len(unknown) - 1} more such; "
             f"expected paths as {next(iter(names.values()))!r}"
         )

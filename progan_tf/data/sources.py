@@ -12,6 +12,9 @@ from progan_tf.data.source import CACHE_BYTES, Source
 from progan_tf.data.tfds import TFDS
 from progan_tf.data.tfrecords import TFRecords
 from progan_tf.errors import UserError
+from progan_tf.text import shortened
+
+_LONGEST = 1000  # Letters of what names data.
 
 # The first that a text means is taken, so that of folders, which may be
 # anything, the plain one comes last.
@@ -60,10 +63,15 @@ def open_source(
         UserError: `data` is nothing that is understood, or not usable, or has
             no labels where they are wanted.
     """
+    flag = "--source" if preparing else "--data"
+    if len(data) > _LONGEST:
+        raise UserError(
+            f"expected {flag} of at most {_LONGEST:,} letters; received "
+            f"{shortened(data)}"
+        )
     kind = kind_named(data)
     if not kind.is_named(data):
         kind = kind_at(data)
-    flag = "--source" if preparing else "--data"
     if kind is None or (kind.prepare_first and not preparing):
         raise UserError(
             f"expected {flag}={_understood(preparing)}; {_problem(data, kind)}"

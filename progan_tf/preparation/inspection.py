@@ -13,6 +13,7 @@ from progan_tf.data.sources import kind_at
 from progan_tf.errors import UserError
 from progan_tf.images import grid_shape, make_grid, nearest_up, save_png
 from progan_tf.progress import progress
+from progan_tf.text import printable
 
 # Small pictures are enlarged until one sees them without a lens; of large
 # ones lower levels are shown.
@@ -63,7 +64,7 @@ def describe(folder: str | os.PathLike) -> str:
         counts = np.bincount(labels, minlength=source.num_classes)
         lines.append(f"{'class':>12}  {'records':>12}")
         for name, count in zip(source.class_names, counts, strict=True):
-            lines.append(f"{name:>12}  {count:>12,}")
+            lines.append(f"{printable(name):>12}  {count:>12,}")
     return "\n".join(lines)
 
 
