@@ -69,7 +69,7 @@ def model_card(
         "parameters": f"{generator.model.count_params():,}",
     }
     if config:
-        # Of a folder its name; where it lies is nobody's business.
+        # A folder's name alone: where it lies is nobody's business.
         data = kind_named(config.data).title(config.data)
         rows["training data"] = data.replace("|", "\\|")
         rows["images seen in training"] = f"{images_seen:,}"

@@ -43,8 +43,9 @@ def largest_difference(
     # A graph frees each layer's output; called layer by layer, all stay.
     forward = tf.function(lambda inputs: generator(*inputs), autograph=False)
     differences = []
-    # One and two at a time, because a file may take one size of a batch alone.
-    # No more, because two images of 1024x1024 take gigabytes on the way.
+    # Batches of one and of two, because a file may take batches of one size
+    # alone. No larger ones, because two images of 1024x1024 take gigabytes on
+    # the way.
     seeds = np.arange(_SEEDS)
     groups = np.split(seeds, [1, 3, 5, 7])
     if batch_size:
@@ -102,8 +103,8 @@ def append_files(path, files):
     """Put files into a file.
 
     Args:
-        path: a zip archive, such as a `.keras` file, or another file of whose
-            end its readers take no notice: then an archive is appended.
+        path: a zip archive, such as a `.keras` file, or another file whose
+            readers ignore what follows it: an archive is then appended.
         files: dict from name to bytes.
     """
     if files:

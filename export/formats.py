@@ -94,7 +94,7 @@ def is_archive(path):
 def _check_replaced(name, path):
     """Raise UserError where more would be lost than an older export.
 
-    A run or a folder of pictures is given away by one wrong --out.
+    One wrong --out would cost a run or a folder of pictures.
     """
     is_file = bool(FORMATS[name].ending) or is_archive(path)
     if not path.exists() or (is_file and path.is_file()):

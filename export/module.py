@@ -77,8 +77,8 @@ class GeneratorModule(tf.train.Checkpoint):
             autograph=False,
         )
         if self._classes:
-            # A signature takes its inputs by name, and TFSMLayer gives it but
-            # one; of an attribute of the same name it gives the dict.
+            # A signature takes its inputs by name, but TFSMLayer passes only
+            # one. To an attribute of the same name it passes the dict.
             self.serving_default = tf.function(
                 lambda inputs: {IMAGES: self.__call__(inputs)},
                 input_signature=[self._input_spec()],
@@ -141,7 +141,7 @@ def _weights_of(generator, variables):
     folded = {
         id(layer.kernel) for layer in generator.layers if id(layer) in kernels
     }
-    # The rest are biases: kernels as they are stored would be there twice.
+    # Only biases: the stored kernels would be in the module a second time.
     rest = [w for w in generator.weights if id(w) not in folded]
     # Made here and only captured by the function: constants within its graph
     # are copied by every stage that looks at the graph. Measured for 64x64

@@ -109,5 +109,5 @@ def _save(module, folder):
             signatures={"default": signature, "serving_default": signature},
         )
     except tf.errors.OpError as error:
-        # Of a full disk TensorFlow tells in errors of its own.
+        # TensorFlow has errors of its own for a full disk.
         raise OSError(first_line(error)) from error

@@ -62,7 +62,7 @@ class NetworkSettings:
     equalized: bool = setting(
         True,
         "scale weights where they are used, so that all learn at one rate; "
-        "otherwise they are drawn in that scale and used as they are",
+        "otherwise they are drawn at that scale and used as they are",
     )
     normalize_latents: bool = setting(
         True, "scale latents to the hypersphere first"

@@ -1,9 +1,8 @@
 """One checkpoint of everything a run needs to go on, and how to read it.
 
-Which checkpoints there are is told by their files: TensorFlow's own list, the
-file `checkpoint`, is written for other programs and never read, because it may
-name files anywhere. For the same reason TensorFlow removes none of them: it
-takes names for patterns.
+Their files tell which checkpoints there are: TensorFlow's own list, the file
+`checkpoint`, is written for other programs and never read, because it may name
+files anywhere. Nor does TensorFlow remove any: it takes names for patterns.
 """
 
 import contextlib

@@ -96,8 +96,8 @@ def replacing_folder(
     gets the files.
 
     Args:
-        path: the folder; those above it are made, and are removed again where
-            it does not come about. A link stays and leads to the new one.
+        path: the folder; those above it are made, and removed again if it
+            fails. A link stays and leads to the new one.
         overwrite: take the place of what is there.
 
     Raises:
@@ -154,7 +154,7 @@ def put_back(path: str | os.PathLike) -> None:
 
 
 def is_free(path: str | os.PathLike) -> bool:
-    """Says whether nothing is there but perhaps an empty folder.
+    """Says whether a path is free: nothing is there, or an empty folder.
 
     A hidden folder in it, to which another process writes, does not count.
 
@@ -306,7 +306,7 @@ def _aside(path: pathlib.Path) -> pathlib.Path:
 
 
 def _put_back(path: pathlib.Path) -> None:
-    """`put_back` for who has the lock."""
+    """`put_back`, for a caller that holds the lock."""
     if path.exists():
         shutil.rmtree(_aside(path), ignore_errors=True)
     elif _aside(path).exists():

@@ -11,8 +11,7 @@ from absl import flags
 from progan_tf.errors import UserError
 from progan_tf.text import shortened
 
-# The flags that name a file or a folder; of those of data also after a kind
-# and a colon, such as celeba:FOLDER.
+# The flags that name a file or a folder, those of data also as KIND:FOLDER.
 PATHS = frozenset(
     (
         "cache_dir",

@@ -249,7 +249,7 @@ def _refused_in(meta, functions: Iterable[str]) -> set[str]:
     """
     nodes = {node.name: node for node in meta.graph_def.node}
     library = {f.signature.name: f for f in meta.graph_def.library.function}
-    # What nothing below stands in front of is never executed.
+    # A node that no result needs is never executed.
     used = _needed(nodes, _named_by(meta))
     restoring = _needed(nodes, [meta.saver_def.restore_op_name])
     main, reached = _operations(library, nodes, used, functions)

@@ -1,4 +1,4 @@
-"""Being told to stop, by Ctrl-C and other signals: all that knows of them."""
+"""Being told to stop by signals, such as Ctrl-C; nothing else knows them."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ _STOPS = tuple(
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if hasattr(signal, name)
 )
-# Until what raised an exception in vain has returned.
+# How long to wait for a function that has swallowed an exception.
 _SWALLOWED_SECONDS = 0.1
 _told = []  # Signals that were to end this process.
 
