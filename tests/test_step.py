@@ -99,6 +99,27 @@ def test_label_losses_are_those_of_chance_at_first(tmp_path, strategy):
     )
 
 
+def test_the_generator_is_asked_for_labels_of_its_own(tmp_path, strategy):
+    config = dataclasses.replace(
+        tiny_config(tmp_path, resolution=4, labels=True), num_classes=5
+    )
+
+    def metrics(fake_labels):
+        both = (
+            strategy.experimental_distribute_values_from_function(
+                lambda context, labels=labels: tf.constant([labels], tf.int64)
+            )
+            for labels in ([0, 1, 2, 3, 4, 0, 1, 2], fake_labels)
+        )
+        step = TrainingStep(config, strategy)
+        return step.run(pictures(strategy), np.ones(1, "float32"), 1, *both)
+
+    one, other = metrics([1] * 8), metrics([2] * 8)
+    assert one.pop("generator_loss") != other.pop("generator_loss")
+    # The discriminator's fakes have the labels of the reals.
+    assert one == other
+
+
 def test_first_step_of_adam_moves_by_the_learning_rate(tmp_path, strategy):
     config = tiny_config(tmp_path, resolution=4)
     step = TrainingStep(config, strategy)
@@ -148,15 +169,16 @@ def test_every_step_draws_its_own_random_numbers(tmp_path, strategy):
 def test_reals_are_faded_before_the_discriminator_sees_them(tmp_path, strategy):
     step = TrainingStep(tiny_config(tmp_path), strategy)
     reals = pictures(strategy, size=8)
-    step.set_alpha(8, 0.5)
+    # Near the end of a fade, which must not be taken for its end.
+    step.set_alpha(8, 0.95)
     (local,) = strategy.experimental_local_results(reals)
     images = tf.cast(local[0], tf.float32) / 127.5 - 1
     discriminator = step.discriminator.at(8)
     expected, unfaded = (
         float(tf.reduce_mean(discriminator(x)))
-        for x in (fade(images, 0.5), images)
+        for x in (fade(images, 0.95), images)
     )
-    metrics = step.run(reals, np.full(1, 0.5, "float32"), 1)
+    metrics = step.run(reals, np.full(1, 0.95, "float32"), 1)
     assert metrics["real_score"] == pytest.approx(expected, rel=1e-4)
     assert metrics["real_score"] != pytest.approx(unfaded, rel=1e-3)
 
