@@ -20,9 +20,7 @@ from absl import flags
 from progan_tf import command
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
-from progan_tf.evaluation.log import newest_metrics
 from progan_tf.export.formats import FORMATS, check_request
-from progan_tf.generation.opening import open_generator
 
 FLAGS = flags.FLAGS
 
@@ -52,8 +50,11 @@ def main():
     options = {name: FLAGS[name].value for name in names if FLAGS[name].value}
     # Here too, so that these mistakes need not wait for TensorFlow.
     check_request(form, out, precision, FLAGS.overwrite, options)
+    from progan_tf.generation.opening import open_generator
+
     source = FLAGS.run_dir or FLAGS.generator
     generator = open_generator(source, resolution=FLAGS.resolution)
+    from progan_tf.evaluation.log import newest_metrics
     from progan_tf.export.exporting import export_generator
 
     metrics = None

@@ -1,7 +1,5 @@
 """The format keras: a `.keras` file."""
 
-import numpy as np
-
 from progan_tf.export.format import Format
 
 
@@ -22,6 +20,7 @@ def _write(model, path, precision, files, options):
 def _loaded(file):
     """The written model, as a function of the named inputs."""
     import keras
+    import numpy as np
     import tensorflow as tf
 
     model = keras.saving.load_model(file, compile=False)
