@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from tiny import tiny_config
 
-from progan_tf.data import open_source
+from progan_tf.data import ShuffledOrder, open_source
+from progan_tf.data.order import random_indices
 from progan_tf.training.devices import make_strategy
 from progan_tf.training.estimate import TimeEstimate
 from progan_tf.training.feed import Feed
@@ -54,6 +55,18 @@ def test_arguments_of_a_step(feed, strategy):
     assert reals.shape[1:] == (8, 8, 8, 3)
     assert reals.dtype == tf.uint8
     assert labels.shape == reals.shape[:2]
+    source = open_source("cats", labels=True)
+    shown = ShuffledOrder(len(source), seed=7).indices(40, 24)
+    np.testing.assert_array_equal(
+        reals[:3], source.images(shown, 8).reshape(3, 8, 8, 8, 3)
+    )
+    asked = random_indices(7, 40, 24, len(source))
+    (fake_labels,) = strategy.experimental_local_results(
+        arguments["fake_labels"]
+    )
+    for given, pictures in ((labels, shown), (fake_labels, asked)):
+        expected = source.labels(pictures).reshape(3, 8)
+        np.testing.assert_array_equal(given[:3], expected)
     # Filled up to a full call, so that every call has the same shape.
     later = feed.arguments(feed.plan(80))
     (more,) = strategy.experimental_local_results(later["reals"])
@@ -73,6 +86,15 @@ def test_estimate_adds_up_the_phases(tmp_path):
     assert estimate.seconds_left(96) == 0.0
 
 
+def test_estimate_follows_the_machine(tmp_path):
+    estimate = TimeEstimate(tiny_config(tmp_path, resolution=4), None, None)
+    estimate.add(4, seconds=1.0, steps=1)
+    estimate.add(4, seconds=3.0, steps=1)
+    # 4 steps; the first measured one counts nine tenths of the last.
+    expected = 4 * (0.9 * 1 + 3) / 1.9
+    assert estimate.seconds_left(0) == pytest.approx(expected)
+
+
 def test_estimate_of_a_resolution_to_come(tmp_path, monkeypatch):
     estimate = TimeEstimate(tiny_config(tmp_path), None, None)
     passes = {4: 0.1, 8: 0.4}
@@ -82,6 +104,20 @@ def test_estimate_of_a_resolution_to_come(tmp_path, monkeypatch):
     estimate.add(4, seconds=1.2, steps=4)
     # A step at 4x4 costs 0.2 beyond its passes, and so it will at 8x8.
     assert estimate.seconds_left(32) == pytest.approx(8 * (0.4 + 0.2))
+
+
+def test_estimate_takes_the_nearest_resolution_for_one_to_come(
+    tmp_path, monkeypatch
+):
+    estimate = TimeEstimate(tiny_config(tmp_path, resolution=16), None, None)
+    passes = {4: 0.1, 8: 0.4, 16: 1.0}
+    monkeypatch.setattr(
+        estimate, "_passes", lambda phase: passes[phase.resolution]
+    )
+    estimate.add(4, seconds=9.0, steps=4)
+    estimate.add(8, seconds=1.0, steps=2)
+    # A step at 8x8 costs 0.1 beyond its passes, and so it will at 16x16.
+    assert estimate.seconds_left(96) == pytest.approx(8 * (1.0 + 0.1))
 
 
 def test_passes_are_timed(tmp_path, monkeypatch):

@@ -43,6 +43,8 @@ def test_average_follows_before_the_generator_moves(tmp_path, strategy):
     reals = pictures(strategy)
     one = np.ones(1, "float32")
     first = values(step.average)
+    for average, weight in zip(first, values(step.generator), strict=True):
+        np.testing.assert_array_equal(average, weight)
     step.run(reals, one, 1)
     # The average saw only the initial weights, which were its own.
     for before, after in zip(first, values(step.average), strict=True):
@@ -142,10 +144,28 @@ def test_first_step_of_adam_moves_by_the_learning_rate(tmp_path, strategy):
     before = values(step.discriminator)
     step.run(pictures(strategy), np.ones(1, "float32"), 1)
     moved = [
-        np.abs(after - old).max()
+        np.abs(after - old).ravel()
         for old, after in zip(before, values(step.discriminator), strict=True)
     ]
-    assert max(moved) == pytest.approx(0.01, rel=1e-3)
+    # Nearly all, as small as their gradients may be now.
+    assert np.median(np.concatenate(moved)) == pytest.approx(0.01, rel=1e-2)
+
+
+def test_adam_is_the_papers(tmp_path, strategy):
+    step = TrainingStep(tiny_config(tmp_path, resolution=4), strategy)
+    for adam in (step.generator_optimizer, step.discriminator_optimizer):
+        assert (adam.beta_1, adam.beta_2, adam.epsilon) == (0.0, 0.99, 1e-8)
+
+
+def test_no_two_kernels_begin_alike(tmp_path, strategy):
+    step = TrainingStep(tiny_config(tmp_path), strategy)
+    kernels = [
+        kernel.ravel()[:8]
+        for family in (step.generator, step.discriminator)
+        for kernel in values(family)
+        if kernel.ndim > 1
+    ]
+    assert len(np.unique(kernels, axis=0)) == len(kernels)
 
 
 def test_every_step_draws_its_own_random_numbers(tmp_path, strategy):
