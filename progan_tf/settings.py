@@ -18,8 +18,9 @@ from progan_tf.resolutions import (
     resolutions,
 )
 
-# Beyond any use; numbers that float32 or a time in days cannot hold are larger.
-_HIGHEST = 10**9
+# Beyond any use: what float32 or a time in days cannot hold, and sizes that no
+# memory holds and nothing ends with.
+_HIGHEST = {float: 10**9, int: 10**7}
 
 
 def setting(
@@ -242,7 +243,7 @@ def _check_value(field, name, value):
     low, above = field.metadata["low"], field.metadata["above"]
     below = field.metadata["below"]
     if below is None and wanted in classes:
-        below = _HIGHEST if wanted is float else 2**31
+        below = _HIGHEST[wanted]
     if low is not None and value < low:
         raise UserError(f"{name} must be {low} or more, not {value!r}")
     if above is not None and value <= above:

@@ -226,7 +226,7 @@ WRONG = {
     "tick_kimg": [(0, "tick_kimg must be more than 0, not 0")],
     "latent_size": [
         (0, "latent_size must be 1 or more, not 0"),
-        (10**30, "latent_size must be less than 2147483648"),
+        (10**30, "latent_size must be less than 10000000"),
     ],
     "channels": [(2, "channels must be 1 or 3, not 2")],
     "average_decay": [

@@ -38,8 +38,8 @@ LINES = {
         *("--steps=2", "--starts=2"),
     ],
     "evaluate": [
-        *("--run_dir=../run", "--metrics=ms_ssim", "--num_images=8"),
-        *("--out=new", "--cache_dir=cache"),
+        *("--images=../pics", "--data=../pics", "--metrics=ms_ssim"),
+        *("--num_images=8", "--out=new", "--cache_dir=cache"),
     ],
     "export": ["--run_dir=../run", "--out=new.keras", "--format=keras"],
     "prepare": ["--source=../pics", "--out=new", "--resolution=4"],
@@ -130,8 +130,8 @@ class Commands:
         return json.loads(self._process.stdout.readline())
 
     def close(self):
-        self._process.stdin.close()
-        self._process.wait(30)
+        with self._process:  # Which closes the pipes.
+            self._process.stdin.close()
 
 
 class World:

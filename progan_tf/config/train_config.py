@@ -72,6 +72,7 @@ class TrainConfig(NetworkSettings):
         0,
         "pictures of the data; the trainer counts them",
         low=0,
+        below=2**40,
         free=True,
         flag=False,
     )
