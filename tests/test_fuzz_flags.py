@@ -64,7 +64,6 @@ FOUND = {
     "export": (
         "--run_dir= --out=m",
         "--run_dir=../run --out=/ --overwrite",
-        "--run_dir=../run --out=../link",
         "--generator=../fifo --out=m",
     ),
     "generate": (
