@@ -9,6 +9,7 @@ COMMANDS = (
     "walk",
     "film",
     "project",
+    "directions",
     "evaluate",
     "export",
     "prepare",

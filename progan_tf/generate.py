@@ -10,6 +10,9 @@
       images of one class
   python -m progan_tf.generate --module=folder --out=grid.png
       with a TF-Hub module, such as progan_tf.export writes
+  python -m progan_tf.generate --run_dir=runs/x --directions=folder
+      --edit=2:1.5,0:-1 --out=grid.png
+      moved along directions that progan_tf.directions found
 
 The same seed gives the same image, whatever other seeds it comes with. When it
 is stopped, the same command goes on where it was.
@@ -18,7 +21,9 @@ is stopped, the same command goes on where it was.
 from absl import flags
 
 from progan_tf import command, sampling
+from progan_tf.errors import UserError
 from progan_tf.generation import array_files, image_files, opening
+from progan_tf.generation.latent_directions import load_directions, parse_edit
 
 FLAGS = flags.FLAGS
 
@@ -37,11 +42,15 @@ def define_flags():
     switch("latest", False, "the weights of the last step, not their average")
     number("class", None, "of all images; by default seed modulo classes", 0)
     number("columns", None, "of the grid; by default about square", 1)
+    text("directions", None, "what progan_tf.directions wrote, for --edit")
+    text("edit", None, "how far along which of them, such as 2:1.5,0:-1")
 
 
 def main():
     """Load the generator and write its images."""
     seeds, out = sampling.parse_seeds(FLAGS.seeds), FLAGS.out
+    if (FLAGS.directions is None) != (FLAGS.edit is None):
+        raise UserError("--edit needs --directions, and --directions --edit")
     # A mistake should not show only when all images are made.
     is_folder, ending = image_files.place_of(out, FLAGS.format)
     generator = opening.open_generator(
@@ -51,7 +60,12 @@ def main():
         FLAGS.latest,
         FLAGS.trust,
     )
-    source = image_files.SeededImages(generator, FLAGS["class"].value)
+    offset = None
+    if FLAGS.edit is not None:
+        found = load_directions(FLAGS.directions, generator.latent_size)
+        offset = parse_edit(FLAGS.edit, found)
+    chosen = FLAGS["class"].value
+    source = image_files.SeededImages(generator, chosen, offset)
     if not is_folder and ending in image_files.GRIDS:
         image_files.save_grid(source, seeds, out, FLAGS.columns)
         return

@@ -131,6 +131,28 @@ def interpolate(start, end, fraction):
     return (turned * length).astype("float32")
 
 
+def moved(latents, offset):
+    """Latents moved by an offset, and back to the length that each had.
+
+    Generators normalize latents: a mere sum would also change the length,
+    which they throw away, and so turn the direction less and less.
+
+    Args:
+        latents: float32 `[N, latent_size]`.
+        offset: float `[latent_size]`.
+
+    Returns:
+        float32 `[N, latent_size]`; the same latents, to the bit, for 0.
+    """
+    offset = np.asarray(offset, "float64")
+    if not offset.any():
+        return latents
+    sums = latents + offset
+    lengths = (np.linalg.norm(x, axis=1) for x in (latents, sums))
+    old, new = lengths
+    return (sums * (old / new)[:, np.newaxis]).astype("float32")
+
+
 class AnyGenerator(abc.ABC):
     """A generator, whatever it was opened from.
 
@@ -253,13 +275,14 @@ class AnyGenerator(abc.ABC):
         none = np.empty((0, *self.image_shape), "uint8")
         return np.concatenate([none, *groups])
 
-    def stream(self, seeds, labels=None):
+    def stream(self, seeds, labels=None, offset=None):
         """The images of seeds in groups, as they are computed.
 
         Args:
             seeds: sequence of N ints; image i depends on seed i alone.
             labels: class numbers `[N]`, where the generator takes labels; by
                 default `labels_of(seeds)`.
+            offset: float `[latent_size]`, by which latents are `moved`.
 
         Returns:
             Iterator of uint8 `[8 or fewer, height, width, channels]`.
@@ -277,6 +300,8 @@ class AnyGenerator(abc.ABC):
             for start in range(0, len(seeds), size):
                 part = slice(start, start + size)
                 latents = seeded_latents(seeds[part], self.latent_size)
+                if offset is not None:
+                    latents = moved(latents, offset)
                 part_labels = None if labels is None else labels[part]
                 yield from self._groups(latents, part_labels)
 

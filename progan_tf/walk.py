@@ -6,8 +6,12 @@
       a strip of pictures on that way
   python -m progan_tf.walk --run_dir=runs/x --random=7 --grid=4x3 --out=r.mp4
       the official code's random walk, 20 seconds, in 4 columns and 3 rows
+  python -m progan_tf.walk --run_dir=runs/x --directions=folder --direction=2
+      --out=walk.gif      along a direction that progan_tf.directions found
 A film ends where it begins. The same seeds always give the same film.
 """
+
+import math
 
 import numpy as np
 from absl import flags
@@ -15,9 +19,21 @@ from absl import flags
 from progan_tf import command, sampling
 from progan_tf.errors import UserError
 from progan_tf.generation import films, opening, walks
+from progan_tf.generation.latent_directions import (
+    STEPS,
+    direction,
+    load_directions,
+)
 
 FLAGS = flags.FLAGS
 _CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # pixels; pictures of a strip, of a leg
+# The flags by which kinds of walks are told, and what else goes with each.
+_KINDS = {
+    "seeds": ("loop",),
+    "random": ("grid", "smoothing"),
+    "directions": ("loop", "direction", "distance"),
+}
+_SECONDS = {"seeds": 2, "random": 20, "directions": 4}
 
 
 def define_flags():
@@ -28,7 +44,10 @@ def define_flags():
     text("seeds", None, "to walk through, such as 1,5,9-12")
     number("random", None, "seed of a random walk instead", 0, 2**32 - 1)
     text("grid", None, "of the random walk, COLUMNSxROWS; by default 1x1")
-    seconds = "of a leg (2 by default), or of a random walk (20)"
+    text("directions", None, "what progan_tf.directions wrote, to walk along")
+    number("direction", 0, "which of them", 0)
+    flags.DEFINE_float("distance", 3.0, "how far along it", 0, 1000)
+    seconds = "of a leg (2 by default), along a direction (4), or random (20)"
     flags.DEFINE_float("seconds", None, seconds, 0.01, 3600)
     number("fps", 30, "frames a second", 1, 120)
     flags.DEFINE_float("smoothing", 1.0, "seconds, of a random walk", 0)
@@ -38,36 +57,51 @@ def define_flags():
 
 
 def check_flags():
-    """Refuse flags that do not go together."""
-    if (FLAGS.seeds is None) == (FLAGS.random is None):
-        raise UserError("expected either --seeds=1,5,9 or --random=SEED")
-    for name in ("loop",) if FLAGS.seeds is None else ("grid", "smoothing"):
+    """Refuse flags that do not go together; the kind of the walk."""
+    kinds = {name: FLAGS[name].value is not None for name in _KINDS}
+    # Along a direction seeds say whose latents walk.
+    if kinds["directions"]:
+        kinds["seeds"] = False
+    if sum(kinds.values()) != 1:
+        raise UserError(
+            "expected either --seeds=1,5,9 or --random=SEED or --directions=X"
+        )
+    (kind,) = (name for name, given in kinds.items() if given)
+    for name in sorted({*sum(_KINDS.values(), ())} - {*_KINDS[kind]}):
         if FLAGS[name].present:
-            kind = "random" if FLAGS.seeds is None else "seeds"
             raise UserError(f"--{name} does not go with --{kind}")
+    return kind
 
 
 def main():
     """Load the generator, walk, and write the film."""
     out, fps, strip = FLAGS.out, FLAGS.fps, FLAGS.out.lower().endswith(".png")
     films.check_place(out, (".mp4", ".gif", ".png"), fps)
-    check_flags()
-    seeds = FLAGS.random is None and sampling.parse_seeds(FLAGS.seeds)
+    kind = check_flags()
+    seeds = sampling.parse_seeds(FLAGS.seeds or "0")
     columns, cells = walks.parse_grid(FLAGS.grid or "1x1")
     generator = opening.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust
     )
     size, chosen = generator.latent_size, FLAGS["class"].value
-    count = max(1, round((FLAGS.seconds or (2 if seeds else 20)) * fps))
-    if seeds:
+    count = max(1, round((FLAGS.seconds or _SECONDS[kind]) * fps))
+    if kind == "seeds":
         leg, loop = _STRIP_LEG if strip else count, FLAGS.loop
         walk = walks.walk_through(seeds, leg, size, loop)[:, np.newaxis]
         labels = walks.classes_through(generator, seeds, leg, loop, chosen)
-    else:
+    elif kind == "random":
         sigma = FLAGS.smoothing * fps
         walk = walks.smooth_walk(FLAGS.random, count, cells, size, sigma)
         walk = walk[np.arange(_STRIP) * count // _STRIP] if strip else walk
         labels = generator.labels_of(range(cells), chosen)
+    else:
+        found = load_directions(FLAGS.directions, size)
+        vector = direction(found, FLAGS.direction)
+        frames, loop = (len(STEPS), False) if strip else (count, FLAGS.loop)
+        way = vector, FLAGS.distance, frames, size, loop
+        walk = walks.walk_along(seeds, *way)
+        labels = generator.labels_of(seeds, chosen)
+        columns = 1 if strip else math.ceil(math.sqrt(len(seeds)))
     scale = FLAGS.scale or max(1, _CELL // generator.resolution)
     frames = walks.walk_frames(generator, walk, columns, labels, scale)
     films.write(frames, out, fps, len(walk))

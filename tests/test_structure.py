@@ -22,6 +22,7 @@ COMMANDS = {
     "walk",
     "film",
     "project",
+    "directions",
     "evaluate",
     "prepare",
     "convert",

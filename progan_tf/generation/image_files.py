@@ -6,6 +6,7 @@ the images of two generators.
 """
 
 import collections
+import hashlib
 import io
 import itertools
 import json
@@ -48,6 +49,7 @@ class SeededImages:
     Args:
         generator: whose images they are.
         chosen: the class of all images; by default seed modulo classes.
+        offset: float `[latent_size]`, by which all latents are moved.
 
     Attributes:
         shape: (height, width, channels) of an image.
@@ -57,15 +59,24 @@ class SeededImages:
         UserError: there is no such class.
     """
 
-    def __init__(self, generator: AnyGenerator, chosen: int | None = None):
+    def __init__(
+        self,
+        generator: AnyGenerator,
+        chosen: int | None = None,
+        offset: np.ndarray | None = None,
+    ):
         self._generator = generator
         self._chosen = chosen
+        self._offset = offset
         self.shape = generator.image_shape
         self.request = {
             "generator": generator.fingerprint,
             "resolution": self.shape[0],
             "class": chosen,
         }
+        if offset is not None:
+            digest = hashlib.sha256(np.ascontiguousarray(offset)).hexdigest()
+            self.request["edit"] = digest[:16]
         # So that a wrong class is told before anything is written.
         self.labels([0])
 
@@ -75,7 +86,9 @@ class SeededImages:
 
     def images(self, seeds: Sequence[int]) -> Iterator[np.ndarray]:
         """Images uint8 `[height, width, channels]`, one after the other."""
-        batches = self._generator.stream(seeds, self.labels(seeds))
+        batches = self._generator.stream(
+            seeds, self.labels(seeds), self._offset
+        )
         return itertools.chain.from_iterable(batches)
 
 

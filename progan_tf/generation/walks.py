@@ -113,6 +113,32 @@ def smooth_walk(seed, frames, count, latent_size=512, sigma=30.0):
     return walk
 
 
+def walk_along(seeds, vector, distance, frames, latent_size=512, loop=True):
+    """A walk of each seed's latent along a direction and against it.
+
+    Args:
+        seeds: sequence of ints, whose latents walk together.
+        vector: float32 `[latent_size]`, of length 1.
+        distance: float, how far at most.
+        frames: int.
+        latent_size: int, numbers a latent.
+        loop: bool, swing from the latent forth, back and forth again; otherwise
+            from -distance to distance.
+
+    Returns:
+        float32 `[frames, seeds, latent_size]`, at the latents' lengths.
+
+    Raises:
+        UserError: for too many latents.
+    """
+    _check_count(frames * len(seeds))
+    own = sampling.seeded_latents(seeds, latent_size)
+    steps = np.linspace(-distance, distance, frames)
+    if loop:
+        steps = distance * np.sin(2 * np.pi * np.arange(frames) / frames)
+    return np.stack([sampling.moved(own, step * vector) for step in steps])
+
+
 def walk_frames(generator, latents, columns, labels=None, scale=1):
     """Frames with a cell for each latent that walks.
 

@@ -1,0 +1,288 @@
+"""Directions in the space of latents along which pictures change in one way.
+
+They are found in the generator itself, without labels: the principal axes of
+its first layer's weight (SeFa) or of what a layer near it computes (GANSpace).
+"""
+
+import os
+import pathlib
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from progan_tf.errors import UserError
+from progan_tf.files import replacing
+from progan_tf.images import make_grid, nearest_up
+from progan_tf.reading import ArrayArchive
+from progan_tf.sampling import as_generator, moved, one_hot, seeded_latents
+
+DIRECTIONS_FILE, PICTURE_FILE = "directions.npz", "directions.png"
+# Of the picture: how far its columns are along a direction. A latent's
+# coordinate along it has a standard deviation of 1.
+STEPS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+_CELL = 64  # Pixels that one sees without a lens.
+# Latents whose activations are looked at, and how many at a time.
+_SAMPLES, _TOGETHER = 2048, 64
+
+
+class Directions(NamedTuple):
+    """Directions, the strongest first.
+
+    Attributes:
+        vectors: float32 `[count, latent_size]`, orthonormal. The largest
+            number of each is positive.
+        strengths: float64 `[count]`, from the strongest down: how much of what
+            the method looks at changes along it, as a share of all.
+        method: str, how they were found.
+    """
+
+    vectors: np.ndarray
+    strengths: np.ndarray
+    method: str
+
+
+def sefa(generator, count=10):
+    """Closed-form factorization (Shen and Zhou 2021, equation 6).
+
+    Eigenvectors of A A', where A is the first layer's weight as
+    `[latent_size, units]`, its columns normalized as they do it for ProGAN:
+    along them the first layer's output changes most.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels) to images,
+            or an `AnyGenerator` that has one.
+        count: int, at most latent_size.
+
+    Returns:
+        `Directions`; strengths are shares of the sum of eigenvalues.
+
+    Raises:
+        UserError: for more directions than a latent has numbers, or a module,
+            whose layers cannot be looked at.
+    """
+    generator = as_generator(generator)
+    layer = _first_layer(generator, count)
+    weight = np.asarray(layer.kernel)[: generator.latent_size].astype("float64")
+    weight /= np.linalg.norm(weight, axis=0) + np.finfo("float64").tiny
+    values, vectors = np.linalg.eigh(weight @ weight.T)  # Rising.
+    return _directions(
+        vectors[:, ::-1].T[:count],
+        values[::-1][:count] / values.sum(),
+        "sefa",
+    )
+
+
+def pca(generator, count=10, samples=_SAMPLES, seed=0):
+    """Principal axes of early activations, as latents (GANSpace).
+
+    The activations of the first convolution for random latents have principal
+    components; the latents are regressed on their coordinates (Härkönen et al.
+    2020, section 2.2), and the directions made orthonormal in their order.
+
+    Args:
+        generator, count: as of `sefa`.
+        samples: int, random latents.
+        seed: int, of the first latent.
+
+    Returns:
+        `Directions`; strengths are shares of the activations' variance.
+
+    Raises:
+        UserError: as `sefa` does.
+    """
+    generator = as_generator(generator)
+    _first_layer(generator, count)
+    seeds = np.arange(seed, seed + max(samples, 2 * generator.latent_size))
+    latents = seeded_latents(seeds, generator.latent_size)
+    rows = _early_activations(generator, latents, seeds)  # [N features]
+    rows -= rows.mean(axis=0)
+    # Of the smaller of the two products that have the same eigenvalues.
+    if rows.shape[1] < len(rows):
+        values, axes = np.linalg.eigh(rows.T @ rows)
+        scores = rows @ axes
+    else:
+        values, scores = np.linalg.eigh(rows @ rows.T)
+    values, scores = values[::-1], scores[:, ::-1].T[:count]  # [count, N]
+    centred = latents.astype("float64") - latents.mean(axis=0)
+    # Regression on orthogonal scores is a projection on each.
+    axes, triangle = np.linalg.qr((scores @ centred).T)
+    vectors = (axes * np.where(np.diag(triangle) < 0, -1, 1)).T
+    return _directions(vectors, values[:count] / values.sum(), "pca")
+
+
+METHODS = {"sefa": sefa, "pca": pca}
+
+
+def save_directions(folder, directions):
+    """Write directions.npz: `vectors`, `strengths` and `method`.
+
+    Args:
+        folder: path; it must exist.
+        directions: `Directions`.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    with replacing(pathlib.Path(folder, DIRECTIONS_FILE)) as temporary:
+        np.savez(temporary, **directions._asdict())
+
+
+def load_directions(path, latent_size=None):
+    """Read what `save_directions` wrote.
+
+    Args:
+        path: the file, or its folder.
+        latent_size: int, numbers a latent of the generator that they are for.
+
+    Returns:
+        `Directions`.
+
+    Raises:
+        UserError: if it is no such file, or one for other latents.
+    """
+    if os.path.isdir(path):
+        path = os.path.join(path, DIRECTIONS_FILE)
+    with ArrayArchive(path) as arrays:
+        found = [arrays[name] for name in Directions._fields]
+    vectors, strengths, method = found
+    good = (
+        vectors.ndim == 2
+        and strengths.shape == vectors.shape[:1]
+        and vectors.dtype == np.float32
+        and method.dtype.kind == "U"
+        and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=0.01)
+    )
+    if not good:
+        raise UserError(
+            f"{path} holds no directions: expected `vectors` float32 [count, "
+            "latent_size] of length 1 and `strengths` [count]"
+        )
+    if latent_size not in (None, vectors.shape[1]):
+        raise UserError(
+            f"{path} is for latents of {vectors.shape[1]} numbers; the "
+            f"generator's have {latent_size}"
+        )
+    return Directions(vectors, strengths, str(method))
+
+
+def parse_edit(text, directions):
+    """The offset of latents from text such as "2:1.5,0:-1".
+
+    Args:
+        text: numbers of directions, each with how far to go along it.
+        directions: `Directions`.
+
+    Returns:
+        float32 `[latent_size]`, for `sampling.moved`.
+
+    Raises:
+        UserError: for other text, or no such direction.
+    """
+    offset = np.zeros(directions.vectors.shape[1])
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,6}):([+-]?\d{1,6}(\.\d*)?)", part.strip())
+        if match is None:
+            raise UserError(
+                "expected --edit such as 2:1.5,0:-1, directions and how far; "
+                f"received {part!r}"
+            )
+        vector = direction(directions, int(match[1]))
+        offset += float(match[2]) * vector
+    return offset.astype("float32")
+
+
+def direction(directions, number):
+    """One of the vectors, float32 `[latent_size]`.
+
+    Raises:
+        UserError: if there is no such one.
+    """
+    count = len(directions.vectors)
+    if not 0 <= number < count:
+        raise UserError(
+            f"expected a direction from 0 to {count - 1}; received {number}"
+        )
+    return directions.vectors[number]
+
+
+def picture(generator, directions, seed=0, chosen=None):
+    """A row a direction, in whose columns one latent goes from -3 to 3.
+
+    Args:
+        generator: `AnyGenerator`.
+        directions: `Directions`.
+        seed: int, of the latent.
+        chosen: int, the class of all; by default seed modulo classes.
+
+    Returns:
+        uint8 `[height, width, channels]`, cells of 64 pixels or more.
+    """
+    latents = seeded_latents([seed], generator.latent_size)
+    rows = [
+        moved(latents, step * vector)[0]
+        for vector in directions.vectors
+        for step in STEPS
+    ]
+    labels = generator.labels_of([seed] * len(rows), chosen)
+    images = generator.images_of(np.stack(rows), labels)
+    scale = max(1, _CELL // generator.resolution)
+    return make_grid(nearest_up(images, scale), len(STEPS))
+
+
+def _first_layer(generator, count):
+    """The layer that takes the latents."""
+    if generator.model is None:
+        raise UserError(
+            f"{generator.name} is a module, whose layers cannot be looked at; "
+            "give the run directory or .keras file that it was made of"
+        )
+    if not 1 <= count <= generator.latent_size:
+        raise UserError(
+            f"expected 1 to {generator.latent_size} directions, as many as a "
+            f"latent has numbers; received {count}"
+        )
+    rows = generator.latent_size + generator.num_classes
+    for layer in generator.model.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is not None and kernel.shape[:-1] == (rows,):
+            return layer
+    raise UserError(
+        f"{generator.name} has no fully connected layer that takes the latents"
+    )
+
+
+def _early_activations(generator, latents, seeds):
+    """What the first convolution gives, or without one the first layer.
+
+    Returns:
+        float64 `[N, features]`.
+    """
+    import keras
+    import tensorflow as tf
+
+    model = generator.model
+    layers = [x for x in model.layers if getattr(x, "kernel", None) is not None]
+    convolutions = [x for x in layers if len(x.kernel.shape) == 4]
+    early = keras.Model(model.inputs, (convolutions or layers)[0].output)
+    forward = tf.function(
+        lambda inputs: early(inputs, training=False), autograph=False
+    )
+    inputs = [latents]
+    if generator.num_classes:
+        labels = generator.labels_of(seeds)
+        inputs.append(one_hot(labels, generator.num_classes))
+    rows = []
+    for start in range(0, len(latents), _TOGETHER):
+        part = [x[start : start + _TOGETHER] for x in inputs]
+        values = forward(part).numpy()
+        rows.append(values.reshape(len(values), -1))
+    return np.concatenate(rows).astype("float64")
+
+
+def _directions(vectors, strengths, method):
+    """`Directions`, whose signs do not depend on the library's choice."""
+    largest = np.abs(vectors).argmax(axis=1)
+    signs = np.sign(vectors[np.arange(len(vectors)), largest])
+    vectors = (vectors * signs[:, np.newaxis]).astype("float32")
+    return Directions(vectors, np.asarray(strengths), method)
