@@ -34,4 +34,4 @@ def summary(command):
 if __name__ == "__main__":
     print("Progressive growing of GANs. Add --help to any of these:\n")
     for name in COMMANDS:
-        print(f"  python -m progan_tf.{name:10}{summary(name)}")
+        print(f"  python -m progan_tf.{name:12}{summary(name)}")
