@@ -84,8 +84,7 @@ def generate_images(generator, seeds, labels=None, batch_size=32):
         seeds: sequence of N ints; image i depends on seed i alone.
         labels: class numbers `[N]`, where the generator takes labels; by
             default seed modulo the number of classes.
-        batch_size: no longer of any use: how images are computed depends on
-            their size alone.
+        batch_size: of no use any more; images are computed in groups.
 
     Returns:
         uint8 `[N, height, width, channels]`. NaN, of a generator that has
@@ -148,9 +147,8 @@ def moved(latents, offset):
     if not offset.any():
         return latents
     sums = latents + offset
-    lengths = (np.linalg.norm(x, axis=1) for x in (latents, sums))
-    old, new = lengths
-    return (sums * (old / new)[:, np.newaxis]).astype("float32")
+    old, new = (np.linalg.norm(x, axis=1)[:, None] for x in (latents, sums))
+    return (sums * (old / new)).astype("float32")
 
 
 class AnyGenerator(abc.ABC):
@@ -353,9 +351,9 @@ class AnyGenerator(abc.ABC):
 
     @functools.cached_property
     def _compiled(self):
-        """The forward pass as one graph: called layer by layer it is 4x slower.
+        """The forward pass as one graph of a list of the generator's inputs.
 
-        Its argument is a list of arrays, the generator's inputs.
+        Called layer by layer it is 4x slower.
         """
         # Here, because seeds are read before TensorFlow is there.
         import tensorflow as tf
