@@ -269,7 +269,6 @@ class AnyGenerator(abc.ABC):
         if np.ndim(labels) != 2:
             labels = self.checked_labels(labels, len(latents))
         groups = self._groups(latents, labels, finite)
-        # With none of them, so that no latents give no images.
         none = np.empty((0, *self.image_shape), "uint8")
         return np.concatenate([none, *groups])
 
@@ -319,8 +318,7 @@ class AnyGenerator(abc.ABC):
         size = self._group_size()
         for start in range(0, len(latents), size):
             rows = [x[start : start + size] for x in inputs]
-            # The last group is filled up, so that its shape is that of the
-            # others.
+            # The last group is filled up to the shape of the others.
             filled = [np.resize(x, (size, *x.shape[1:])) for x in rows]
             floats = self._floats(filled)
             if floats.shape != (size, *self.image_shape):
@@ -328,8 +326,8 @@ class AnyGenerator(abc.ABC):
                     f"{self.name} makes images {list(floats.shape)} of {size} "
                     f"latents; expected {[size, *self.image_shape]}"
                 )
+            # Conversion to uint8 would make grey of NaN.
             if finite and not np.all(np.isfinite(floats)):
-                # Conversion to uint8 would make grey of NaN.
                 raise UserError(
                     "the generator makes images of NaN or infinity: it has "
                     "diverged; take an earlier one"
