@@ -42,11 +42,12 @@ def main():
     form, out, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
     given = settings.given_flags(FLAGS, TrainConfig)
     precision = given.get("precision", "float32")
-    unsuited = {"latest", "overwrite", "trainable"}
-    options = {"trainable": True} if FLAGS.trainable else {}
+    unsuited = {"latest", "overwrite"}
     if form != "run":
-        check_request(form, out, precision, overwrite, options)
+        check_request(form, out, precision, overwrite)
         unsuited = {*given, "images_seen"} - {"resolution", "precision"}
+    options = {"trainable": FLAGS.trainable} if form == "hub" else {}
+    unsuited |= {"trainable"} - options.keys()
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")

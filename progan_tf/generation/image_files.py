@@ -288,7 +288,8 @@ def occupied(
         found: the request in its manifest, empty where there is none.
         wanted: the request that is made now.
     """
-    names = [name for name in wanted if found.get(name) != wanted[name]]
+    both = {**wanted, **found}
+    names = [name for name in both if found.get(name) != wanted.get(name)]
     kind = "of an unknown request"
     if found and names:
         kind = f"of a request that differs in {' and '.join(names)}"
