@@ -17,7 +17,7 @@ What is written is compared with the generator before it takes its place.
 
 from absl import flags
 
-from progan_tf import command
+from progan_tf import command, pretrained
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
 from progan_tf.export.formats import FORMATS, check_request
@@ -28,7 +28,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags."""
     text, choice = flags.DEFINE_string, flags.DEFINE_enum
-    text("run_dir", None, "a run directory")
+    text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("generator", None, "a .keras file, in place of a run directory")
     text("out", None, "what to write", required=True)
     choice("format", "hub", list(FORMATS), "of what is written")
@@ -44,7 +44,7 @@ def define_flags():
 def main():
     """Load the generator and write it."""
     form, out, precision = FLAGS.format, FLAGS.out, FLAGS.precision
-    if (FLAGS.run_dir is None) == (FLAGS.generator is None):
+    if FLAGS.run_dir is not None and FLAGS.generator is not None:
         raise UserError("expected one of --run_dir and --generator")
     names = "trainable", "batch_size"
     options = {name: FLAGS[name].value for name in names if FLAGS[name].value}

@@ -15,6 +15,7 @@ import tempfile
 
 import tensorflow as tf
 
+from progan_tf import pretrained
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically
@@ -206,7 +207,8 @@ def load_generator(path, resolution=None, average=True):
     """A generator of a run, also of one that is still going.
 
     Args:
-        path: a run directory, or a `.keras` file.
+        path: a run directory, a `.keras` file, or the name of a generator
+            that comes with the program, such as "cats-128".
         resolution: int, any whose fade was finished when the newest
             checkpoint was written; by default the highest of these.
         average: bool, the moving average of the weights, or the weights of
@@ -227,9 +229,13 @@ def load_with_origin(path, resolution=None, average=True):
     """`load_generator`, and what the generator was trained by.
 
     Returns:
-        `keras.Model`, and for a run (`TrainConfig`, int images seen); for a
-        `.keras` file, which does not know, None.
+        `keras.Model`, and for a run, or a generator that comes with the
+        program, (`TrainConfig`, int images seen); for a `.keras` file, which
+        does not know, None.
     """
+    if shipped := pretrained.named(path):
+        model = load_keras(shipped.file(pretrained.GENERATOR_FILE), resolution)
+        return model, (load_config(shipped.folder), shipped.images_seen)
     path = pathlib.Path(path)
     if path.is_file():
         return load_keras(path, resolution), None

@@ -8,6 +8,8 @@
       --data=path      all networks, for progan_tf.train --run_dir=run
   python -m progan_tf.convert --weights=runs/x --out=runs/y --format=run
       --learning_rate=0.0005      a run that goes on in another way
+  python -m progan_tf.convert --weights=cats-128 --out=runs/x --format=run
+      --total_kimg=1200      with the networks that come with the program
 Nothing in a file is executed. What the networks are follows from it. Settings
 of training are for --format=run; a run's are the defaults of the next one.
 """
@@ -16,7 +18,7 @@ import os
 
 from absl import flags
 
-from progan_tf import command, settings
+from progan_tf import command, pretrained, settings
 from progan_tf.config import NETWORK_SETTINGS, TrainConfig
 from progan_tf.errors import UserError
 from progan_tf.export.formats import FORMATS, check_request
@@ -27,7 +29,12 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags, and those of training."""
     text, switch = flags.DEFINE_string, flags.DEFINE_boolean
-    text("weights", None, "a published file or a run directory", required=True)
+    text(
+        "weights",
+        None,
+        "a published file, a run directory or cats-128",
+        required=True,
+    )
     text("out", None, "what to write", required=True)
     flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "of --out")
     switch("latest", None, "the generator of the last step, not the average")
@@ -51,7 +58,8 @@ def main():
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")
-    if not os.path.exists(FLAGS.weights):
+    shipped = pretrained.named(FLAGS.weights)
+    if not shipped and not os.path.exists(FLAGS.weights):
         raise UserError(f"expected --weights; there is no {FLAGS.weights}")
     command.import_tensorflow()
     from progan_tf.export.exporting import export_generator

@@ -21,7 +21,7 @@ import os
 
 from absl import flags
 
-from progan_tf import command
+from progan_tf import command, pretrained
 from progan_tf.config import CONFIG_FILE
 from progan_tf.errors import UserError
 from progan_tf.evaluation import evaluation, measures, subjects
@@ -33,7 +33,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
-    text("run_dir", None, "a run directory or a .keras file")
+    text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("module", None, "a TF-Hub module instead: its folder or .tar.gz")
     text("images", None, "pictures instead: a folder, or FILE.npz")
     flags.DEFINE_boolean("all", False, "every snapshot of the run")
@@ -53,11 +53,11 @@ def define_flags():
 def main():
     """Open what is evaluated and the data, and measure."""
     sources = FLAGS.run_dir, FLAGS.module, FLAGS.images
-    if sum(source is not None for source in sources) != 1:
+    if sum(source is not None for source in sources) > 1:
         raise UserError("expected one of --run_dir, --module and --images")
     if FLAGS.all and FLAGS.run_dir is None:
         raise UserError("--all needs --run_dir")
-    if FLAGS.run_dir is None and FLAGS.data is None:
+    if (FLAGS.module or FLAGS.images) and FLAGS.data is None:
         raise UserError("--module and --images need --data")
     if FLAGS.out and os.path.exists(os.path.join(FLAGS.out, CONFIG_FILE)):
         # Its metrics.jsonl is of the training, which may be going on there.

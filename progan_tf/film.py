@@ -11,7 +11,7 @@ has some, too. A bar at the lower edge shows how far the film is.
 
 from absl import flags
 
-from progan_tf import command
+from progan_tf import command, pretrained
 from progan_tf.generation import films, run_film
 
 FLAGS = flags.FLAGS
@@ -36,6 +36,7 @@ def define_flags():
 
 def main():
     """Read the samples and write the film."""
+    pretrained.check_no_name(FLAGS.run_dir)
     films.check_place(FLAGS.out, (".mp4", ".gif"), FLAGS.fps)
     total = max(1, round(FLAGS.seconds * FLAGS.fps))
     frames = run_film.growth_frames(

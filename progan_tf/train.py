@@ -15,7 +15,7 @@ resume. A flag that is not given has the preset's value.
 
 from absl import flags
 
-from progan_tf import command, settings
+from progan_tf import command, pretrained, settings
 from progan_tf.config import TrainConfig, report, resume
 from progan_tf.data import kind_named
 from progan_tf.training.run_data import open_data
@@ -41,6 +41,7 @@ def count_replicas(device_names):
 def main():
     """Resolve the settings and train, or print what would be trained."""
     given = settings.given_flags(flags.FLAGS, TrainConfig)
+    pretrained.check_no_name(given.get("run_dir"))
     config, resumed = resume.resolve_for_run(given, count_replicas)
     if flags.FLAGS.dry_run:
         if not kind_named(config.data).may_download:

@@ -251,7 +251,7 @@ def test_wrong_settings_are_told_in_one_line(name, value, message):
 
 def test_unknown_preset_lists_the_known():
     with pytest.raises(
-        UserError, match="official, paper, cifar10, laptop, not 'tiny'"
+        UserError, match="official, paper, cifar10, laptop, cats-128, not"
     ):
         resolve("tiny")
 

@@ -130,7 +130,10 @@ def test_missing_package_is_told_before_tensorflow_loads(run_dir, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--out=x"], "expected one of --run_dir and --generator"),
+        (
+            ["--run_dir=x", "--generator=y", "--out=x"],
+            "expected one of --run_dir and --generator",
+        ),
         (["--run_dir=nowhere", "--out=x"], "no nowhere"),
         (["--run_dir=RUN", "--out=RUN"], "exists; choose another place"),
         (["--run_dir=RUN", "--out=x", "--resolution=16"], "no finished"),

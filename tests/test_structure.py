@@ -36,6 +36,7 @@ TIERS = (
         "command",
         "files",
         "losses",
+        "pretrained",
         "progress",
         "reading",
         "resolutions",

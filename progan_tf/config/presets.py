@@ -1,4 +1,4 @@
-"""The presets: settings of the official code, the paper and a laptop.
+"""The presets: of the official code, the paper, a laptop, and of what ships.
 
 Settings are those of `progan_tf.config.TrainConfig`; what a preset does not
 name keeps its default there. Kimg are thousands of images seen. A table gives
@@ -94,6 +94,25 @@ PRESETS = {
         "tick_kimg": 2,
         "sample_kimg": 10,
         "checkpoint_kimg": 20,
+    },
+    # The networks that come with the program, trained on one GPU.
+    "cats-128": {
+        "data": "cats",
+        "resolution": 128,
+        "labels": True,
+        "fade_kimg": _by_resolution(0, 40, 48, 64, 96, *[128] * 4),
+        "stable_kimg": _by_resolution(32, 40, 48, 96, 96, *[400] * 4),
+        "total_kimg": 1000,
+        "batch_size": _by_resolution(64, 64, 64, 64, 32, 32, 16, 8, 4),
+        "learning_rate": _by_resolution(*[0.002] * 5, *[0.0015] * 4),
+        # Few at 128x128, where most of the arithmetic is, and at 4x4, where
+        # most of the discriminator's numbers would be.
+        "fmap_max": _by_resolution(72, 128, 128, 128, 128, *[64] * 4),
+        "average_decay": _by_resolution(0.98, 0.99, 0.995, 0.998, *[0.999] * 5),
+        "precision": "bfloat16",
+        "tick_kimg": 10,
+        "sample_kimg": 40,
+        "checkpoint_kimg": 100,
     },
 }
 

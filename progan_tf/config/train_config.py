@@ -380,7 +380,12 @@ def _data_kind(data):
 
 
 def _default_run_dir(config):
-    """runs/DATA-PRESET-RESOLUTION, with the data's name fit for a folder."""
+    """runs/DATA-PRESET-RESOLUTION, with the data's name fit for a folder.
+
+    A preset that is called after its data and resolution is enough.
+    """
     name = _data_kind(config.data).title(config.data)
     name = re.sub(r"[^\w.]+", "-", name).strip("-.")[:200] or "data"
+    if config.preset == f"{name}-{config.resolution}":
+        return f"runs/{config.preset}"
     return f"runs/{name}-{config.preset}-{config.resolution}"

@@ -35,7 +35,8 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
 
     Args:
         subjects: `subjects.RunSubjects` or `subjects.OneSubject`.
-        data: str, as of `data.open_source`; by default the run's.
+        data: str, as of `data.open_source`; by default that of the
+            training, where it is known.
         resolution: int, at which pictures are compared; by default that of
             the finished run, or of the generator or folder.
         mirror: bool, mirror half of the data; by default like the run.
@@ -47,7 +48,7 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
         UserError: if the data do not go with the pictures.
     """
     config, classes = subjects.config, subjects.num_classes
-    data = data or (config.data if config else None)
+    data = data or subjects.data
     if data is None:
         raise UserError("expected --data=, what the pictures are compared with")
     source = open_source(data, subjects.channels, classes > 0)

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
+from progan_tf import pretrained
 from progan_tf.data import ShuffledOrder, open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.errors import UserError
@@ -45,6 +46,7 @@ class RunSubjects:
 
     Attributes:
         config: `TrainConfig` of the run.
+        data: str, what it is trained on.
         resolution, channels, num_classes: ints, of the run.
         available: None, for there is no end to its pictures.
     """
@@ -58,6 +60,7 @@ class RunSubjects:
         self._run = snapshots.Snapshots(run_dir)
         self._every = every
         self.config = self._run.config
+        self.data = self.config.data
         self.resolution = self.config.resolution
         self.channels = self.config.channels
         self.num_classes = self.config.num_classes
@@ -101,13 +104,21 @@ class OneSubject:
     config = None
 
     def __init__(
-        self, name, stream, resolution, channels, num_classes, available
+        self,
+        name,
+        stream,
+        resolution,
+        channels,
+        num_classes,
+        available,
+        data=None,
     ):
         self._subject = Subject(name, None, stream)
         self.resolution = resolution
         self.channels = channels
         self.num_classes = num_classes
         self.available = available
+        self.data = data
 
     def __len__(self):
         return 1
@@ -119,7 +130,7 @@ class OneSubject:
 def open_subjects(
     run_dir=None, module=None, images=None, every=False, trust=False
 ):
-    """Open what is to be evaluated; one of the first three.
+    """Open what is to be evaluated: one of the first three, or the default.
 
     Args:
         run_dir: path of a run directory, or of a `.keras` file.
@@ -136,7 +147,8 @@ def open_subjects(
     """
     if images is not None:
         return _folder(images)
-    if run_dir is not None and os.path.isdir(run_dir):
+    shipped = pretrained.named(run_dir)
+    if run_dir is not None and not shipped and os.path.isdir(run_dir):
         return RunSubjects(run_dir, every)
     generator = open_generator(run_dir, module, trust=trust)
     return OneSubject(
@@ -146,6 +158,7 @@ def open_subjects(
         generator.image_shape[-1],
         generator.num_classes,
         None,
+        generator.origin and generator.origin[0].data,
     )
 
 

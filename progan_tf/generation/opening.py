@@ -4,7 +4,7 @@ import os
 
 from absl import flags
 
-from progan_tf import command
+from progan_tf import command, pretrained
 from progan_tf.errors import UserError
 from progan_tf.sampling import KerasGenerator
 
@@ -14,7 +14,7 @@ def define_flags():
     # So that --help lists them with the flags of the command.
     flags.disclaim_key_flags()
     text = flags.DEFINE_string
-    text("run_dir", None, "a run directory or a .keras file")
+    text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("module", None, "a TF-Hub module instead: its folder or .tar.gz")
     flags.DEFINE_integer(
         "resolution", None, "any finished; by default the highest", 4
@@ -37,8 +37,10 @@ def open_generator(
     Mistakes that show without TensorFlow do not wait for it.
 
     Args:
-        run_dir: str, a run directory or a `.keras` file; or None.
-        module: str, a TF-Hub module's folder or `.tar.gz`; or None.
+        run_dir: str, a run directory, a `.keras` file, or the name of a
+            generator that comes with the program.
+        module: str, a TF-Hub module's folder or `.tar.gz`, instead. Without
+            either it is the default of `pretrained`, as a line says.
         resolution: int, of a run; by default the highest that is finished.
         latest: bool, a run's weights of the last step, not their average.
         trust: bool, load a module whatever its operations do: see
@@ -48,19 +50,29 @@ def open_generator(
         `AnyGenerator`.
 
     Raises:
-        UserError: if not exactly one of the two is given, if the others do
-            not go with it, or if it cannot be loaded.
+        UserError: if both are given, if the others do not go with them, or
+            if it cannot be loaded.
     """
-    if (run_dir is None) == (module is None):
+    if run_dir is not None and module is not None:
         raise UserError("expected one of --run_dir and --module")
     if module is not None and (resolution or latest):
         raise UserError(
             "--resolution and --latest need --run_dir; a module holds one "
             "generator"
         )
-    if latest and os.path.isfile(run_dir):
+    by_default = run_dir is None and module is None
+    run_dir = pretrained.DEFAULT if by_default else run_dir
+    shipped = pretrained.named(run_dir)
+    if latest and (shipped or os.path.isfile(run_dir)):
         raise UserError(
-            "--latest needs a run directory; a .keras file holds one generator"
+            "--latest needs a run directory; a .keras file holds one "
+            "generator, and so does what comes with the program"
+        )
+    if by_default:
+        print(
+            f"Generator: {shipped.name}, which comes with progan_tf "
+            f"({shipped.licence}).",
+            flush=True,
         )
     # Only now, because TensorFlow takes seconds to import.
     command.import_tensorflow()
@@ -71,4 +83,7 @@ def open_generator(
     from progan_tf.checkpoint import load_with_origin
 
     model, origin = load_with_origin(run_dir, resolution, not latest)
-    return KerasGenerator(model, run_dir, origin)
+    generator = KerasGenerator(model, run_dir, origin)
+    if shipped:
+        generator.class_names = shipped.class_names
+    return generator

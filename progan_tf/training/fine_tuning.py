@@ -15,6 +15,7 @@ from progan_tf.files import (
     replacing_folder,
     write_text_atomically,
 )
+from progan_tf.pretrained import check_no_name
 from progan_tf.settings import merged
 from progan_tf.training import devices
 from progan_tf.training.run_data import counted_config
@@ -37,6 +38,7 @@ def check_place(run_dir, given):
     Raises:
         UserError: if something is there, or for devices that are not.
     """
+    check_no_name(run_dir)
     put_back(run_dir)
     if not is_free(run_dir):
         raise UserError(f"{run_dir} exists; choose another place for the run")

@@ -6,10 +6,12 @@ program a file is of. Whatever a file holds, nothing in it is executed.
 
 import os
 
+from progan_tf import pretrained
 from progan_tf.weights.gan_zoo import gan_zoo_states, read_gan_zoo
 from progan_tf.weights.official import official_variables, read_official
 from progan_tf.weights.published import PublishedGAN, PublishedInfo
 from progan_tf.weights.runs import read_run
+from progan_tf.weights.shipped import read_shipped
 from progan_tf.weights.torch_files import is_torch_file
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "read_official",
     "read_published",
     "read_run",
+    "read_shipped",
 ]
 
 
@@ -28,16 +31,18 @@ def read_published(path):
     """Read published weights of either program, or a run's.
 
     Args:
-        path: an official `.pkl`, a `.pth` of pytorch_GAN_zoo, or a run
-            directory.
+        path: an official `.pkl`, a `.pth` of pytorch_GAN_zoo, a run
+            directory, or the name of a generator that comes with the program.
 
     Returns:
         `PublishedGAN`.
 
     Raises:
-        UserError: if it cannot be read; see `read_official`, `read_gan_zoo`
-            and `read_run`.
+        UserError: if it cannot be read; see `read_official`, `read_gan_zoo`,
+            `read_run` and `read_shipped`.
     """
+    if shipped := pretrained.named(path):
+        return read_shipped(shipped)
     if os.path.isdir(path):
         return read_run(path)
     return read_gan_zoo(path) if is_torch_file(path) else read_official(path)

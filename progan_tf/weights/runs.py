@@ -59,14 +59,19 @@ def read_run(run_dir):
         has_average=True,
         licence=inherited_licence(run_dir) or "that of the training data",
         images_seen=seen,
-        settings={
-            field.name: getattr(config, field.name)
-            for field in dataclasses.fields(config)
-            if field.metadata["flag"]
-            and field.name not in (*NETWORK_SETTINGS, "run_dir", "labels")
-        },
+        settings=settings_of(config),
     )
     return PublishedGAN(generator, discriminator, average, info)
+
+
+def settings_of(config):
+    """dict of a `TrainConfig`'s settings that a new run may have otherwise."""
+    return {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if field.metadata["flag"]
+        and field.name not in (*NETWORK_SETTINGS, "run_dir", "labels")
+    }
 
 
 def inherited_licence(run_dir):
