@@ -24,6 +24,7 @@ from progan_tf.evaluation import evaluation, subjects
 from progan_tf.evaluation.log import newest_metrics
 from progan_tf.export.card import model_card
 from progan_tf.generation.opening import open_generator
+from progan_tf.images import to_uint8
 from progan_tf.networks import Discriminator, Generator
 from progan_tf.sampling import generate_images, one_hot
 from progan_tf.training.fine_tuning import write_run
@@ -138,7 +139,7 @@ def test_every_backend_draws_the_golden_pictures(unpacked, backend):
     # TensorFlow itself, and what it brings, may import others.
     assert backend == "tensorflow" or "tensorflow" not in done.stdout.split()
     images = np.load(unpacked / f"{backend}.npy")
-    assert_alike(np.clip((images + 1) * 127.5, 0, 255), golden())
+    assert_alike(to_uint8(images), golden())
 
 
 def test_its_files_are_as_small_as_promised_and_are_those_meant():

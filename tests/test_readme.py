@@ -90,7 +90,7 @@ def parse(program, lines):
 def test_the_first_two_commands_are_one_line_each():
     install, check = fenced_blocks(README.read_text())[:2]
     assert install == (
-        "pip install -e . && python -m progan_tf.train --preset=laptop\n"
+        "pip install -e . && python -m progan_tf.generate --out=grid.png\n"
     )
     assert check.count("\n") == 1
     assert check.endswith("&& python -m pytest\n")
