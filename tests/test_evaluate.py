@@ -14,7 +14,7 @@ from pictures import write_pictures
 from PIL import Image
 from tiny import make_folder, make_growing_run, make_run
 
-from progan_tf import metrics
+from progan_tf import metrics, preparation
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import resolve
 from progan_tf.data import Cats, open_source
@@ -135,6 +135,15 @@ def test_classes_are_drawn_as_in_the_data(tmp_path):
     assert results[0].values["ms_ssim"] == metrics.ms_ssim(fakes)
     with pytest.raises(UserError, match="2 classes; cats has 15"):
         evaluated(where, ["ms_ssim"], tmp_path / "cache", data="cats")
+
+
+def test_one_picture_is_nothing_to_compare_with(tmp_path):
+    preparation.prepare(Cats(), np.arange(1), tmp_path / "one", 16)
+    where = {"images": str(make_folder(tmp_path / "images"))}
+    with pytest.raises(UserError, match="two or more pictures .*one; it has 1"):
+        evaluated(
+            where, ["swd"], tmp_path / "cache", data=str(tmp_path / "one")
+        )
 
 
 def test_a_folder_and_an_array(tmp_path, monkeypatch):

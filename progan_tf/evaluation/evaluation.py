@@ -52,6 +52,11 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
     if data is None:
         raise UserError("expected --data=, what the pictures are compared with")
     source = open_source(data, subjects.channels, classes > 0)
+    if len(source) < 2:
+        raise UserError(
+            f"expected two or more pictures to compare with in {data}; it has "
+            f"{len(source)}"
+        )
     if classes not in (0, source.num_classes):
         raise UserError(
             f"the generator has {classes} classes; {data} has "
