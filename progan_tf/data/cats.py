@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from progan_tf.data.disk import files_fingerprint
-from progan_tf.data.source import Source, check_resolution
+from progan_tf.data.source import Source, Wanted, check_resolution
 from progan_tf.errors import UserError
 
 if TYPE_CHECKING:
@@ -79,14 +79,14 @@ class Cats(Source):
         return data == cls.usage
 
     @classmethod
-    def open(cls, data, channels, labels, cache_bytes, labels_file):
+    def open(cls, data: str, wanted: Wanted) -> "Cats":
         """See `Source.open`."""
         if os.path.isdir(data):
             logging.getLogger("progan_tf").warning(
                 "--data=cats are the drawn cats; the folder cats that is here "
                 "would be --data=./cats"
             )
-        return cls(channels)
+        return cls(wanted.channels)
 
     @classmethod
     def fingerprint(cls, data: str) -> str:

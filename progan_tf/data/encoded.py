@@ -20,6 +20,7 @@ from progan_tf.data.source import (
     MAX_RESOLUTION,
     MIN_RESOLUTION,
     Source,
+    Wanted,
     check_resolution,
 )
 from progan_tf.errors import UserError
@@ -122,9 +123,11 @@ class EncodedSource(Source):
     """
 
     @classmethod
-    def open(cls, data, channels, labels, cache_bytes, labels_file):
+    def open(cls, data: str, wanted: Wanted) -> "EncodedSource":
         """See `Source.open`."""
-        return cls(cls.path(data), channels, labels, cache_bytes)
+        return cls(
+            cls.path(data), wanted.channels, wanted.labels, wanted.cache_bytes
+        )
 
     def __init__(
         self,

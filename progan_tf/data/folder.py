@@ -25,7 +25,7 @@ from progan_tf.data.picture_files import (
     read_picture,
     read_size,
 )
-from progan_tf.data.source import CACHE_BYTES
+from progan_tf.data.source import CACHE_BYTES, Wanted
 from progan_tf.errors import UserError
 from progan_tf.progress import progress
 from progan_tf.text import listed, printable, shortened
@@ -84,8 +84,9 @@ class Folder(EncodedSource):
         return os.path.isdir(path)
 
     @classmethod
-    def open(cls, data, channels, labels, cache_bytes, labels_file):
+    def open(cls, data: str, wanted: Wanted) -> "Folder":
         """See `Source.open`."""
+        channels, labels, labels_file, cache_bytes = wanted
         return cls(cls.path(data), channels, labels, cache_bytes, labels_file)
 
     def __init__(
@@ -209,7 +210,7 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
             # To open a pipe would wait for ever. A link to nothing is taken,
             # to be named as unreadable.
             if path.suffix.lower() in EXTENSIONS and (
-                path.is_file() or not path.exists()
+                os.path.isfile(path) or not os.path.exists(path)
             ):
                 pictures.append(path.relative_to(root))
             else:

@@ -3,6 +3,7 @@
 import abc
 import logging
 import os
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,22 @@ MAX_RESOLUTION = 1024  # The largest the paper grows to.
 
 # Memory for decoded pictures, unless a source is told otherwise.
 CACHE_BYTES = 1 << 30
+
+
+class Wanted(NamedTuple):
+    """What is wanted of data.
+
+    Attributes:
+        channels: 3 for RGB or 1 for grey.
+        labels: whether classes are.
+        labels_file: with the classes, for kinds that take one.
+        cache_bytes: memory for decoded pictures.
+    """
+
+    channels: int
+    labels: bool
+    labels_file: str | os.PathLike | None
+    cache_bytes: int
 
 
 class Source(abc.ABC):
@@ -79,24 +96,9 @@ class Source(abc.ABC):
         return False
 
     @classmethod
-    def open(
-        cls,
-        data: str,
-        channels: int,
-        labels: bool,
-        cache_bytes: int,
-        labels_file: str | os.PathLike | None,
-    ) -> "Source":
-        """Opens what a text names; see `sources.open_source`.
-
-        Args:
-            data: the text.
-            channels: 3 for RGB or 1 for grey.
-            labels: whether classes are wanted.
-            cache_bytes: memory for decoded pictures.
-            labels_file: for kinds that take one.
-        """
-        return cls(cls.path(data), channels, labels)
+    def open(cls, data: str, wanted: Wanted) -> "Source":
+        """Opens what a text names; see `sources.open_source`."""
+        return cls(cls.path(data), wanted.channels, wanted.labels)
 
     @classmethod
     def path(cls, data: str) -> str | None:

@@ -8,7 +8,7 @@ from progan_tf.data.celeba import CelebA
 from progan_tf.data.compact import Compact
 from progan_tf.data.folder import Folder
 from progan_tf.data.lsun import Lsun
-from progan_tf.data.source import CACHE_BYTES, Source
+from progan_tf.data.source import CACHE_BYTES, Source, Wanted
 from progan_tf.data.tfds import TFDS
 from progan_tf.data.tfrecords import TFRecords
 from progan_tf.errors import UserError
@@ -83,7 +83,8 @@ def open_source(
             f"expected --labels_file with a folder of pictures, got {data}"
         )
     cache_bytes = 0 if preparing else CACHE_BYTES
-    source = kind.open(data, channels, labels, cache_bytes, labels_file)
+    wanted = Wanted(channels, labels, labels_file, cache_bytes)
+    source = kind.open(data, wanted)
     if labels and not source.num_classes:
         raise UserError(f"{data} has no labels; leave --labels out")
     return source

@@ -12,7 +12,7 @@ from progan_tf.data.disk import files_fingerprint
 from progan_tf.data.encoded import RecordsSource
 from progan_tf.data.example import parse_example
 from progan_tf.data.record_shards import Shards
-from progan_tf.data.source import CACHE_BYTES
+from progan_tf.data.source import CACHE_BYTES, Wanted
 from progan_tf.errors import UserError
 
 _VERSION = re.compile(r":\d+\.\d+\.\d+(?=/|$)")
@@ -53,8 +53,9 @@ class TFDS(RecordsSource):
     may_download = True
 
     @classmethod
-    def open(cls, data, channels, labels, cache_bytes, labels_file):
+    def open(cls, data: str, wanted: Wanted) -> "TFDS":
         """See `Source.open`."""
+        channels, labels, _, cache_bytes = wanted
         return cls(data, channels, labels, cache_bytes=cache_bytes)
 
     @classmethod
