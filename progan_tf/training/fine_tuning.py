@@ -149,7 +149,7 @@ def _network_settings(published, resolution):
     """The settings that the weights decide."""
     generator = published.generator.architecture
     discriminator = published.discriminator.architecture
-    for name in ("fmap_base", "fmap_max"):
+    for name in ("fmap_base", "fmap_max", "equalized"):
         ours, theirs = getattr(generator, name), getattr(discriminator, name)
         if ours != theirs:
             raise UserError(
@@ -161,11 +161,13 @@ def _network_settings(published, resolution):
             f"the networks have {len(published.info.attributes)} labels an "
             "image; a run has one at most"
         )
-    # The generator is the same function whether scales are fused or not.
     architecture = dataclasses.replace(
-        discriminator,
-        latent_size=generator.latent_size,
-        pixelnorm_epsilon=generator.pixelnorm_epsilon,
+        generator,
+        # The generator is the same function either way.
+        fused_scale=discriminator.fused_scale,
+        minibatch_stddev_group=discriminator.minibatch_stddev_group,
+        discriminator_norm=discriminator.discriminator_norm,
+        minibatch_discrimination=discriminator.minibatch_discrimination,
         fmap_max=_grown(generator.fmap_max, resolution),
         resolution=resolution,
     )

@@ -34,7 +34,7 @@ LICENCE = (
 
 _CLASSES = "models.utils.config.BaseConfig"
 _VARIANT = "gan_zoo"
-# What our networks always do, as the settings of a file call it.
+# Of networks as the paper has them, by the names of a file's settings.
 _FIXED = {
     "leakyReluLeak": (0.2,),
     "perChannelNormalization": (True,),
@@ -63,7 +63,7 @@ def read_gan_zoo(path):
 
     Raises:
         UserError: if it is no such file, or its networks have a setting that
-            ours do not have; the message names it.
+            is not read; the message names it.
     """
     content = read_torch_file(path, {_CLASSES: _Settings})
     states = {
@@ -141,16 +141,15 @@ def _arrays(where, content, name):
 
 
 def _check_settings(path, settings):
-    """Raise UserError for a setting that our networks do not have."""
+    """Raise UserError for a setting that is not read."""
     for name, known in _FIXED.items():
         value = settings.get(name, known[0])
         if not isinstance(value, (str, int, float)):
             value = type(value).__name__
         if value not in known:
             raise UserError(
-                f"{path} was made with {name}={str(value)[:40]}, which the "
-                f"networks of this program do not have; expected "
-                f"{' or '.join(map(str, known))}"
+                f"{path} was made with {name}={str(value)[:40]}, which is not "
+                f"read here; expected {' or '.join(map(str, known))}"
             )
     alpha = settings.get("alpha", 0.0)
     if not isinstance(alpha, (int, float)) or not 0 <= alpha <= 1:

@@ -9,8 +9,6 @@ from progan_tf.resolutions import resolutions
 from progan_tf.weights.tensors import feature_map_settings
 from progan_tf.weights.unpickle import DAMAGE, Call, numpy_array
 
-# What our networks always do.
-_FIXED = ("normalize_latents", "use_wscale", "use_pixelnorm", "use_leakyrelu")
 # More than any network has, and small enough to be multiplied at once.
 _MOST = 1_000_000
 
@@ -36,6 +34,9 @@ def generator_architecture(where, options, names):
     return dataclasses.replace(
         architecture,
         latent_size=_whole(where, options, "latent_size", 512, 1),
+        normalize_latents=_is_on(options, "normalize_latents"),
+        pixelnorm=_is_on(options, "use_pixelnorm"),
+        activation="leaky_relu" if _is_on(options, "use_leakyrelu") else "relu",
         pixelnorm_epsilon=epsilon,
     )
 
@@ -67,12 +68,6 @@ def _plain(where, options):
         }
     except DAMAGE as error:
         raise UserError(f"{where}: expected numbers as options") from error
-    for name in _FIXED:
-        if not options.get(name, True):
-            raise UserError(
-                f"{where} was made with {name}=False, which the networks of "
-                "this program do not have"
-            )
     return options
 
 
@@ -91,7 +86,13 @@ def _shared(where, options, names):
         fmap_base=base,
         fmap_max=most,
         fused_scale=_is_fused(options, names),
+        equalized=_is_on(options, "use_wscale"),
     )
+
+
+def _is_on(options, name):
+    """Whether a switch, which is on by default, is."""
+    return bool(options.get(name, True))
 
 
 def _is_fused(options, names):
