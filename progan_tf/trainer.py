@@ -8,7 +8,6 @@ import tensorflow as tf
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import check_shared_evenly
 from progan_tf.errors import UserError
-from progan_tf.text import first_line
 from progan_tf.training import devices
 from progan_tf.training.feed import Feed
 from progan_tf.training.recorder import Recorder, SilentRecorder
@@ -96,9 +95,8 @@ class Trainer:
                 if devices.worker_count(self.strategy) == 1:
                     raise
                 raise UserError(
-                    "the workers of TF_CONFIG no longer reach each other: "
-                    f"{first_line(error)}; start all of them again, and they "
-                    "go on from the last checkpoint"
+                    "a worker of TF_CONFIG has ended or is out of reach; start "
+                    "all of them again, and they go on from the last checkpoint"
                 ) from error
 
     def _create_state(self):

@@ -100,7 +100,8 @@ def free_ports(count):
     return ports
 
 
-def test_two_workers_train_equally(tmp_path):
+def started_workers(arguments):
+    """Two processes of one cluster, which run a Python program."""
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     workers = []
     for index in range(2):
@@ -110,7 +111,7 @@ def test_two_workers_train_equally(tmp_path):
         }
         workers.append(
             subprocess.Popen(
-                [sys.executable, "tests/worker.py", str(tmp_path / "run")],
+                [sys.executable, *map(str, arguments)],
                 cwd=ROOT,
                 env={
                     **os.environ,
@@ -122,6 +123,11 @@ def test_two_workers_train_equally(tmp_path):
                 text=True,
             )
         )
+    return workers
+
+
+def test_two_workers_train_equally(tmp_path):
+    workers = started_workers(["tests/worker.py", tmp_path / "run"])
     outputs = [worker.communicate(timeout=300) for worker in workers]
     for worker, (_, errors) in zip(workers, outputs, strict=True):
         assert worker.returncode == 0, errors
@@ -140,3 +146,20 @@ def test_two_workers_train_equally(tmp_path):
     assert (run / "generator.keras").exists()
     lines = (run / "metrics.jsonl").read_text().splitlines()
     assert [json.loads(line)["images_seen"] for line in lines] == [32, 48]
+
+
+def test_a_worker_that_is_killed_ends_the_others_with_a_line(tmp_path):
+    flags = {"preset": "laptop", "run_dir": tmp_path / "run", "resolution": 4}
+    flags |= {"fmap_max": 8, "latent_size": 8, "total_kimg": 1e6}
+    flags |= {"tick_kimg": 0.1, "batch_size": 8}
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    first, second = started_workers(["-m", "progan_tf.train", *given])
+    while "of 1,000,000.0 kimg" not in (line := first.stdout.readline()):
+        assert line, first.communicate()
+    second.kill()
+    second.communicate()
+    _, errors = first.communicate(timeout=120)
+    assert first.returncode == 2
+    assert "Traceback" not in errors
+    last = errors.splitlines()[-1]
+    assert "a worker of TF_CONFIG has ended or is out of reach" in last

@@ -79,9 +79,9 @@ def test_interrupted_run_equals_uninterrupted_one(
     whole = tiny_config(tmp_path / "whole", **settings)
     assert Trainer(whole, strategy).train()
     parts = tiny_config(tmp_path / "parts", **settings)
-    # At 4x4, in mid-fade, and once both fade and stable phase have begun; one
-    # of them where a line of metrics is due, too.
-    for images_seen in (16, 48, 80):
+    # At both ends of the fade and in the middle of it, where alone a line of
+    # metrics is due as well.
+    for images_seen in (32, 48, 64):
         trainer = Trainer(parts, strategy)
         assert not train_until(monkeypatch, trainer, images_seen)
         assert trainer.images_seen == images_seen
