@@ -1,7 +1,10 @@
 """Generate images with a trained generator.
 
+  python -m progan_tf.generate --out=grid.png
+      a grid of the images of seeds 0 to 63, by the generator that comes with
+      the program; or grid.jpg
   python -m progan_tf.generate --run_dir=runs/cats-laptop-32 --out=grid.png
-      a grid of the images of seeds 0 to 63; or grid.jpg
+      by that of a run
   python -m progan_tf.generate --run_dir=runs/x --seeds=1,5,9-12 --out=folder/
       a file for each seed: seed000001.png, seed000005.png, ...
   python -m progan_tf.generate --run_dir=runs/x --seeds=0-49999 --out=x.npz

@@ -17,13 +17,14 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
 
 
-def execute(name, folder, monkeypatch, **parameters):
-    """Runs a notebook in a folder with other parameters.
+def execute(name, folder, monkeypatch, cells=None, **parameters):
+    """Runs a notebook, or its first cells, in a folder with other parameters.
 
     Returns:
         (text, pictures): all that it printed, and how many it showed.
     """
     notebook = nbformat.read(ROOT / "colab" / name, as_version=4)
+    notebook.cells = notebook.cells[:cells]
     cell = next(
         cell
         for cell in notebook.cells
@@ -65,7 +66,15 @@ def test_generate_draws_walks_projects_and_loads(
     assert "Traceback" not in text
 
 
-def test_a_mistyped_module_trains_nothing(tmp_path, monkeypatch):
+def test_generate_needs_no_module(tmp_path, monkeypatch):
+    text, pictures = execute(
+        "generate.ipynb", tmp_path, monkeypatch, cells=12, MODULE=""
+    )
+    assert "latents of 512 numbers, 15 classes" in text
+    assert pictures == 1  # The grid; the rest is as with any module.
+
+
+def test_a_mistyped_module_makes_nothing(tmp_path, monkeypatch):
     with pytest.raises(nbclient.exceptions.CellExecutionError) as error:
         execute("generate.ipynb", tmp_path, monkeypatch, MODULE="modul")
     assert "there is no folder 'modul'" in str(error.value)
