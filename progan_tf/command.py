@@ -45,14 +45,23 @@ def run(main, define_flags):
         define_flags()
         _parse_flags(sys.argv)
         status = main()
-        # Here, so that a reader that is gone is noticed within the try.
-        sys.stdout.flush()
+        _flush_output()
     except SystemExit as error:
         status = error.code
     except BaseException as error:
         status = _tell(error)
     # What a signal raised may have been lost in another library.
     _leave(signals.told() or status)
+
+
+def _flush_output():
+    """Within what explains errors, because Python does it once more."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot write the output: {error.strerror}") from error
 
 
 def _tell(error):

@@ -92,7 +92,7 @@ def _check_path(name, value):
         raise UserError(f"--{name}={shortened(value)}: a name is too long")
     for path in (value, value.partition(":")[2]):
         try:
-            os.lstat(path)
+            os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
             continue  # Whether it must be there the command knows.
         except OSError as error:

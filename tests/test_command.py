@@ -138,6 +138,12 @@ def test_values_of_flags(flag, said):
     assert b"Traceback" not in result.stderr
 
 
+def test_a_link_to_itself(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    result = run("print('went on')", f"--out={tmp_path}/loop/x")
+    assert result.returncode == 2 and b"symbolic links" in result.stderr
+
+
 def test_the_home_folder_in_a_path(tmp_path):
     work = "print(flags.FLAGS.out, flags.FLAGS.data, flags.FLAGS.name)"
     given = "--out=~/x", "--data=celeba:~/y", "--name=~/z"
@@ -176,7 +182,7 @@ def test_a_folder_that_may_not_be_entered(tmp_path):
         (">&-", 0, b""),
         ("2>&-", 0, b""),
         ("<&- >&- 2>&-", 0, b""),
-        (">/dev/full", 2, b"No space left"),
+        (">/dev/full", 2, b"No space left on device"),
         ("2>/dev/full", 0, b""),
     ],
 )

@@ -101,6 +101,7 @@ FOUND = {
         f"--run_dir=n --data=../pics --batch_size={'9' * 29} --dry_run",
         f"--run_dir=n --data=../pics --devices=CPU:{'9' * 29} --dry_run",
         "--run_dir=n --data=../fifo --dry_run",
+        "--run_dir=../loop --data=../pics --dry_run",
     ),
 }
 
@@ -158,6 +159,7 @@ class World:
             assert answer["status"] == 0, answer
         shutil.copy(folder / "run" / "generator.keras", folder / "gen.keras")
         (folder / "link").symlink_to("nowhere")
+        (folder / "loop").symlink_to("loop")
         os.mkfifo(folder / "fifo")
         self._before = self._given()
 
