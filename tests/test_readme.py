@@ -40,7 +40,8 @@ PARSE = r"""
 import importlib, json, re, shlex, sys
 from absl import flags
 
-target, lines = sys.argv[1], json.loads(sys.argv[2])
+named, lines = sys.argv[1], json.loads(sys.argv[2])
+target = named
 if target.endswith(".py"):
     sys.path.insert(0, "benchmarks")
     target = target.removesuffix(".py").split("/")[-1]
@@ -48,8 +49,10 @@ elif target == "progan_tf.export":
     target += ".__main__"
 module = importlib.import_module(target)
 module.define_flags()
-pattern = r"^  python (?:-m )?\S+ (--[^>\n]+)"
-examples = re.findall(pattern, module.__doc__, re.M)
+# Long examples go on in the next line; a remark follows after more spaces.
+doc = re.sub(r"\n +(?=--)", " ", module.__doc__)
+example = rf"^  python (?:-m )?{named} (--.+?)(?:  .*| >.*)?$"
+examples = re.findall(example, doc, re.M)
 answers = []
 for line in lines + [shlex.split(words) for words in examples]:
     try:
