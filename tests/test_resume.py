@@ -102,8 +102,18 @@ def test_finished_run_has_nothing_left_to_do(tmp_path, strategy):
     config = tiny_config(tmp_path / "run", total_kimg=0.016)
     assert Trainer(config, strategy).train()
     before = checkpoint_values(tmp_path / "run")
+    path = latest_checkpoint(tmp_path / "run")
     assert Trainer(config, strategy).train()
     assert_equal_to_the_bit(before, checkpoint_values(tmp_path / "run"))
+    assert latest_checkpoint(tmp_path / "run") == path
+
+
+def test_a_run_stopped_before_its_first_step_is_kept(
+    tmp_path, monkeypatch, strategy
+):
+    trainer = Trainer(tiny_config(tmp_path / "run"), strategy)
+    assert not train_until(monkeypatch, trainer, 0)
+    assert checkpoint_values(tmp_path / "run")["images_seen"] == 0
 
 
 def test_longer_total_goes_on(tmp_path, strategy):
