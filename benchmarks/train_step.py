@@ -30,6 +30,7 @@ from progan_tf import command
 from progan_tf.config import check_shared_evenly, resolve
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
+from progan_tf.faults import FAULT_STATUS, USER_ERROR_STATUS
 
 FLAGS = flags.FLAGS
 # Set in the environment of the process that measures one case.
@@ -126,7 +127,7 @@ def measure_apart(config):
         text=True,
         check=False,
     )
-    if child.returncode == command.USER_ERROR_STATUS:
+    if child.returncode in (USER_ERROR_STATUS, FAULT_STATUS):
         # It has said why.
         sys.exit(child.returncode)
     if child.returncode:
