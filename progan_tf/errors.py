@@ -4,8 +4,8 @@
 class UserError(ValueError):
     """A mistake in what the user gave: a flag, a path, a file.
 
-    Commands print it as one line and exit with 2; every other exception is
-    a defect of the program and keeps its traceback.
+    Commands print it as one line and exit with 2. Almost every other exception
+    is a fault of the program: see `faults`.
 
     Args:
         message: what was expected, what came and what to do. Line breaks

@@ -16,6 +16,7 @@ PATHS = frozenset(
     (
         "cache_dir",
         "data",
+        "directions",
         "features",
         "generator",
         "images",

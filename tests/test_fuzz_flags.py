@@ -6,6 +6,7 @@ there nor writes where it was not told to. All are forked from one process that
 has imported TensorFlow.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -14,10 +15,12 @@ import re
 import shutil
 import subprocess
 import sys
+from xml.etree import ElementTree
 
 import pytest
 from tiny import make_folder
 
+from progan_tf.config import TrainConfig
 from progan_tf.flag_values import PATHS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -56,6 +59,9 @@ PLACES = (
     *("../gen.keras", "../pics/none/x", "gs://x/y", "seed:x", "cats"),
     *("../file", "../file/x", "new.npz", "new.mp4", "tfds:", "celeba:~"),
 )
+OTHER_TEXTS = set("devices edit grid name seeds".split()) | {
+    field.name for field in dataclasses.fields(TrainConfig)
+} - {"data", "run_dir"}
 VALUES = NUMBERS + TEXTS + PLACES
 
 
@@ -245,14 +251,22 @@ def test_some_of_all_values(world, command):
 
 
 def test_every_path_is_looked_at(world):
-    texts = set()
+    paths = set()
     for command in LINES:
-        texts.update(flags_of(world, command))
-    assert PATHS <= texts
-    for command in LINES:
-        for name in PATHS.intersection(flags_of(world, command)):
+        said = world.commands(command, ["--helpxml"], world.work)["output"]
+        own = [flag for flag in ElementTree.fromstring(said).iter("flag")]
+        named = {
+            flag.findtext("name")
+            for flag in own
+            if flag.findtext("key") and flag.findtext("type") == "string"
+        }
+        # A new text flag is one or the other.
+        assert named <= PATHS | OTHER_TEXTS, command
+        paths |= named & PATHS
+        for name in named & PATHS:
             for value in ("", "n" * 300, "\udcff"):
                 line = [*LINES[command], f"--{name}={value}"]
                 answer = world.commands(command, line, world.work)
                 assert answer["status"] == 2, (command, name, value)
                 assert f"--{name}" in answer["errors"]
+    assert paths == PATHS
