@@ -48,11 +48,11 @@ def check(values: flags.FlagValues) -> None:
         flag = values[name]
         if not flag.present or flag.value is None:
             continue
-        if isinstance(flag.value, str):
+        if isinstance(flag.value, str):  # And not a list, as of benchmarks.
             _check_text(name, flag.value)
-        if name in PATHS:
-            flag.value = _with_home(flag.value)
-            _check_path(name, flag.value)
+            if name in PATHS:
+                flag.value = _with_home(flag.value)
+                _check_path(name, flag.value)
         for kind, largest in _LARGEST.items():
             if isinstance(flag.parser, kind):
                 _check_number(name, flag.value, largest)

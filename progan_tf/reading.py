@@ -13,13 +13,16 @@ import stat
 import warnings
 import zipfile
 from collections.abc import Iterator
-from typing import BinaryIO
-
-import numpy as np
-from PIL import Image, UnidentifiedImageError
+from typing import TYPE_CHECKING, BinaryIO
 
 from progan_tf.errors import UserError
 from progan_tf.text import first_line
+
+# Otherwise imported where they are used: who reads only text, such as the
+# settings of a run, need not wait for them.
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
 
 # Only Pillow's readers for these are let at the bytes, whatever a file claims
 # to be: some of its others run outside programs.
@@ -89,7 +92,7 @@ def parse_json(text: str) -> object:
     return value
 
 
-def read_array(path: str | os.PathLike, most: float = math.inf) -> np.ndarray:
+def read_array(path: str | os.PathLike, most: float = math.inf) -> "np.ndarray":
     """Reads the array of an .npy file.
 
     Args:
@@ -130,7 +133,7 @@ class ArrayArchive:
         }
         self.names = tuple(self._members)
 
-    def __getitem__(self, name: str) -> np.ndarray:
+    def __getitem__(self, name: str) -> "np.ndarray":
         """Reads one array.
 
         Raises:
@@ -153,7 +156,7 @@ class ArrayArchive:
 @contextlib.contextmanager
 def open_picture(
     file: str | os.PathLike | BinaryIO, formats: tuple = PICTURE_FORMATS
-) -> Iterator[Image.Image]:
+) -> Iterator["Image.Image"]:
     """Opens a picture, of which then the pixels can be read.
 
     Args:
@@ -164,6 +167,8 @@ def open_picture(
         Exception: of any kind, where Pillow cannot make sense of the file or
             it has more pixels than Pillow's guard allows.
     """
+    from PIL import Image, UnidentifiedImageError
+
     # Those up to twice the size that this warns of are read.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     with contextlib.ExitStack() as stack:
@@ -201,8 +206,10 @@ def refusing(path: str | os.PathLike, how: str = "") -> Iterator[None]:
 
 def _read_array(
     file: BinaryIO, size: int, most: float = math.inf
-) -> np.ndarray:
+) -> "np.ndarray":
     """Reads an array of a file of `size` bytes, if that is what it has."""
+    import numpy as np
+
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"no version {version} of .npy files is known here")
