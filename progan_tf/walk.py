@@ -78,7 +78,8 @@ def main():
     out, fps, strip = FLAGS.out, FLAGS.fps, FLAGS.out.lower().endswith(".png")
     films.check_place(out, (".mp4", ".gif", ".png"), fps)
     kind = check_flags()
-    seeds = sampling.parse_seeds(FLAGS.seeds or "0")
+    given = "0" if FLAGS.seeds is None else FLAGS.seeds
+    seeds = sampling.parse_seeds(given)
     columns, cells = walks.parse_grid(FLAGS.grid or "1x1")
     generator = opening.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust
