@@ -82,7 +82,7 @@ def test_a_signature(tmp_path):
     np.testing.assert_allclose(corners, PICTURES[:, 0, 0] / 255, rtol=1e-6)
     # A mark of the first format, whose graph has no tag: this one has.
     (path / "tfhub_module.pb").touch()
-    with pytest.raises(UserError, match=r"cannot load .*tags"):
+    with pytest.raises(UserError, match=r"cannot read .*tags"):
         load_features(path)
 
 
@@ -203,7 +203,7 @@ def test_a_module_without_any_function(tmp_path):
 
 def test_a_folder_that_holds_no_module(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="cannot load features from"):
+    with pytest.raises(UserError, match="cannot read"):
         load_features(tmp_path)
     with pytest.raises(UserError, match=r"no folder .*none; expected that of"):
         load_features(tmp_path / "none")
