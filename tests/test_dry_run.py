@@ -134,7 +134,9 @@ def test_a_standard_deviation_of_single_images_is_told():
 def test_presets_leave_no_device_with_a_single_image():
     for preset in PRESETS:
         for replicas in (1, 2, 3, 4, 8):
-            config = resolve(preset, {"resolution": 1024}, replicas)
+            # Long enough for a preset that is made for a lower resolution.
+            higher = {"resolution": 1024, "total_kimg": 100_000}
+            config = resolve(preset, higher, replicas)
             assert notices(config, replicas) == []
 
 
