@@ -223,7 +223,6 @@ def test_mistakes_before_tensorflow_is_loaded(run_dir, tmp_path):
         ((place, "--out=no/such.png"), "cannot write"),
         ((place, out, "--format=jpg"), "--format=jpg is for FOLDER/"),
         ((place,), "--out"),
-        ((out,), "one of --run_dir and --module"),
         ((out, place, "--module=x"), "one of --run_dir and --module"),
         ((out, "--module=x", "--latest"), "a module holds one generator"),
         ((out, "--module=x", "--resolution=8"), "a module holds one"),
