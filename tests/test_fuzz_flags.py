@@ -20,6 +20,7 @@ from xml.etree import ElementTree
 import pytest
 from tiny import make_folder
 
+from progan_tf.__main__ import COMMANDS
 from progan_tf.config import TrainConfig
 from progan_tf.flag_values import PATHS
 
@@ -40,6 +41,7 @@ LINES = {
         *("--run_dir=../run", "--target=seed:3", "--out=new"),
         *("--steps=2", "--starts=2"),
     ],
+    "directions": ["--run_dir=../run", "--out=new", "--count=2"],
     "evaluate": [
         *("--images=../pics", "--data=../pics", "--metrics=ms_ssim"),
         *("--num_images=8", "--out=new", "--cache_dir=cache"),
@@ -251,6 +253,7 @@ def test_some_of_all_values(world, command):
 
 
 def test_every_path_is_looked_at(world):
+    assert LINES.keys() == set(COMMANDS)
     paths = set()
     for command in LINES:
         said = world.commands(command, ["--helpxml"], world.work)["output"]
