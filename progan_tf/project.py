@@ -28,7 +28,8 @@ def define_flags():
     text("out", None, "FOLDER/ for the files", required=True)
     number("steps", 400, "steps of the search", 1)
     starts = "random latents to begin with; by default 8, or one a class"
-    number("starts", None, starts, 1)
+    # As many at once as a batch of pictures that a memory holds.
+    number("starts", None, starts, 1, 1000)
     number("seed", 0, "of these latents", 0, 2**32 - 1)
     number("class", None, "of the picture; if not known each is tried", 0)
     weight = "of the errors at half the size, a quarter, ... in the search"

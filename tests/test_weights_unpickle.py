@@ -123,7 +123,7 @@ def test_other_files(tmp_path, data):
 
 def test_no_file_at_all(tmp_path):
     assert_refused(tmp_path / "none.pkl", "No such file")
-    assert_refused(tmp_path, "Is a directory|Permission denied")
+    assert_refused(tmp_path, "it is not a file")
     assert_refused(written(tmp_path / "x.pkl", b""), "has 0 bytes")
 
 
@@ -198,7 +198,7 @@ def test_arrays_that_are_there_many_times(tmp_path):
             for name, array in state["variables"]
         ]
     path = save_official(tmp_path / "x.pkl", states)
-    assert_refused(path, "bytes of arrays, more than the file's")
+    assert_refused(path, "more bytes than the file")
 
 
 def array_call(shape, dtype="f4", data=b"\0" * 24, order="<", fortran=False):
