@@ -13,7 +13,7 @@ from progan_tf.training.feed import Feed
 from progan_tf.training.recorder import Recorder, SilentRecorder
 from progan_tf.training.run_data import open_data
 from progan_tf.training.run_directory import (
-    open_run_directory,
+    check_run_directory,
     own_run_directory,
 )
 from progan_tf.training.step import TrainingStep
@@ -68,7 +68,7 @@ class Trainer:
                 stack.enter_context(
                     own_run_directory(config.run_dir, lambda: self.images_seen)
                 )
-            began_with = open_run_directory(config, self._chief)
+            began_with = check_run_directory(config)
             resumed = self._create_state()
             recorder = SilentRecorder()
             if self._chief:
@@ -81,6 +81,9 @@ class Trainer:
                     stopped=lambda: stop.told,
                 )
             stack.callback(recorder.close)
+            if self._chief:
+                # Only now, when nothing that is there was found damaged.
+                config.save_config()
             if began_with not in (0, config.num_images):
                 recorder.say(
                     f"The run began with {began_with} pictures; now there are "

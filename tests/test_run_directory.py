@@ -218,6 +218,20 @@ def test_a_save_that_was_cut_off_is_no_checkpoint(tmp_path, strategy):
     assert files_in(folder) == names
 
 
+def test_a_resume_that_fails_changes_no_settings(tmp_path, strategy):
+    config = tiny_config(tmp_path / "run", total_kimg=0.008)
+    Trainer(config, strategy).train()
+    stored = tmp_path / "run/config.json"
+    # As an older version may have written it: the same in other bytes.
+    stored.write_text(json.dumps(json.loads(stored.read_text())))
+    before = stored.read_bytes()
+    (data,) = (tmp_path / "run/checkpoints").glob("*.data-*")
+    data.write_bytes(data.read_bytes()[:100])
+    with pytest.raises(UserError, match="can be read"):
+        Trainer(config, strategy).train()
+    assert stored.read_bytes() == before
+
+
 def test_damaged_metrics_are_dropped(tmp_path, strategy):
     config = tiny_config(tmp_path / "run", total_kimg=0.032)
     Trainer(config, strategy).train()

@@ -49,20 +49,18 @@ def own_run_directory(run_dir, images_seen):
             raise
 
 
-def open_run_directory(config, write):
-    """Check a run directory against its run and write config.json.
+def check_run_directory(config):
+    """Check a run directory against the run that is to go on in it.
 
     Args:
         config: `TrainConfig`, whose `run_dir` it is; it need not exist.
-        write: bool, False for workers but the first.
 
     Returns:
         int, the pictures that its run began with; 0 for a new run.
 
     Raises:
         UserError: if it holds a run with other settings, one that is beyond
-            the end of this one, or one without its checkpoints; or cannot be
-            written.
+            the end of this one, or one without its checkpoints.
     """
     folder = pathlib.Path(config.run_dir)
     began_with = 0
@@ -72,8 +70,6 @@ def open_run_directory(config, write):
         _check_not_beyond(config, stored)
         _check_not_lost(folder, stored)
         began_with = stored.num_images
-    if write:
-        config.save_config(folder)
     return began_with
 
 
