@@ -33,6 +33,7 @@ TIERS = (
     {"signals", "text"},
     {"faults", "flag_values"},
     {
+        "augmentation",
         "command",
         "files",
         "losses",
@@ -58,6 +59,7 @@ RANKS = {name: rank for rank, tier in enumerate(TIERS) for name in tier}
 # Modules that other tools read before TensorFlow or Keras is there.
 PURE = (
     "architecture",
+    "augmentation",
     "command",
     "config",
     "config.report",
