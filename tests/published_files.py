@@ -84,6 +84,77 @@ def golden_arrays(name):
     return arrays
 
 
+def assert_official_weights(family, variables):
+    """A family holds the numbers of the official code's variables, and no more.
+
+    Args:
+        family: `Generator` or `Discriminator`.
+        variables: dict from the official name to the array.
+    """
+    layers = {"Conv0_up": "conv0", "Conv1_down": "conv1", "Conv": "conv"}
+    arrays = {name: a for name, a in variables.items() if name != "lod"}
+    for name, array in arrays.items():
+        layer, kind = name.rsplit("/", 1)
+        if "RGB" in layer:
+            what, lod = layer.split("_lod")
+            block = family.block(family.resolution >> int(lod))
+            layer = {"ToRGB": "to_rgb", "FromRGB": "from_rgb"}[what]
+        else:
+            size, what = layer.split("/")
+            block = family.block(int(size.split("x")[0]))
+            layer = layers.get(what, what.lower())
+            if kind == "weight" and what == "Conv0_up":
+                array = array.transpose(0, 1, 3, 2)[::-1, ::-1]
+            elif kind == "weight" and what == "Dense":  # [ZCHW] to [ZHWC]
+                maps = array.reshape(len(array), -1, 4, 4)
+                array = maps.transpose(0, 2, 3, 1).reshape(array.shape)
+            elif kind == "weight" and what == "Dense0":  # [CHWU] to [HWCU]
+                maps = array.reshape(-1, 4, 4, array.shape[-1])
+                array = maps.transpose(1, 2, 0, 3).reshape(array.shape)
+        _assert_holds(getattr(block, layer), kind, array)
+    assert family.count_params() == sum(a.size for a in arrays.values())
+
+
+def assert_gan_zoo_weights(family, state):
+    """The same for a state dict of tensors of pytorch_GAN_zoo."""
+    names = {
+        "formatLayer": (4, "dense"),
+        "groupScale0.0": (4, "conv"),
+        "groupScaleZero.0": (4, "conv"),
+        "groupScaleZero.1": (4, "dense0"),
+        "decisionLayer": (4, "dense1"),
+    }
+    for i, r in enumerate(family.resolutions):
+        names[f"toRGBLayers.{i}"] = (r, "to_rgb")
+        names[f"fromRGBLayers.{i}"] = (r, "from_rgb")
+        names[f"scaleLayers.{i - 1}.0"] = (r, "conv0")
+        names[f"scaleLayers.{i - 1}.1"] = (r, "conv1")
+    for name, tensor in state.items():
+        layer, kind = name.replace(".module", "").rsplit(".", 1)
+        array = tensor.numpy()
+        if layer == "formatLayer":  # [CHW...] to [...HWC]
+            maps = array.reshape(-1, 4, 4, *array.shape[1:])
+            array = np.moveaxis(maps, 0, -1)
+            if kind == "weight":
+                array = np.moveaxis(array, 2, 0).reshape(maps.shape[-1], -1)
+        elif kind == "weight" and layer == "groupScaleZero.1":
+            maps = array.reshape(len(array), -1, 4, 4)  # [UCHW] to [HWCU]
+            array = maps.transpose(2, 3, 1, 0).reshape(-1, len(array))
+        elif kind == "weight":
+            array = array.T if array.ndim == 2 else array.transpose(2, 3, 1, 0)
+        resolution, attribute = names[layer]
+        _assert_holds(getattr(family.block(resolution), attribute), kind, array)
+    count = sum(math.prod(tensor.shape) for tensor in state.values())
+    assert family.count_params() == count
+
+
+def _assert_holds(layer, kind, array):
+    """A layer's kernel ("weight") or bias is an array, to the bit."""
+    variable = layer.kernel if kind == "weight" else layer.bias
+    assert variable.numpy().tobytes() == array.tobytes(), (layer.name, kind)
+    assert variable.shape == array.shape
+
+
 def _torch():
     # Here, because only some tests need PyTorch.
     import torch

@@ -29,7 +29,7 @@ from progan_tf.networks import Discriminator, Generator
 from progan_tf.sampling import generate_images, one_hot
 from progan_tf.training.fine_tuning import write_run
 from progan_tf.weights import read_published
-from progan_tf.weights.shipped import training_arrays
+from progan_tf.weights.runs import training_arrays
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # The pictures of seeds 0 to 3, side by side.

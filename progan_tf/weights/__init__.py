@@ -7,18 +7,15 @@ program a file is of. Whatever a file holds, nothing in it is executed.
 import os
 
 from progan_tf import pretrained
-from progan_tf.weights.gan_zoo import gan_zoo_states, read_gan_zoo
-from progan_tf.weights.official import official_variables, read_official
+from progan_tf.weights.gan_zoo import read_gan_zoo
+from progan_tf.weights.official import read_official
 from progan_tf.weights.published import PublishedGAN, PublishedInfo
-from progan_tf.weights.runs import read_run
-from progan_tf.weights.shipped import read_shipped
+from progan_tf.weights.runs import read_run, read_shipped
 from progan_tf.weights.torch_files import is_torch_file
 
 __all__ = [
     "PublishedGAN",
     "PublishedInfo",
-    "gan_zoo_states",
-    "official_variables",
     "read_gan_zoo",
     "read_official",
     "read_published",

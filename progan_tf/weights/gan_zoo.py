@@ -2,6 +2,9 @@
 
 A file holds the state dicts netG, netD and avgG and the settings they were
 made with. Names may have ".module" before ".weight" and ".bias", or not.
+Tensors are stored as they are trained, before the He constant: kernels [OIHW],
+dense layers [outputs, inputs] with feature maps as [CHW]. Scale i is 4 * 2**i
+pixels wide.
 """
 
 import dataclasses
@@ -11,19 +14,15 @@ from progan_tf.architecture import Architecture
 from progan_tf.errors import UserError
 from progan_tf.networks import Discriminator, Generator
 from progan_tf.resolutions import check_resolution
-from progan_tf.weights.gan_zoo_tensors import (
-    discriminator_tensors,
-    generator_tensors,
-)
 from progan_tf.weights.published import (
     PublishedGAN,
     PublishedInfo,
     set_level_of_detail,
 )
 from progan_tf.weights.tensors import (
-    assign_all,
-    check_size,
+    Tensor,
     feature_map_settings,
+    filled,
 )
 from progan_tf.weights.torch_files import read_torch_file
 
@@ -66,58 +65,29 @@ def read_gan_zoo(path):
             is not read; the message names it.
     """
     content = read_torch_file(path, {_CLASSES: _Settings})
-    states = {
-        name: _arrays(f"{path}: {name}", content, name)
-        for name in ("netG", "netD", "avgG")
-    }
-    if states["netG"] is None or states["netD"] is None:
+    names = "netG", "netD", "avgG"
+    netG, netD, avgG = (_arrays(f"{path}: {n}", content, n) for n in names)
+    if netG is None or netD is None:
         raise UserError(f"{path} holds no netG and netD of pytorch_GAN_zoo")
     settings = getattr(content.get("config"), "__dict__", {})
     _check_settings(path, settings)
     attributes = _attributes(path, settings)
-    shared = _shared(path, states["netG"], sum(attributes))
-    most_bytes = os.path.getsize(path)
-    has_average = states["avgG"] is not None
-    generator, average = (
-        _generator(f"{path}: {name}", shared, states[name], most_bytes)
-        for name in ("netG", "avgG" if has_average else "netG")
-    )
-    discriminator = _discriminator(
-        f"{path}: netD", shared, states["netD"], most_bytes
-    )
+    shared = _shared(path, netG, sum(attributes))
+    size, average = os.path.getsize(path), ("netG", netG)
+    if avgG is not None:
+        average = ("avgG", avgG)
+    families = [
+        _generator(f"{path}: netG", shared, netG, size),
+        _discriminator(f"{path}: netD", shared, netD, size),
+        _generator(f"{path}: {average[0]}", shared, average[1], size),
+    ]
     # Its alpha is the share of the old path.
     lod = float(settings.get("alpha", 0.0))
-    for family in (generator, average, discriminator):
+    for family in families:
         set_level_of_detail(family, lod)
-    info = PublishedInfo(
-        program=_VARIANT,
-        lod=lod,
-        attributes=attributes,
-        has_average=has_average,
-        licence=LICENCE,
-    )
-    return PublishedGAN(generator, discriminator, average, info)
-
-
-def gan_zoo_states(published):
-    """The weights as pytorch_GAN_zoo's state dicts hold them.
-
-    Args:
-        published: `PublishedGAN` of `read_gan_zoo`.
-
-    Returns:
-        dict from "netG", "netD" and "avgG" to a dict from name, without
-        ".module", to float32 array.
-    """
-    networks = {
-        "netG": generator_tensors(published.generator),
-        "netD": discriminator_tensors(published.discriminator),
-        "avgG": generator_tensors(published.average),
-    }
-    return {
-        key: {tensor.name: tensor.written_back() for tensor in tensors}
-        for key, tensors in networks.items()
-    }
+    has_average = avgG is not None
+    info = PublishedInfo(_VARIANT, lod, attributes, LICENCE, has_average)
+    return PublishedGAN(*families, info)
 
 
 # ---- what a file holds ----
@@ -214,12 +184,10 @@ def _generator(where, shared, arrays, most_bytes):
     latent_size = (sizes[1] if len(sizes) == 2 else 0) - shared.num_classes
     if latent_size < 1:
         raise UserError(f"{where}: expected a formatLayer with latents")
-    architecture = dataclasses.replace(shared, latent_size=latent_size)
-    expected = architecture.generator_parameters()
-    check_size(where, arrays, expected, most_bytes)
-    family = Generator.of(architecture)
-    assign_all(where, generator_tensors(family), arrays)
-    return family
+    made = dataclasses.replace(shared, latent_size=latent_size)
+    return filled(
+        Generator, made, _generator_tensors, where, arrays, most_bytes
+    )
 
 
 def _discriminator(where, shared, arrays, most_bytes):
@@ -228,11 +196,60 @@ def _discriminator(where, shared, arrays, most_bytes):
     # The minibatch standard deviation adds one input map.
     with_stddev = shared.feature_maps(4) + 1
     stddev = kernel is not None and kernel.shape[1:2] == (with_stddev,)
-    architecture = dataclasses.replace(
-        shared, minibatch_stddev_group=4 if stddev else 0
+    group = 4 if stddev else 0
+    made = dataclasses.replace(shared, minibatch_stddev_group=group)
+    return filled(
+        Discriminator, made, _discriminator_tensors, where, arrays, most_bytes
     )
-    expected = architecture.discriminator_parameters()
-    check_size(where, arrays, expected, most_bytes)
-    family = Discriminator.of(architecture)
-    assign_all(where, discriminator_tensors(family), arrays)
-    return family
+
+
+def _generator_tensors(family):
+    """The `Tensor`s of netG or avgG, with names without ".module"."""
+    first = family.block(4)
+    inputs, outputs = first.dense.kernel.shape
+    shape, split = (outputs, inputs), (outputs // 16, 4, 4)
+    kernel, bias = first.dense.kernel, first.dense.bias
+    return [
+        Tensor(
+            "formatLayer.weight", shape, kernel, (*split, inputs), (3, 1, 2, 0)
+        ),
+        Tensor("formatLayer.bias", (outputs,), bias, split, (1, 2, 0)),
+        *_layer("groupScale0.0", first.conv),
+        *_scales(family, "toRGBLayers", "to_rgb"),
+    ]
+
+
+def _discriminator_tensors(family):
+    """The `Tensor`s of netD, with names without ".module"."""
+    last = family.block(4)
+    inputs, outputs = last.dense0.kernel.shape
+    split = (outputs, inputs // 16, 4, 4)
+    return [
+        *_layer("groupScaleZero.1", last.dense0, split, (2, 3, 1, 0)),
+        *_layer("decisionLayer", last.dense1),
+        *_layer("groupScaleZero.0", last.conv),
+        *_scales(family, "fromRGBLayers", "from_rgb"),
+    ]
+
+
+def _scales(family, name, colours):
+    """The tensors that every scale has; `colours` are an attribute of it."""
+    tensors = []
+    for i, r in enumerate(family.resolutions):
+        block = family.block(r)
+        tensors += _layer(f"{name}.{i}", getattr(block, colours))
+        if r > 4:
+            tensors += _layer(f"scaleLayers.{i - 1}.0", block.conv0)
+            tensors += _layer(f"scaleLayers.{i - 1}.1", block.conv1)
+    return tensors
+
+
+def _layer(name, layer, split=(), axes=None):
+    """The tensors of a layer; split and axes are those of its kernel."""
+    *window, inputs, outputs = layer.kernel.shape
+    shape = (outputs, inputs, *window)
+    axes = axes or ((2, 3, 1, 0) if window else (1, 0))
+    return [
+        Tensor(f"{name}.weight", shape, layer.kernel, split, axes),
+        Tensor(f"{name}.bias", (outputs,), layer.bias),
+    ]

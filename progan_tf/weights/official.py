@@ -1,4 +1,9 @@
-"""The official code's network pickles: (G, D, Gs)."""
+"""The official code's network pickles: (G, D, Gs).
+
+Their variables are stored as they are trained, before the He constant. Kernels
+are [HWIO] as ours, but for that of a fused upscale, which is [HWOI] and turned
+by 180 degrees; dense layers see feature maps as [CHW], ours as [HWC].
+"""
 
 import os
 
@@ -8,16 +13,12 @@ from progan_tf.weights.official_options import (
     discriminator_architecture,
     generator_architecture,
 )
-from progan_tf.weights.official_tensors import (
-    discriminator_tensors,
-    generator_tensors,
-)
 from progan_tf.weights.published import (
     PublishedGAN,
     PublishedInfo,
     set_level_of_detail,
 )
-from progan_tf.weights.tensors import assign_all, check_size
+from progan_tf.weights.tensors import Tensor, filled
 from progan_tf.weights.unpickle import (
     DAMAGE,
     NUMPY_NAMES,
@@ -32,13 +33,13 @@ LICENCE = (
 )
 
 _NETWORK = "tfutil.Network"
-_FUNCTIONS = ("G_paper", "D_paper", "G_paper")
+_STYLE_GAN = "a StyleGAN pickle; this program reads Progressive GANs"
 _FOREIGN = {
     "network.Network": "of the original Theano program, which is not read "
     "here: load it with misc.load_pkl of the official TensorFlow code, save "
     "it with misc.save_pkl, and read that",
-    "dnnlib.": "a StyleGAN pickle; this program reads Progressive GANs",
-    "torch_utils.": "a StyleGAN pickle; this program reads Progressive GANs",
+    "dnnlib.": _STYLE_GAN,
+    "torch_utils.": _STYLE_GAN,
     "torch.": "of PyTorch, and no file of the official code",
 }
 
@@ -59,71 +60,58 @@ def read_official(path):
             ours do not have; the message names it.
     """
     content = read_pickle(path, {_NETWORK, *NUMPY_NAMES}, _FOREIGN)
-    states = _network_states(path, content)
     most_bytes = os.path.getsize(path)
-    readers = _read_generator, _read_discriminator, _read_generator
-    networks, lods = [], []
-    for name, state, read in zip(
-        ("G", "D", "Gs"), states, readers, strict=True
-    ):
+    kinds = {
+        "G_paper": (Generator, generator_architecture, _generator_tensors),
+        "D_paper": (
+            Discriminator,
+            discriminator_architecture,
+            _discriminator_tensors,
+        ),
+    }
+    functions = {"G": "G_paper", "D": "D_paper", "Gs": "G_paper"}
+    states = _states(path, content, functions.values())
+    networks = {}
+    for (name, function), state in zip(functions.items(), states, strict=True):
         where = f"{path}: {name}"
         arrays = _arrays(where, state, most_bytes)
-        lod = _level_of_detail(where, arrays)
-        family = read(where, state, arrays, most_bytes)
-        set_level_of_detail(family, lod)
-        networks.append(family)
-        lods.append(lod)
-    generator, discriminator, average = networks
+        lod = arrays.pop("lod", None)  # The level of detail is no weight.
+        if lod is None or lod.shape or not 0 <= lod <= 8:
+            raise UserError(f"{where}: expected a number lod from 0 to 8")
+        make, architecture_of, tensors_of = kinds[function]
+        options = state.get("static_kwargs")
+        architecture = architecture_of(where, options, arrays)
+        family = filled(
+            make, architecture, tensors_of, where, arrays, most_bytes
+        )
+        set_level_of_detail(family, float(lod))
+        networks[name] = family
+    generator, discriminator, average = networks.values()
     if generator.architecture != average.architecture:
         raise UserError(f"{path}: G and Gs were made with other options")
     classes = generator.architecture.num_classes
+    # That of the average, which came last.
     info = PublishedInfo(
-        program="official",
-        lod=lods[2],
-        attributes=(classes,) if classes else (),
-        has_average=True,
-        licence=LICENCE,
+        "official", float(lod), (classes,) if classes else (), LICENCE
     )
     return PublishedGAN(generator, discriminator, average, info)
 
 
-def official_variables(published):
-    """The weights as the official code stores them.
-
-    Args:
-        published: `PublishedGAN` of `read_official`.
-
-    Returns:
-        dict from "G", "D" and "Gs" to a dict from name to float32 array, in
-        the official order. `lod`, which is no weight, is left out.
-    """
-    networks = {
-        "G": generator_tensors(published.generator),
-        "D": discriminator_tensors(published.discriminator),
-        "Gs": generator_tensors(published.average),
-    }
-    return {
-        key: {tensor.name: tensor.written_back() for tensor in tensors}
-        for key, tensors in networks.items()
-    }
-
-
-def _network_states(path, content):
-    """The dicts of the three networks."""
+def _states(path, content, functions):
+    """The dicts of three networks, which some functions have built."""
     good = isinstance(content, (tuple, list)) and len(content) == 3
-    good = good and all(
+    if not good or not all(
         isinstance(network, Call)
         and network.name == _NETWORK
         and isinstance(network.state, dict)
         for network in content
-    )
-    if not good:
+    ):
         raise UserError(
             f"{path} is a pickle of something else than the three networks "
             "(G, D, Gs) of the official code"
         )
     states = [network.state for network in content]
-    for state, function in zip(states, _FUNCTIONS, strict=True):
+    for state, function in zip(states, functions, strict=True):
         if state.get("version") != 2:
             raise UserError(
                 f"{path} has networks of another version; expected version 2"
@@ -131,7 +119,7 @@ def _network_states(path, content):
         if state.get("build_func_name") != function:
             raise UserError(
                 f"{path} has networks of other functions; expected "
-                f"{', '.join(_FUNCTIONS)}"
+                f"{', '.join(functions)}"
             )
     return states
 
@@ -157,31 +145,56 @@ def _arrays(where, state, most_bytes):
     return arrays
 
 
-def _level_of_detail(where, arrays):
-    """The value of `lod`, which is taken out of the arrays."""
-    lod = arrays.pop("lod", None)
-    if lod is None or lod.shape or not 0 <= lod <= 8:
-        raise UserError(f"{where}: expected a number lod from 0 to 8")
-    return float(lod)
+def _generator_tensors(family):
+    """The `Tensor`s of a `Generator`, in the order of their creation."""
+    dense = family.block(4).dense
+    inputs, outputs = dense.kernel.shape
+    split = (inputs, outputs // 16, 4, 4)
+    tensors = _layer("4x4/Dense", dense, split=split, axes=(0, 2, 3, 1))
+    for r in family.resolutions:
+        block = family.block(r)
+        if r == 4:
+            tensors += _layer("4x4/Conv", block.conv)
+        else:
+            name, order = f"{r}x{r}/Conv0", {}
+            if family.architecture.fused_scale:
+                name = f"{r}x{r}/Conv0_up"
+                height, width, maps_in, maps = block.conv0.kernel.shape
+                order = {"shape": (height, width, maps, maps_in)}
+                order |= {"axes": (0, 1, 3, 2), "flipped": True}
+            tensors += _layer(name, block.conv0, **order)
+            tensors += _layer(f"{r}x{r}/Conv1", block.conv1)
+        tensors += _layer(f"ToRGB_lod{_lod(family, r)}", block.to_rgb)
+    return tensors
 
 
-def _read_generator(where, state, arrays, most_bytes):
-    """`Generator` with a file's weights."""
-    options = state.get("static_kwargs")
-    architecture = generator_architecture(where, options, arrays)
-    expected = architecture.generator_parameters()
-    check_size(where, arrays, expected, most_bytes)
-    family = Generator.of(architecture)
-    assign_all(where, generator_tensors(family), arrays)
-    return family
+def _discriminator_tensors(family):
+    """The `Tensor`s of a `Discriminator`, in the order of their creation."""
+    down = "Conv1_down" if family.architecture.fused_scale else "Conv1"
+    tensors = []
+    for r in reversed(family.resolutions):
+        block = family.block(r)
+        tensors += _layer(f"FromRGB_lod{_lod(family, r)}", block.from_rgb)
+        if r > 4:
+            tensors += _layer(f"{r}x{r}/Conv0", block.conv0)
+            tensors += _layer(f"{r}x{r}/{down}", block.conv1)
+    last = family.block(4)
+    inputs, units = last.dense0.kernel.shape
+    split = (inputs // 16, 4, 4, units)
+    tensors += _layer("4x4/Conv", last.conv)
+    tensors += _layer("4x4/Dense0", last.dense0, split=split, axes=(1, 2, 0, 3))
+    return tensors + _layer("4x4/Dense1", last.dense1)
 
 
-def _read_discriminator(where, state, arrays, most_bytes):
-    """`Discriminator` with a file's weights."""
-    options = state.get("static_kwargs")
-    architecture = discriminator_architecture(where, options, arrays)
-    expected = architecture.discriminator_parameters()
-    check_size(where, arrays, expected, most_bytes)
-    family = Discriminator.of(architecture)
-    assign_all(where, discriminator_tensors(family), arrays)
-    return family
+def _layer(name, layer, shape=None, **order):
+    """The tensors of a layer; shape and order are those of its kernel."""
+    shape = shape or tuple(layer.kernel.shape)
+    return [
+        Tensor(f"{name}/weight", shape, layer.kernel, **order),
+        Tensor(f"{name}/bias", tuple(layer.bias.shape), layer.bias),
+    ]
+
+
+def _lod(family, resolution):
+    """How many doublings a resolution is below the family's highest."""
+    return (family.resolution // resolution).bit_length() - 1

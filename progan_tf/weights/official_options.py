@@ -16,13 +16,8 @@ _MOST = 1_000_000
 def generator_architecture(where, options, names):
     """The `Architecture` of a generator of the options of G_paper.
 
-    Args:
-        where: str, the file and network, for messages.
-        options: dict, `static_kwargs` as the file has it.
-        names: the names of the network's variables.
-
-    Raises:
-        UserError: for an option that our networks do not have.
+    Raises UserError, which begins with `where`, for an option (of the file's
+    `static_kwargs`) that our networks do not have. `names` are the variables'.
     """
     options = _plain(where, options)
     architecture = _shared(where, options, names)
@@ -31,21 +26,19 @@ def generator_architecture(where, options, names):
     epsilon = options.get("pixelnorm_epsilon", 1e-8)
     if not (isinstance(epsilon, float) and 0 < epsilon < 1):
         raise UserError(f"{where}: pixelnorm_epsilon is no number from 0 to 1")
+    leaky = options.get("use_leakyrelu", True)
     return dataclasses.replace(
         architecture,
         latent_size=_whole(where, options, "latent_size", 512, 1),
-        normalize_latents=_is_on(options, "normalize_latents"),
-        pixelnorm=_is_on(options, "use_pixelnorm"),
-        activation="leaky_relu" if _is_on(options, "use_leakyrelu") else "relu",
+        normalize_latents=bool(options.get("normalize_latents", True)),
+        pixelnorm=bool(options.get("use_pixelnorm", True)),
+        activation="leaky_relu" if leaky else "relu",
         pixelnorm_epsilon=epsilon,
     )
 
 
 def discriminator_architecture(where, options, names):
-    """The `Architecture` of a discriminator of the options of D_paper.
-
-    As `generator_architecture`.
-    """
+    """As `generator_architecture`, of a discriminator and D_paper."""
     options = _plain(where, options)
     group = _whole(where, options, "mbstd_group_size", 4, 0)
     return dataclasses.replace(
@@ -60,15 +53,12 @@ def _plain(where, options):
     if not isinstance(options, dict):
         raise UserError(f"{where}: expected a dict of options")
     try:
-        options = {
-            name: numpy_array(value).item()
-            if isinstance(value, Call)
-            else value
-            for name, value in options.items()
+        return {
+            name: numpy_array(x).item() if isinstance(x, Call) else x
+            for name, x in options.items()
         }
     except DAMAGE as error:
         raise UserError(f"{where}: expected numbers as options") from error
-    return options
 
 
 def _shared(where, options, names):
@@ -86,13 +76,8 @@ def _shared(where, options, names):
         fmap_base=base,
         fmap_max=most,
         fused_scale=_is_fused(options, names),
-        equalized=_is_on(options, "use_wscale"),
+        equalized=bool(options.get("use_wscale", True)),
     )
-
-
-def _is_on(options, name):
-    """Whether a switch, which is on by default, is."""
-    return bool(options.get(name, True))
 
 
 def _is_fused(options, names):
@@ -111,7 +96,10 @@ def _feature_maps(where, options, sizes):
     decay = options.get("fmap_decay", 1.0)
     if not (isinstance(decay, (int, float)) and 0 <= decay <= 10):
         raise UserError(f"{where}: fmap_decay is no number from 0 to 10")
-    maps = {r: _decayed(r, base, most, decay) for r in sizes}
+    maps = {  # Level 1 is 4x4.
+        r: min(int(base / 2 ** ((math.log2(r) - 1) * decay)), most)
+        for r in sizes
+    }
     if min(maps.values()) < 1:
         raise UserError(f"{where}: fmap_base {base} leaves no feature maps")
     # The discriminator's dense layer has the number of maps below 4x4.
@@ -124,11 +112,6 @@ def _feature_maps(where, options, sizes):
                 "maps, which the networks of this program cannot have"
             )
     return base, most
-
-
-def _decayed(resolution, base, most, decay):
-    level = math.log2(resolution) - 1
-    return min(int(base / 2 ** (level * decay)), most)
 
 
 def _whole(where, options, name, default, low):

@@ -20,9 +20,9 @@ class PublishedInfo:
             quarter of the fade to half of the full resolution was missing.
         attributes: tuple of ints, how many values each label has; one number
             where there are classes, none where there are no labels.
+        licence: str, what its authors allow.
         has_average: bool, whether the file holds an average; without it
             `PublishedGAN.average` is a copy of the generator.
-        licence: str, what its authors allow.
         images_seen: int, where a run of this program was; otherwise None.
         settings: dict, how that run was trained; otherwise empty.
     """
@@ -30,8 +30,8 @@ class PublishedInfo:
     program: str
     lod: float
     attributes: tuple
-    has_average: bool
     licence: str
+    has_average: bool = True
     images_seen: int | None = None
     settings: dict = dataclasses.field(default_factory=dict)
 
@@ -111,11 +111,6 @@ class PublishedGAN:
 
 
 def set_level_of_detail(family, lod):
-    """Give a family the alphas of a file's level of detail.
-
-    Args:
-        family: `Generator` or `Discriminator`.
-        lod: float, see `PublishedInfo`.
-    """
+    """Give a family the alphas of a level of detail, see `PublishedInfo`."""
     for level, resolution in enumerate(reversed(family.resolutions[1:])):
         family.set_alpha(resolution, min(max(1.0 - (lod - level), 0.0), 1.0))

@@ -1,8 +1,10 @@
-"""The networks of a run of this program, as the start of another one."""
+"""The networks of a run, or of a generator that comes along, to train on."""
 
 import dataclasses
 import pathlib
 import re
+
+import numpy as np
 
 from progan_tf.checkpoint import (
     images_seen_in,
@@ -10,7 +12,9 @@ from progan_tf.checkpoint import (
     restore_networks,
 )
 from progan_tf.config import NETWORK_SETTINGS, load_config
+from progan_tf.keras_file import load_keras
 from progan_tf.networks import Discriminator, Generator
+from progan_tf.pretrained import GENERATOR_FILE, TRAINING_FILE
 from progan_tf.reading import read_text
 from progan_tf.weights.published import (
     PublishedGAN,
@@ -36,55 +40,108 @@ def read_run(run_dir):
     """
     config = load_config(run_dir)
     checkpoint = latest_checkpoint(run_dir)
-    architecture = config.architecture
-    generator, average = (Generator.of(architecture) for _ in range(2))
-    discriminator = Discriminator.of(architecture)
-    restore_networks(
-        checkpoint,
-        generator=generator,
-        discriminator=discriminator,
-        average=average,
-    )
+    families = _families(config)
+    restore_networks(checkpoint, **families)
     seen = images_seen_in(checkpoint)
     phase = config.schedule().at(seen)
     # Doublings that are missing, and what is missing of the last fade.
     doublings = (config.resolution // phase.resolution).bit_length() - 1
     lod = doublings + 1.0 - config.schedule().alpha(seen)
-    for family in (generator, discriminator, average):
+    for family in families.values():
         set_level_of_detail(family, lod)
-    info = PublishedInfo(
-        program=config.variant,
-        lod=lod,
-        attributes=(config.num_classes,) if config.num_classes else (),
-        has_average=True,
-        licence=inherited_licence(run_dir) or "that of the training data",
-        images_seen=seen,
-        settings=settings_of(config),
-    )
-    return PublishedGAN(generator, discriminator, average, info)
+    licence = inherited_licence(run_dir) or "that of the training data"
+    return PublishedGAN(**families, info=_info(config, lod, licence, seen))
 
 
-def settings_of(config):
-    """dict of a `TrainConfig`'s settings that a new run may have otherwise."""
+def read_shipped(shipped):
+    """Read the networks of a generator that comes with the program.
+
+    Args:
+        shipped: `pretrained.Shipped`.
+
+    Returns:
+        `PublishedGAN`; its generator is a copy of the average.
+
+    Raises:
+        UserError: if a file is missing or damaged.
+    """
+    config = load_config(shipped.folder)
+    families = _families(config)
+    model = load_keras(shipped.file(GENERATOR_FILE), config.resolution)
+    arrays = {
+        _name(families["generator"], layer, weight): weight.numpy()
+        for layer in model.layers
+        for weight in layer.weights
+    }
+    with np.load(shipped.file(TRAINING_FILE), allow_pickle=False) as file:
+        arrays |= file
+    for family in families.values():
+        for layer in _layers(family):
+            for weight in layer.trainable_weights:
+                weight.assign(arrays[_name(family, layer, weight)])
+    info = _info(config, 0.0, shipped.licence, shipped.images_seen)
+    return PublishedGAN(**families, info=info)
+
+
+def training_arrays(generator, discriminator):
+    """The float32 arrays of `pretrained`'s training.npz by their names.
+
+    They are those of a `Discriminator`, and of the average, a `Generator`,
+    what its full resolution does not show.
+    """
+    model = generator.at(generator.resolution, fade=False)
+    shown = {layer.name for layer in model.layers}
     return {
-        field.name: getattr(config, field.name)
-        for field in dataclasses.fields(config)
-        if field.metadata["flag"]
-        and field.name not in (*NETWORK_SETTINGS, "run_dir", "labels")
+        _name(family, layer, weight): weight.numpy()
+        for family in (generator, discriminator)
+        for layer in _layers(family)
+        if family is discriminator or layer.name not in shown
+        for weight in layer.trainable_weights
     }
 
 
 def inherited_licence(run_dir):
     """The licence of the weights from elsewhere that a run began with.
 
-    Args:
-        run_dir: path of a run directory.
-
-    Returns:
-        str, of one line; empty for a run that began with weights of its own.
+    One line; empty for a run that began with weights of its own.
     """
     path = pathlib.Path(run_dir, ORIGIN_FILE)
     if not path.is_file():
         return ""
     found = re.search(r"^licence +(.+)$", read_text(path), re.M)
     return found[1] if found else ""
+
+
+def _families(config):
+    architecture = config.architecture
+    return {
+        "generator": Generator.of(architecture),
+        "discriminator": Discriminator.of(architecture),
+        "average": Generator.of(architecture),
+    }
+
+
+def _info(config, lod, licence, images_seen):
+    # What a new run may have otherwise.
+    settings = {
+        field.name: getattr(config, field.name)
+        for field in dataclasses.fields(config)
+        if field.metadata["flag"]
+        and field.name not in (*NETWORK_SETTINGS, "run_dir", "labels")
+    }
+    return PublishedInfo(
+        program=config.variant,
+        lod=lod,
+        attributes=(config.num_classes,) if config.num_classes else (),
+        licence=licence,
+        images_seen=images_seen,
+        settings=settings,
+    )
+
+
+def _layers(family):
+    return [layer for b in family.blocks.values() for layer in b.layers]
+
+
+def _name(family, layer, weight):
+    return f"{family.name}/{layer.name}/{weight.name}"

@@ -1,7 +1,6 @@
 """PyTorch's files, read by an allow-list: weights and plain values only."""
 
 import os
-import pathlib
 import re
 import zipfile
 
@@ -14,11 +13,7 @@ _LEGACY = b"\x80\x02\x8a\n"
 
 
 def is_torch_file(path):
-    """Whether a file begins as torch.save's do, in either form.
-
-    Raises:
-        UserError: if it cannot be read.
-    """
+    """Whether a file begins as torch.save's do; UserError if it is not read."""
     try:
         with open_file(path) as file:
             start = file.read(len(_LEGACY))
@@ -28,20 +23,12 @@ def is_torch_file(path):
 
 
 def read_torch_file(path, classes):
-    """Read a file of torch.save on the CPU, of either form.
+    """What is in a file of torch.save, of either form, read on the CPU.
 
-    Args:
-        path: the file.
-        classes: dict from full name to a class that stands in for it. No
-            other class may occur in the file but those of tensors and of
-            plain Python values.
-
-    Returns:
-        What was saved.
-
-    Raises:
-        UserError: if PyTorch is not installed, or the file cannot be read or
-            asks for anything else, which the message names.
+    `classes` is a dict from a full name to a class that stands in for it. No
+    others may occur but those of tensors and of plain Python values. Raises
+    UserError if PyTorch is not installed, or the file cannot be read or asks
+    for anything else, which the message names.
     """
     if not is_torch_file(path):
         raise UserError(f"{path} is no file of PyTorch (torch.save)")
@@ -60,17 +47,15 @@ def read_torch_file(path, classes):
             return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
-    except Exception as error:
-        # Of any kind: the readers meet whatever a broken file holds.
+    except Exception as error:  # Of any kind, of a file that is damaged.
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         if asked:
             raise UserError(
                 f"{path} asks for {asked[1][:80]!r}; a file of networks holds "
                 "nothing but tensors and settings. Nothing of it was executed"
             ) from error
-        raise UserError(
-            f"{path} is no whole file of PyTorch (torch.save)"
-        ) from error
+        kind = "no whole file of PyTorch (torch.save)"
+        raise UserError(f"{path} is {kind}") from error
 
 
 def _check_archive(path):
@@ -78,7 +63,6 @@ def _check_archive(path):
 
     PyTorch stores its tensors as they are, and does not look at check sums.
     """
-    path = pathlib.Path(path)
     if not zipfile.is_zipfile(path):
         return
     with zipfile.ZipFile(path) as archive:

@@ -21,8 +21,6 @@ from progan_tf.reading import open_file
 _LARGEST_FILE = 4 << 30
 # Three networks of 1024x1024 take about 10,000.
 _MOST_OPCODES = 1_000_000
-# How a web page begins, and no pickle.
-_START = 64
 
 _ARRAY = ("_core.multiarray._reconstruct", "core.multiarray._reconstruct")
 _SCALAR = ("_core.multiarray.scalar", "core.multiarray.scalar")
@@ -42,20 +40,12 @@ _LITERALS = frozenset(
 )
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_PUTS = frozenset({"BINPUT", "LONG_BINPUT"})
-_GETS = frozenset({"BINGET", "LONG_BINGET"})
-_NOTHING_TO_DO = frozenset({"PROTO", "FRAME"})
+# How many things of the stack they take; others take those since a mark.
+_TAKEN = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2}
+_MARKED = frozenset({"TUPLE", "APPENDS", "SETITEMS"})
 # What reading raises for bytes that are no whole pickle, and `numpy_array` for
 # what is no array.
-DAMAGE = (
-    ValueError,
-    IndexError,
-    KeyError,
-    OverflowError,
-    TypeError,
-    struct.error,
-)
+DAMAGE = (ValueError, LookupError, OverflowError, TypeError, struct.error)
 
 
 class _Name(str):
@@ -63,12 +53,10 @@ class _Name(str):
 
 
 class Call:
-    """What a pickle would make by calling something.
+    """What a pickle would make by calling a name, such as tfutil.Network.
 
-    Attributes:
-        name: str, what it would call, such as tfutil.Network.
-        arguments: tuple.
-        state: what the result's `__setstate__` would get; None without.
+    `arguments` is a tuple; `state` is what the result's `__setstate__` would
+    get, or None.
     """
 
     def __init__(self, name, arguments):
@@ -92,8 +80,7 @@ def read_pickle(path, allowed, foreign):
         so whoever walks it must not expect it to be small.
 
     Raises:
-        UserError: if the file cannot be read or is no such pickle, and for a
-            name that is not allowed, which the message tells.
+        UserError: for a file that is none, or a name that is not allowed.
     """
     path = pathlib.Path(path)
     try:
@@ -109,7 +96,7 @@ def read_pickle(path, allowed, foreign):
             open_file(path) as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
         ):
-            if data[:_START].lstrip().startswith(b"<"):
+            if data[:64].lstrip().startswith(b"<"):
                 raise UserError(
                     f"{path} is a web page, not the file that it leads to; "
                     "open the address in a browser and download it there"
@@ -160,31 +147,22 @@ class _Machine:
             stack.append(_CONSTANTS[name])
         elif name in _EMPTY:
             stack.append(_EMPTY[name]())
-        elif name in _TUPLES:
-            count = _TUPLES[name]
-            _expect(len(stack) >= count, name)
-            stack[-count:] = [tuple(stack[-count:])]
         elif name == "MEMOIZE":
             memo[len(memo)] = stack[-1]
-        elif name in _PUTS:
+        elif name in ("BINPUT", "LONG_BINPUT"):
             memo[argument] = stack[-1]
-        elif name in _GETS:
+        elif name in ("BINGET", "LONG_BINGET"):
             stack.append(memo[argument])
         elif name == "MARK":
             self._marks.append(len(stack))
-        elif name in ("TUPLE", "APPENDS", "SETITEMS"):
-            self._take_marked(name)
-        elif name == "APPEND":
-            self._append([stack.pop()])
-        elif name == "SETITEM":
-            value, key = stack.pop(), stack.pop()
-            self._set_items([key, value])
+        elif name in _TAKEN or name in _MARKED:
+            self._gather(name)
         elif name == "GLOBAL":
             self._push_name(argument.replace(" ", "."), position)
         elif name == "STACK_GLOBAL":
             attribute, module = stack.pop(), stack.pop()
-            _expect(isinstance(attribute, str), name)
-            _expect(isinstance(module, str), name)
+            both = isinstance(attribute, str) and isinstance(module, str)
+            _expect(both, name)
             self._push_name(f"{module}.{attribute}", position)
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, called = stack.pop(), stack.pop()
@@ -195,33 +173,33 @@ class _Machine:
             state = stack.pop()
             _expect(isinstance(stack[-1], Call), name)
             stack[-1].state = state
-        elif name not in _NOTHING_TO_DO:
+        elif name not in ("PROTO", "FRAME"):
             raise UserError(
                 f"{self._path} holds the instruction {name} at byte "
                 f"{position}, which no file of networks has"
             )
 
-    def _take_marked(self, name):
-        start = self._marks.pop()
-        items = self._stack[start:]
-        del self._stack[start:]
-        if name == "TUPLE":
-            self._stack.append(tuple(items))
-        elif name == "APPENDS":
-            self._append(items)
+    def _gather(self, name):
+        """Put several things that lie on the stack into what lies below."""
+        stack = self._stack
+        if name in _MARKED:
+            start = self._marks.pop()
         else:
-            self._set_items(items)
-
-    def _append(self, items):
-        _expect(isinstance(self._stack[-1], list), "APPEND")
-        self._stack[-1].extend(items)
-
-    def _set_items(self, items):
-        target, keys = self._stack[-1], items[::2]
-        _expect(isinstance(target, dict), "SETITEM")
-        # Text only: the hash of tuples within tuples can take for ever.
-        _expect(all(isinstance(key, str) for key in keys), "SETITEM")
-        target.update(zip(keys, items[1::2], strict=True))
+            start = len(stack) - _TAKEN[name]
+            _expect(start >= 0, name)
+        items = stack[start:]
+        del stack[start:]
+        if name.startswith("TUPLE"):
+            stack.append(tuple(items))
+        elif name.startswith("APPEND"):
+            _expect(isinstance(stack[-1], list), "APPEND")
+            stack[-1].extend(items)
+        else:
+            keys = items[::2]
+            _expect(isinstance(stack[-1], dict), "SETITEM")
+            # Text only: the hash of tuples within tuples can take for ever.
+            _expect(all(isinstance(key, str) for key in keys), "SETITEM")
+            stack[-1].update(zip(keys, items[1::2], strict=True))
 
     def _push_name(self, name, position):
         if name in self._allowed:
@@ -247,15 +225,8 @@ def _expect(good, opcode):
 def numpy_array(value):
     """The array or number that a `Call` of numpy's stands for.
 
-    Args:
-        value: what `read_pickle` gave.
-
-    Returns:
-        `np.ndarray` that shares the memory of the file's bytes.
-
-    Raises:
-        Exception: one of `DAMAGE`, if it is no array, of a type that is no
-            number, or of another size than its bytes.
+    It shares the memory of the file's bytes. Raises one of `DAMAGE` if it is no
+    array, of a type that is no number, or of another size than its bytes.
     """
     name = getattr(value, "name", "").removeprefix("numpy.")
     if name in _SCALAR:
