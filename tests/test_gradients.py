@@ -11,6 +11,7 @@ from tiny import tiny_config
 from progan_tf.config import resolve
 from progan_tf.training.devices import make_strategy
 from progan_tf.training.gradients import Gradients
+from progan_tf.training.inputs import Inputs
 from progan_tf.training.step import TrainingStep
 
 BATCH = 4
@@ -126,17 +127,16 @@ def test_every_picture_on_its_way_to_the_discriminator(tmp_path, scale):
         Network(lambda z, weight: weight * z, 0.5),
         Network(squares, 3.0),
         resolution=4,
-        fading=True,
     )
-    terms, (gradient,) = gradients.discriminator(
-        tf.constant(reals),
-        tf.constant([True, False, True]),
-        None,
+    inputs = Inputs(
         tf.constant(latents),
-        tf.constant(mix),
-        tf.constant(0.25),
-        scale,
+        reals=tf.constant(reals),
+        mirrored=tf.constant([True, False, True]),
+        mix=tf.constant(mix),
+        alpha=tf.constant(0.25),
+        scale=scale,
     )
+    terms, (gradient,) = gradients.discriminator(inputs)
     # Mirrored, brought to [-1, 1], faded.
     seen = reals.astype("float64")
     seen[[0, 2]] = seen[[0, 2], :, ::-1]
@@ -163,9 +163,7 @@ def test_every_picture_on_its_way_to_the_discriminator(tmp_path, scale):
     slope = (power[1] - power[0]) / 2 + real * power[0] / 2
     slope += 4 * (3 * lengths - 1) * lengths
     assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
-    terms, (gradient,), _ = gradients.generator(
-        tf.constant(latents), None, scale
-    )
+    terms, (gradient,), _ = gradients.generator(inputs)
     assert float(terms["generator_loss"]) == pytest.approx(-fake.sum())
     slope = -3 * 0.5 * (latents**2).sum()
     assert float(gradient) == pytest.approx(slope, rel=1e-4)
@@ -185,17 +183,14 @@ def test_penalty_of_slopes_too_small_for_float16(tmp_path):
         Network(lambda z, weight: weight * z, 1.0),
         Network(judge, 1.0),
         resolution=4,
-        fading=False,
     )
-    terms, _ = gradients.discriminator(
-        tf.zeros([1, 4, 4, 3], tf.uint8),
-        None,
-        None,
+    inputs = Inputs(
         tf.zeros([1, 4, 4, 3]),
-        tf.zeros([1, 1, 1, 1]),
-        tf.constant(1.0),
-        tf.constant(65536.0),
+        reals=tf.zeros([1, 4, 4, 3], tf.uint8),
+        mix=tf.zeros([1, 1, 1, 1]),
+        scale=tf.constant(65536.0),
     )
+    terms, _ = gradients.discriminator(inputs)
     # 1e-9 for each of the 48 numbers; 10 is the weight.
     expected = 10 * (0.1 * np.sqrt(48) - 1) ** 2
     penalty = float(terms["gradient_penalty"])
@@ -221,17 +216,14 @@ def test_label_losses_of_reals_and_fakes_in_both_steps(tmp_path):
         Network(lambda inputs, weight: weight * inputs[0], 2.0),
         Network(judge, 3.0),
         resolution=4,
-        fading=False,
     )
-    terms, (gradient,) = gradients.discriminator(
-        tf.constant(reals),
-        None,
-        labels,
+    inputs = Inputs(
         tf.constant(latents),
-        tf.zeros([3, 1, 1, 1]),
-        tf.constant(1.0),
-        None,
+        reals=tf.constant(reals),
+        labels=labels,
+        mix=tf.zeros([3, 1, 1, 1]),
     )
+    terms, (gradient,) = gradients.discriminator(inputs)
     real = (reals / 127.5 - 1).mean((1, 2, 3))
     fake = 2.0 * latents.mean((1, 2, 3))
     chances = [1 / (1 + np.exp(-3.0 * means)) for means in (real, fake)]
@@ -245,9 +237,7 @@ def test_label_losses_of_reals_and_fakes_in_both_steps(tmp_path):
     assert float(terms["discriminator_loss"]) == pytest.approx(loss, rel=1e-4)
     slope = 0.5 * ((chances[0] - first) * real + (chances[1] - first) * fake)
     assert float(gradient) == pytest.approx(slope.sum(), rel=1e-4)
-    terms, (gradient,), _ = gradients.generator(
-        tf.constant(latents), labels, None
-    )
+    terms, (gradient,), _ = gradients.generator(inputs)
     loss = -fake.sum() + 0.5 * losses[1]
     assert float(terms["generator_loss"]) == pytest.approx(loss, rel=1e-4)
     slope = -fake / 2 + 0.5 * (chances[1] - first) * 3.0 * fake / 2
@@ -262,7 +252,7 @@ def test_running_statistics_of_the_generator():
     )
     step = TrainingStep(config, make_strategy("CPU:0"))
     generator = step.generator.at(4)
-    gradients = Gradients(config, generator, step.discriminator.at(4), 4, False)
+    gradients = Gradients(config, generator, step.discriminator.at(4), 4)
     names = [weight.path for weight in gradients.statistics]
     assert [name.split("/")[0] for name in names[::2]] == [
         "dense_norm_4",
@@ -271,7 +261,7 @@ def test_running_statistics_of_the_generator():
     before = [weight.numpy() for weight in gradients.statistics]
     latents = np.random.default_rng(0).normal(size=(BATCH, 6))
     latents = tf.constant(latents, tf.float32)
-    _, of_weights, statistics = gradients.generator(latents, None, None)
+    _, of_weights, statistics = gradients.generator(Inputs(latents))
     assert len(of_weights) == len(generator.trainable_weights)
     # Of what comes out of the first layer.
     normalized = latents / np.sqrt(np.mean(latents**2, 1, keepdims=True))

@@ -8,6 +8,7 @@ from tiny import tiny_config
 
 from progan_tf.losses import LOSSES, PENALTIES
 from progan_tf.training.gradients import Gradients, term_names
+from progan_tf.training.inputs import Inputs
 
 
 def softplus(x):
@@ -73,29 +74,26 @@ class Case:
             Network(lambda z, weight: weight * z, g),
             Network(squares, d),
             resolution=4,
-            fading=True,
         )
-        self._given = (tf.constant(reals), tf.constant(mirrored))
-        self._latents = tf.constant(latents, tf.float32)
+        self._inputs = Inputs(
+            tf.constant(latents, tf.float32),
+            reals=tf.constant(reals),
+            mirrored=tf.constant(mirrored),
+            mix=tf.constant(mix),
+            alpha=tf.constant(0.25),
+        )
 
     def discriminator(self, penalized=True):
         """Terms and the gradient with respect to `d`, from the code."""
         terms, (gradient,) = self.gradients.discriminator(
-            *self._given,
-            None,
-            self._latents,
-            tf.constant(self.mix),
-            tf.constant(0.25),
-            None,
-            penalized,
+            self._inputs, penalized
         )
         return {k: float(v) for k, v in terms.items()}, float(gradient)
 
     def generator(self):
         """The term and the gradient with respect to `g`, from the code."""
-        terms, (gradient,), _ = self.gradients.generator(
-            self._latents, None, None, *self._given, tf.constant(0.25)
-        )
+        inputs = self._inputs._replace(mix=None)
+        terms, (gradient,), _ = self.gradients.generator(inputs)
         return {k: float(v) for k, v in terms.items()}, float(gradient)
 
     def expected(self, loss, penalty, d=None, g=None):

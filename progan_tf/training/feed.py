@@ -73,14 +73,13 @@ class Feed:
         alphas[: steps.count] = [self._schedule.alpha(x) for x in seen]
         rates = np.zeros(most, "float32")
         rates[: steps.count] = [self._schedule.learning_rate(x) for x in seen]
+        arrays = chunk._asdict()
+        arrays["reals"] = arrays.pop("images")
         return {
-            "reals": self._distribute(chunk.images, most),
             "alphas": alphas,
             "rates": rates if self._config.rampup_kimg else None,
             "steps": steps.count,
-            "labels": self._distribute(chunk.labels, most),
-            "fake_labels": self._distribute(chunk.fake_labels, most),
-            "mirrored": self._distribute(chunk.mirrored, most),
+            **{name: self._distribute(x, most) for name, x in arrays.items()},
         }
 
     def close(self):

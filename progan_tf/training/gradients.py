@@ -32,24 +32,16 @@ def term_names(config):
 
 
 class Gradients:
-    """Losses and gradients at one resolution, with or without a fade.
+    """Losses and gradients of two `keras.Model`s of one resolution.
 
     Pure functions of their arguments and of the networks' weights, so that
     they can be compiled by XLA: nothing is assigned, reduced or drawn here.
-
-    Args:
-        config: `TrainConfig`.
-        generator, discriminator: `keras.Model`s of one resolution.
-        resolution: int.
-        fading: bool, whether the resolution is being faded in.
     """
 
-    def __init__(self, config, generator, discriminator, resolution, fading):
+    def __init__(self, config, generator, discriminator, resolution):
         self._config = config
         self._generator = generator
         self._discriminator = discriminator
-        self._fading = fading
-        self._scaled = config.precision == "float16"
         self.statistics = [
             weight
             for layer in generator.layers
@@ -63,27 +55,11 @@ class Gradients:
             config.penalty_every * config.gradient_penalty[resolution]
         )
 
-    def discriminator(
-        self,
-        reals,
-        mirrored,
-        labels,
-        latents,
-        mix,
-        alpha,
-        scale,
-        penalized=True,
-    ):
+    def discriminator(self, inputs, penalized=True):
         """Sums over the samples, and the gradients of the loss.
 
         Args:
-            reals: uint8 `[b, R, R, C]`.
-            mirrored: bool `[b]`, or None.
-            labels: float32 one-hot `[b, classes]`, of reals and fakes, or None.
-            latents: float32 `[b, latent_size]`.
-            mix: float32 `[b, 1, 1, 1]` in [0, 1], from the real to the fake.
-            alpha: float32 scalar, the fade.
-            scale: float32 scalar, the loss scale; only for float16.
+            inputs: `Inputs`; the fakes have the labels of the reals.
             penalized: bool, whether the penalty is taken; else its terms are
                 0.
 
@@ -91,58 +67,52 @@ class Gradients:
             dict of float32 scalars: the loss and its terms; and a list of
             gradients, one for each of the model's weights.
         """
-        config = self._config
+        config, labels = self._config, inputs.labels
         weights = [w.value for w in self._discriminator.trainable_weights]
         with kernels_computed_once():
-            fakes, _ = self._generate(latents, labels)
-        reals = self._presented_reals(reals, mirrored, alpha)
-        fakes = presented(fakes)
+            fakes, _ = self._generate(inputs)
+        images = {
+            REALS: presented(inputs.reals, REALS, inputs),
+            FAKES: presented(fakes, FAKES, inputs),
+        }
         penalty = self._penalty.terms if penalized else {}
-        images = {REALS: reals, FAKES: fakes}
         if MIXED in penalty.values():
-            images[MIXED] = reals + (fakes - reals) * mix
+            apart = images[FAKES] - images[REALS]
+            images[MIXED] = images[REALS] + apart * inputs.mix
         scores, logits, slopes = {}, {}, {}
         with tf.GradientTape() as tape, kernels_computed_once():
-            for place, some in images.items():
-                if place in penalty.values():
-                    (scores[place], logits[place]), slopes[place] = with_slopes(
-                        self._scores, some, scale if self._scaled else None
+            for kind, some in images.items():
+                if kind in penalty.values():
+                    (scores[kind], logits[kind]), slopes[kind] = with_slopes(
+                        self._scores, some, inputs.scale
                     )
                 else:
-                    scores[place], logits[place] = self._scores(some)
+                    scores[kind], logits[kind] = self._scores(some)
             loss = self._loss.discriminator(
                 scores[REALS], scores[FAKES], config
             )
             terms = {"real_score": scores[REALS], "fake_score": scores[FAKES]}
             terms |= dict.fromkeys(self._penalty.terms, 0.0)
-            for name, place in penalty.items():
+            for name, kind in penalty.items():
                 terms[name] = self._penalty.cost(
-                    slopes[place], self._weight, config
+                    slopes[kind], self._weight, config
                 )
                 loss += terms[name]
             if labels is not None:
-                of_labels = [
-                    label_loss(labels, logits[place])
-                    for place in (REALS, FAKES)
-                ]
+                of_labels = [label_loss(labels, logits[REALS])]
+                of_labels.append(label_loss(labels, logits[FAKES]))
                 terms |= zip(_LABEL_TERMS, of_labels, strict=True)
                 loss += config.label_weight * sum(of_labels)
             terms["discriminator_loss"] = loss
             terms = {name: tf.reduce_sum(x) for name, x in terms.items()}
-            loss = self._times(terms["discriminator_loss"], scale)
-        return terms, self._unscaled(tape.gradient(loss, weights), scale)
+            loss = _times(terms["discriminator_loss"], inputs.scale)
+        return terms, _unscaled(tape.gradient(loss, weights), inputs.scale)
 
-    def generator(
-        self, latents, labels, scale, reals=None, mirrored=None, alpha=None
-    ):
+    def generator(self, inputs):
         """Sum over the samples, and the gradients of the loss.
 
         Args:
-            latents: float32 `[b, latent_size]`.
-            labels: float32 one-hot `[b, classes]` or None.
-            scale: float32 scalar, the loss scale; only for float16.
-            reals, mirrored, alpha: as in `discriminator`, for a loss that
-                compares with reals.
+            inputs: `Inputs`, with reals for a loss that compares with them.
 
         Returns:
             dict of a float32 scalar, the loss; a list of gradients, one for
@@ -153,47 +123,44 @@ class Gradients:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             with kernels_computed_once():
-                fakes, statistics = self._generate(latents, labels)
-                fakes = presented(fakes)
-                scores, logits = self._scores(fakes)
+                fakes, statistics = self._generate(inputs)
+                scores, logits = self._scores(presented(fakes, FAKES, inputs))
                 compared = ()
                 if self._loss.relative:
-                    reals = self._presented_reals(reals, mirrored, alpha)
+                    reals = presented(inputs.reals, REALS, inputs)
                     compared = (self._scores(reals)[0],)
             loss = self._loss.generator(scores, *compared)
-            if labels is not None:
+            if inputs.labels is not None:
                 weight = self._config.label_weight
-                loss += weight * label_loss(labels, logits)
+                loss += weight * label_loss(inputs.labels, logits)
             terms = {"generator_loss": tf.reduce_sum(loss)}
-            loss = self._times(terms["generator_loss"], scale)
-        gradients = self._unscaled(tape.gradient(loss, weights), scale)
+            loss = _times(terms["generator_loss"], inputs.scale)
+        gradients = _unscaled(tape.gradient(loss, weights), inputs.scale)
         return terms, gradients, statistics
 
-    def _generate(self, latents, labels):
-        """Images, and the generator's running statistics with theirs.
-
-        Those of batch normalization; by default there are none.
-        """
-        inputs = latents if labels is None else [latents, labels]
+    def _generate(self, inputs):
+        """Images, and what batch normalization's running statistics become."""
+        given = inputs.latents
+        if inputs.labels is not None:
+            given = [given, inputs.labels]
         if not self.statistics:
-            return self._generator(inputs, training=True), []
+            return self._generator(given, training=True), []
         # Keras would assign them here, which replicas cannot.
         with keras.StatelessScope() as scope:
-            images = self._generator(inputs, training=True)
+            images = self._generator(given, training=True)
         return images, [scope.get_current_value(w) for w in self.statistics]
-
-    def _presented_reals(self, reals, mirrored, alpha):
-        return presented(reals, mirrored, alpha if self._fading else None)
 
     def _scores(self, images):
         """Scores `[b, 1]` and the labels' logits, or None, of some images."""
         outputs = self._discriminator(images, training=True)
         return outputs if self._config.num_classes else (outputs, None)
 
-    def _times(self, loss, scale):
-        return loss * scale if self._scaled else loss
 
-    def _unscaled(self, gradients, scale):
-        if not self._scaled:
-            return gradients
-        return [gradient / scale for gradient in gradients]
+def _times(loss, scale):
+    return loss if scale is None else loss * scale
+
+
+def _unscaled(gradients, scale):
+    if scale is None:
+        return gradients
+    return [gradient / scale for gradient in gradients]

@@ -2,41 +2,35 @@
 
 import tensorflow as tf
 
+from progan_tf.losses import REALS
 
-def presented(images, mirrored=None, alpha=None):
-    """Pictures as the discriminator is to see them, in both training steps.
+
+def presented(images, kind, inputs):
+    """Pictures as the discriminator sees them, in both training steps.
 
     Args:
-        images: reals, uint8 `[batch, R, R, channels]` in [0, 255], or fakes,
-            float32 about in [-1, 1].
-        mirrored: bool `[batch]`, the reals that are shown mirrored; None for
-            fakes, and where nothing is mirrored.
-        alpha: float32 scalar, how far the reals are faded in; None for fakes,
-            which the generator has faded, and where nothing fades.
+        images: REALS, uint8 `[b, R, R, C]` in [0, 255], or FAKES, float32
+            about in [-1, 1], which the generator has faded.
+        kind: REALS or FAKES.
+        inputs: `Inputs` of the step.
 
     Returns:
-        float32 `[batch, R, R, channels]`.
+        float32 `[b, R, R, C]`, reals in [-1, 1].
     """
-    if images.dtype == tf.uint8:
+    if kind == REALS:
         images = tf.cast(images, tf.float32) / 127.5 - 1.0
-    if mirrored is not None:
-        turned = mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis]
-        images = tf.where(turned, images[:, :, ::-1], images)
-    if alpha is not None:
-        images = fade(images, alpha)
+        if inputs.mirrored is not None:
+            turned = inputs.mirrored[:, tf.newaxis, tf.newaxis, tf.newaxis]
+            images = tf.where(turned, images[:, :, ::-1], images)
+        if inputs.alpha is not None:
+            images = fade(images, inputs.alpha)
     return images
 
 
 def fade(images, alpha):
     """Fade pictures as the networks are faded (section 3, figure 2).
 
-    Args:
-        images: float32 `[batch, R, R, channels]`.
-        alpha: scalar; 0 gives pictures of half the resolution, their pixels
-            doubled.
-
-    Returns:
-        float32, the shape of `images`.
+    With an alpha of 0 they have half the resolution, their pixels doubled.
     """
     small = tf.nn.avg_pool2d(images, 2, 2, "VALID")
     small = tf.repeat(tf.repeat(small, 2, axis=1), 2, axis=2)

@@ -10,17 +10,16 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from progan_tf.family import Family
 from progan_tf.training import devices
 from progan_tf.training.gradients import Gradients, term_names
+from progan_tf.training.inputs import step_inputs
 from progan_tf.training.state import TrainingState
 
 # How float16's loss scale moves, in powers of two: up a little with every good
 # step, down with every one that overflowed, as in the official code.
 _SCALE_UP, _SCALE_DOWN = 0.0005, 1.0
-# What separates the random streams of one step.
-_LATENTS_D, _LATENTS_G, _MIX = 0, 1, 2
 _NOT_FINITE = "replicas_not_finite"
-_GENERATOR_TERMS = ("generator_loss",)
 
 
 class TrainingStep(TrainingState):
@@ -120,25 +119,20 @@ class _Step:
 
     def __init__(self, state, resolution, fading):
         self.state = state
-        self.config = state.config
+        self.config = config = state.config
         self.strategy = state.strategy
         self.resolution = resolution
         self.fading = fading
         self.generator = state.generator.at(resolution, fading)
         self.discriminator = state.discriminator.at(resolution, fading)
-        self.scaled = state.config.precision == "float16"
-        jit = {"on": True, "off": False}.get(
-            state.config.xla, devices.has_gpu(state.strategy)
-        )
+        self.scaled = config.precision == "float16"
+        automatic = devices.has_gpu(state.strategy)
+        jit = {"on": True, "off": False}.get(config.xla, automatic)
         function = functools.partial(
             tf.function, autograph=False, jit_compile=jit
         )
         gradients = Gradients(
-            self.config,
-            self.generator,
-            self.discriminator,
-            resolution,
-            fading,
+            config, self.generator, self.discriminator, resolution
         )
         self._d_function = function(gradients.discriminator)
         self._unpenalized_d_function = function(
@@ -167,20 +161,24 @@ class _Step:
             for family in (state.generator, state.discriminator):
                 family.block(self.resolution).fade.alpha.assign(alpha)
         seen = state.images_seen.read_value()
-        scales = tf.pow(2.0, state.log2_scales.read_value())
+        given = (batches, i, seen, alpha if self.fading else None)
+        d_scale = g_scale = None
+        if self.scaled:
+            scales = tf.pow(2.0, state.log2_scales.read_value())
+            d_scale, g_scale = scales[0], scales[1]
         # Of the optimizer, because a checkpoint has it: a resumed run takes
         # the penalty and the generator's steps where they were due.
         taken = state.discriminator_optimizer.iterations.value.read_value()
         penalized = tf.equal(taken % self.config.penalty_every, 0)
         d_means, gradients = self.strategy.run(
-            self._replica_d, (batches, alpha, i, seen, scales[0], penalized)
+            self._replica_d, (*given, d_scale, penalized)
         )
         d_means, d_finite = self._apply(0, d_means, gradients)
 
         def generator_step():
             self._update_average()
             means, gradients, statistics = self.strategy.run(
-                self._replica_g, (batches, alpha, i, seen, scales[1])
+                self._replica_g, (*given, g_scale)
             )
             means, finite = self._apply(1, means, gradients)
             self._keep(statistics, finite)
@@ -190,96 +188,45 @@ class _Step:
         if every == 1:
             g_means, g_finite = generator_step()
         else:
-            none = dict.fromkeys(_GENERATOR_TERMS, 0.0)
             g_means, g_finite = tf.cond(
                 tf.equal(taken % every, every - 1),
                 generator_step,
-                lambda: (none, True),
+                lambda: ({"generator_loss": 0.0}, True),
             )
             # So that the mean over all steps is that over its own.
             g_means = {name: mean * every for name, mean in g_means.items()}
         self._count(d_finite, g_finite, batches["reals"])
         return d_means | g_means
 
-    def _replica_d(self, batches, alpha, i, seen, scale, penalized):
-        """Discriminator gradients of this replica's share of a minibatch."""
-        share = batches["reals"].shape[1]
-        latents = self._latents(_LATENTS_D, seen, share)
-        mix = self._random(
-            tf.random.stateless_uniform, _MIX, seen, share, [1, 1, 1]
-        )
-        reals, mirrored = self._reals(batches, i)
-        labels = self._one_hot(batches, "labels", i)
-        arguments = reals, mirrored, labels, latents, mix, alpha, scale
+    def _replica_d(self, batches, i, seen, alpha, scale, penalized):
+        """Means and discriminator gradients of this replica's share."""
+        inputs = step_inputs(self.state, batches, i, seen, alpha, scale, False)
         if self.config.penalty_every == 1:
-            sums, gradients = self._d_function(*arguments)
+            sums, gradients = self._d_function(inputs)
         else:
             sums, gradients = tf.cond(
                 penalized,
-                lambda: self._d_function(*arguments),
-                lambda: self._unpenalized_d_function(*arguments),
+                lambda: self._d_function(inputs),
+                lambda: self._unpenalized_d_function(inputs),
             )
-        return self._means(sums, gradients, share)
+        return self._means(sums, gradients, batches["reals"])
 
-    def _replica_g(self, batches, alpha, i, seen, scale):
-        """Generator gradients of this replica's share of a minibatch."""
-        share = batches["reals"].shape[1]
-        latents = self._latents(_LATENTS_G, seen, share)
-        labels = self._one_hot(batches, "fake_labels", i)
-        reals, mirrored = self._reals(batches, i)
-        sums, gradients, statistics = self._g_function(
-            latents, labels, scale, reals, mirrored, alpha
-        )
+    def _replica_g(self, batches, i, seen, alpha, scale):
+        """Means, generator gradients and statistics of this share."""
+        inputs = step_inputs(self.state, batches, i, seen, alpha, scale, True)
+        sums, gradients, statistics = self._g_function(inputs)
         if statistics:
             replica = tf.distribute.get_replica_context()
             statistics = replica.all_reduce("MEAN", statistics)
-        return *self._means(sums, gradients, share), statistics
+        return *self._means(sums, gradients, batches["reals"]), statistics
 
-    def _reals(self, batches, i):
-        """Pictures of a step, and which of them are mirrored or None."""
-        mirrored = batches["mirrored"][i] if "mirrored" in batches else None
-        return batches["reals"][i], mirrored
+    def _means(self, sums, gradients, reals):
+        """Means over all replicas, and this replica's part of the gradients'.
 
-    def _random(self, draw, purpose, seen, share, shape):
-        """This replica's rows of the random numbers of one step.
-
-        They are drawn for the whole minibatch, so that they do not depend on
-        how many replicas there are. Philox is chosen by name, because the
-        default differs between kinds of devices.
+        Under `_NOT_FINITE` the means tell how many replicas have gradients
+        that are not finite: the same in all replicas.
         """
-        replicas = self.strategy.num_replicas_in_sync
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        seed = tf.stack([self.state.seed * 8 + purpose, seen])
-        return draw([replicas, share, *shape], seed, alg="philox")[replica]
-
-    def _latents(self, purpose, seen, share):
-        return self._random(
-            tf.random.stateless_normal,
-            purpose,
-            seen,
-            share,
-            [self.config.latent_size],
-        )
-
-    def _one_hot(self, batches, name, i):
-        if not self.config.num_classes:
-            return None
-        return tf.one_hot(batches[name][i], self.config.num_classes)
-
-    def _means(self, sums, gradients, share):
-        """Means over the whole minibatch of all replicas.
-
-        Args:
-            sums: dict of float32 scalars, sums over this replica's share.
-            gradients: list of tensors, of such a sum.
-            share: int, samples of this replica.
-
-        Returns:
-            dict of float32 scalars, means, and under `_NOT_FINITE` how many
-            replicas have gradients that are not finite: the same in all
-            replicas. And list of tensors, this replica's part of the mean.
-        """
-        batch = share * self.strategy.num_replicas_in_sync
+        batch = self._batch(reals)
         gradients = [gradient / batch for gradient in gradients]
         finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
         means = {name: total / batch for name, total in sums.items()}
@@ -295,20 +242,17 @@ class _Step:
             means, gradients: what `_means` gives, of every replica.
 
         Returns:
-            The means without what says whether the gradients were finite, and
-            a bool tensor that does.
+            The means without `_NOT_FINITE`, and a bool tensor, finite.
         """
-        means = {
-            name: self.strategy.experimental_local_results(mean)[0]
-            for name, mean in means.items()
-        }
-        finite = tf.equal(means.pop(_NOT_FINITE), 0.0)
         state = self.state
         optimizer, model = (
             (state.discriminator_optimizer, self.discriminator),
             (state.generator_optimizer, self.generator),
         )[number]
         weights = model.trainable_weights
+        local = self.strategy.experimental_local_results
+        means = {name: local(mean)[0] for name, mean in means.items()}
+        finite = tf.equal(means.pop(_NOT_FINITE), 0.0)
 
         def update(gradients):
             # Adds the replicas' gradients before it applies them.
@@ -342,34 +286,34 @@ class _Step:
         """
         rest = 1.0 - self.config.average_decay[self.resolution]
 
-        def update(average, weight):
+        def follow(average, weight):
             return average.assign_add((weight - average) * rest)
 
-        for average, weight in zip(
-            self.state.average.trainable_up_to(self.resolution),
-            self.state.generator.trainable_up_to(self.resolution),
-            strict=True,
+        def copy(average, weight):
+            return average.assign(weight)
+
+        for variables, update in (
+            (Family.trainable_up_to, follow),
+            # Running statistics are averages already, and of these weights.
+            (Family.statistics_up_to, copy),
         ):
-            self.strategy.extended.update(
-                average.value, update, args=(weight.value,)
-            )
-        # Running statistics are averages already, and of these weights.
-        for average, weight in zip(
-            self.state.average.statistics_up_to(self.resolution),
-            self.state.generator.statistics_up_to(self.resolution),
-            strict=True,
-        ):
-            self.strategy.extended.update(
-                average.value,
-                lambda average, weight: average.assign(weight),
-                args=(weight.value,),
-            )
+            for average, weight in zip(
+                variables(self.state.average, self.resolution),
+                variables(self.state.generator, self.resolution),
+                strict=True,
+            ):
+                self.strategy.extended.update(
+                    average.value, update, args=(weight.value,)
+                )
+
+    def _batch(self, reals):
+        """The minibatch of all replicas, an int, from a replica's pictures."""
+        return reals.shape[1] * self.strategy.num_replicas_in_sync
 
     def _count(self, d_finite, g_finite, reals):
         state = self.state
         local = self.strategy.experimental_local_results(reals)[0]
-        batch = local.shape[1] * self.strategy.num_replicas_in_sync
-        state.images_seen.assign_add(batch)
+        state.images_seen.assign_add(self._batch(local))
         skipped = tf.cast(~(d_finite & g_finite), tf.int64)
         state.steps_skipped.assign_add(skipped)
         in_a_row = state.skipped_in_a_row
