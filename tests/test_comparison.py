@@ -153,7 +153,7 @@ def test_fewer_data_than_pictures(folder, tmp_path):
     reals = reals_in(folder)
     made = comparison(reals, tmp_path / "cache", ALL, 64, Projections())
     notices = " ".join(made.notices())
-    assert "swd: the data have 40 pictures, which come again" in notices
+    assert "swd: the data have 40 pictures, which are repeated" in notices
     assert "precision_recall: compared with all 40 pictures" in notices
     assert "reals are compared as two sets of 20, fewer than" in notices
     results = {x.metric: x for x in made.results(in_batches(FAKES, 64), "")}

@@ -7,7 +7,6 @@ from tiny import make_growing_run, make_run
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
 from progan_tf.evaluation.snapshots import Snapshots
-from progan_tf.evaluation.subjects import RunSubjects
 
 
 def test_snapshots_are_what_the_average_drew_then(tmp_path):
@@ -52,7 +51,7 @@ def damage(folder, number):
 @pytest.mark.parametrize("spoil", [remove, damage])
 def test_what_happens_to_checkpoints_meanwhile(spoil, tmp_path, caplog):
     folder = make_growing_run(tmp_path)
-    newest, every = RunSubjects(folder), RunSubjects(folder, every=True)
+    newest, every = Snapshots(folder), Snapshots(folder, every=True)
     start, middle, end = (s.images_seen for s in Snapshots(folder).snapshots)
     spoil(folder, 3)
     # The newest that there still is.
@@ -71,7 +70,7 @@ def test_checkpoints_written_meanwhile_are_evaluated(tmp_path):
     aside.mkdir()
     for path in (folder / "checkpoints").glob("ckpt-3.*"):
         path.rename(aside / path.name)
-    subjects = RunSubjects(folder)
+    subjects = Snapshots(folder)
     for path in aside.iterdir():
         path.rename(folder / "checkpoints" / path.name)
     (subject,) = subjects

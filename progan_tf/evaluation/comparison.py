@@ -11,29 +11,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from progan_tf import metrics
 from progan_tf.evaluation.reals import batch_size
+from progan_tf.metrics.batches import prefetched, regrouped
 
 
 class Result(NamedTuple):
-    """What a metric says of a set.
-
-    Attributes:
-        metric: str.
-        in_features: bool, whether its values are those of one network.
-        images: int, how many of the set's pictures it looked at.
-        values: dict from name to float.
-        reals: dict of the same names: other reals in the set's place. That is
-            the noise floor of a distance.
-        reals_images: int, how many those are.
-    """
+    """What a metric says of a set."""
 
     metric: str
-    in_features: bool
-    images: int
-    values: dict
-    reals: dict
-    reals_images: int
+    in_features: bool  # Whether its values are those of one network.
+    images: int  # How many of the set's pictures it looked at.
+    values: dict  # From name to float.
+    reals: dict  # Likewise of other reals: the noise floor of a distance.
+    reals_images: int  # How many those are.
 
 
 class _Part(NamedTuple):
@@ -80,8 +70,8 @@ class Comparison:
             name = ", ".join(measure.metrics)
             if measure.repeats and count > there:
                 told.append(
-                    f"{name}: the data have {there:,} pictures, which come "
-                    f"again to make {count:,}"
+                    f"{name}: the data have {there:,} pictures, which are "
+                    f"repeated to make {count:,}"
                 )
             elif measure.compares and count > there:
                 told.append(
@@ -95,61 +85,43 @@ class Comparison:
         return told
 
     def prepare(self):
-        """Make sure of the statistics of the data, which may take a pass.
+        """Make sure of the statistics of the data, which may take two passes.
 
-        Raises:
-            UserError: if the data cannot be read or have too few pictures.
+        Raises UserError if the data cannot be read or have too few pictures.
         """
-        parts = {
-            measure: _Part(measure, 0, self._reals_count(measure), 0)
-            for measure in self._counts
-            if measure.compares
-        }
-        fingerprint = self.reals.fingerprint()
-        for measure, part in parts.items():
-            place = self._place(part)
-            self._statistics[measure] = self._cache.load(place, fingerprint)
-        missing = [p for m, p in parts.items() if self._statistics[m] is None]
-        for part, found in zip(
-            missing, self._passed(missing, "data"), strict=True
-        ):
+        fingerprint, missing = self.reals.fingerprint(), []
+        for measure in self._counts:
+            if measure.compares:
+                part = _Part(measure, 0, self._reals_count(measure), 0)
+                found = self._cache.load(self._asked(part), fingerprint)
+                self._statistics[measure] = found
+                if found is None:
+                    missing.append(part)
+        passed = self._passed(missing, "data")
+        for part, found in zip(missing, passed, strict=True):
             self._statistics[part.measure] = found
-            self._store(self._place(part), fingerprint, found)
+            self._store(self._asked(part), fingerprint, found)
         self._prepare_floors(fingerprint)
 
     def results(self, batches, action):
-        """Measure a set.
+        """list of `Result`, a metric each, of one set.
 
-        Args:
-            batches: iterable of uint8 `[n, R, R, C]`, as many as `images`.
-            action: str, what they are called while they are made.
-
-        Returns:
-            list of `Result`, a metric each.
-
-        Raises:
-            UserError: if they are no pictures of the reals' resolution.
+        It is an iterable of uint8 `[n, R, R, C]`, as many as `images`; `action`
+        is what they are called while they are made. Raises UserError if they
+        are no pictures of the reals' resolution.
         """
         parts = [_Part(m, 0, n, 1) for m, n in self._counts.items()]
+        passed = self._collected(parts, batches, action)
         results = []
-        for part, found in zip(
-            parts, self._collected(parts, batches, action), strict=True
-        ):
-            measure = part.measure
+        for (measure, _, count, _), found in zip(parts, passed, strict=True):
             reals = self._statistics.get(measure)
             values = measure.values(reals, found, self._steps(measure))
-            floors, count = self._floors[measure]
-            results += [
-                Result(
-                    name,
-                    measure.in_features,
-                    part.count,
-                    values[name],
-                    floors[name],
-                    count,
+            floors, floor_count = self._floors[measure]
+            for name in measure.metrics:
+                of = name, measure.in_features, count
+                results.append(
+                    Result(*of, values[name], floors[name], floor_count)
                 )
-                for name in measure.metrics
-            ]
         return results
 
     def _reals_count(self, measure):
@@ -161,23 +133,23 @@ class Comparison:
         missing = []
         for measure, count in self._counts.items():
             parts = self._floor_parts(measure, count)
-            place = self._place(parts[-1], of=measure.metrics)
-            found = self._cache.load(place, fingerprint)
+            asked = {**self._asked(parts[-1]), "of": measure.metrics}
+            found = self._cache.load(asked, fingerprint)
             if found is None:
-                missing.append((measure, parts, place))
+                missing.append((measure, parts, asked))
             else:
                 values = json.loads(found["values"].item())
                 self._floors[measure] = values, parts[-1].count
         needed = [part for _, parts, _ in missing for part in parts]
         statistics = iter(self._passed(needed, "data once more"))
-        for measure, parts, place in missing:
+        for measure, parts, asked in missing:
             sets = [next(statistics) for _ in parts]
             # A set that the cache already had can serve as the first.
             reals = sets[0] if len(sets) > 1 else self._statistics.get(measure)
             values = measure.values(reals, sets[-1], self._steps(measure))
             self._floors[measure] = values, parts[-1].count
             text = np.array(json.dumps(values))
-            self._store(place, fingerprint, {"values": text})
+            self._store(asked, fingerprint, {"values": text})
 
     def _floor_parts(self, measure, count):
         """The set of reals that is evaluated, and the one to compare it with.
@@ -205,26 +177,23 @@ class Comparison:
 
     def _collected(self, parts, batches, action):
         """Statistics of parts of what the batches give, in one pass."""
+        resolution = self.reals.resolution
         total = max(part.first + part.count for part in parts)
-        size = batch_size(self.reals.resolution)
         with contextlib.ExitStack() as stack:
             collectors = [
-                stack.enter_context(
-                    part.measure.collector(self.reals.resolution, part.stream)
-                )
-                for part in parts
+                stack.enter_context(x.measure.collector(resolution, x.stream))
+                for x in parts
             ]
-            batches = stack.enter_context(
-                contextlib.closing(metrics.prefetched(batches))
-            )
+            ahead = contextlib.closing(prefetched(batches))
+            batches = stack.enter_context(ahead)
             # Groups of a generator are small, and metrics use all cores.
-            batches = metrics.regrouped(batches, size)
+            batches = regrouped(batches, batch_size(resolution))
             start = 0
             for batch in self._show(batches, total, "picture", action, len):
                 for part, collector in zip(parts, collectors, strict=True):
-                    begin = max(0, part.first - start)
+                    first = max(0, part.first - start)
                     end = max(0, part.first + part.count - start)
-                    some = batch[begin:end]
+                    some = batch[first:end]
                     if len(some):
                         collector.add(some)
                 start += len(batch)
@@ -238,17 +207,12 @@ class Comparison:
         action = ", ".join(measure.metrics)
         return lambda items: self._show(items, len(items), "step", action)
 
-    def _place(self, part, **more):
-        return {
-            **self.reals.place(),
-            **part.measure.parameters,
-            "first": part.first,
-            "count": part.count,
-            "stream": part.stream,
-            **more,
-        }
+    def _asked(self, part):
+        """The statistics of a part, as they are named in the cache."""
+        about = {name: getattr(part, name) for name in part._fields[1:]}
+        return {**self.reals.asked(), **part.measure.parameters, **about}
 
-    def _store(self, place, fingerprint, arrays):
+    def _store(self, asked, fingerprint, arrays):
         # The data may have changed while they were read.
         if self.reals.fingerprint() == fingerprint:
-            self._cache.store(place, fingerprint, arrays)
+            self._cache.store(asked, fingerprint, arrays)

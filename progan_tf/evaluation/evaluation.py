@@ -19,6 +19,7 @@ from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.table import Table
 from progan_tf.files import writing
 from progan_tf.images import nearest_up, save_png
+from progan_tf.metrics.batches import prefetched
 from progan_tf.progress import progress
 from progan_tf.text import kimg_in_names
 
@@ -31,21 +32,11 @@ _CELL = 64
 
 
 def reals_for(subjects, data=None, resolution=None, mirror=None):
-    """The training data that pictures are compared with.
+    """The `Reals` that the pictures of `open_subjects` are compared with.
 
-    Args:
-        subjects: `subjects.RunSubjects` or `subjects.OneSubject`.
-        data: str, as of `data.open_source`; by default that of the
-            training, where it is known.
-        resolution: int, at which pictures are compared; by default that of
-            the finished run, or of the generator or folder.
-        mirror: bool, mirror half of the data; by default like the run.
-
-    Returns:
-        `Reals`.
-
-    Raises:
-        UserError: if the data do not go with the pictures.
+    By default the data, resolution and mirroring of the training, or the
+    resolution of the generator or folder. Raises UserError if the data do not
+    go with the pictures.
     """
     config, classes = subjects.config, subjects.num_classes
     data = data or subjects.data
@@ -71,9 +62,9 @@ class Evaluation:
     """Measures pictures, and shows and keeps what it finds.
 
     Args:
-        subjects: `subjects.RunSubjects` or `subjects.OneSubject`.
+        subjects: of `open_subjects`.
         reals: `Reals`.
-        names: list of str, out of `measures.NAMES`.
+        names: list of str, which `measures.check_names` allows.
         features: str, what `metrics.load_features` takes; None for none.
             Neighbours are then the nearest in that space, not in pixels.
         num_images: int, pictures of either set; by default as published, and
@@ -100,50 +91,41 @@ class Evaluation:
         cache_dir=None,
         trust=False,
     ):
-        measures.check_names(names, bool(features))
-        there = subjects.available
+        there, config = subjects.available, subjects.config
         if there and (num_images or 0) > there:
             raise UserError(
                 f"expected {num_images:,} pictures to evaluate; there are "
                 f"{there:,}"
             )
-        board = out
-        if out is None and subjects.config:
-            board = pathlib.Path(subjects.config.run_dir)
-            out = board / FOLDER
+        board = out  # The folder that holds TensorBoard's.
+        if out is None and config:
+            board, out = config.run_dir, pathlib.Path(config.run_dir, FOLDER)
         self._neighbours = measures.NEIGHBOURS in names
         if self._neighbours and out is None:
             raise UserError("neighbours is a picture; give --out=, its folder")
         self._subjects, self._reals = subjects, reals
         self._num_images, self._seed, self._out = num_images, seed, out
-        self._board = board  # The folder that holds TensorBoard's.
+        self._log = contextlib.nullcontext()
+        if out is not None:
+            board = config and pathlib.Path(board, "tensorboard")
+            self._log = EvaluationLog(out, config, board)
         self._features_name = features
-        self._features = None
+        self._features, fingerprint = None, ""
         if features:
             self._features = metrics.load_features(features, trust)
+            fingerprint = files_fingerprint(self._features.files)
+        rows = measures.make_measures(names, self._features, fingerprint)
+        cache = StatisticsCache(cache_dir)
         self._comparison = Comparison(
-            measures.make_measures(
-                names,
-                self._features,
-                files_fingerprint(self._features.files) if features else "",
-            ),
-            reals,
-            num_images,
-            there,
-            StatisticsCache(cache_dir),
-            _progress,
+            rows, reals, num_images, there, cache, _progress
         )
 
     def run(self):
         """Evaluate all subjects.
 
-        Returns:
-            list of pairs of a `subjects.Subject` and its list of
-            `comparison.Result`.
-
-        Raises:
-            UserError: if pictures cannot be made, read or measured. What was
-                found before is written.
+        Returns a list of pairs of a `Subject` and its list of `Result`. Raises
+        UserError if pictures cannot be made, read or measured; what was found
+        before is written.
         """
         notices = self._comparison.notices()
         if self._subjects.available:
@@ -151,27 +133,26 @@ class Evaluation:
             notices.insert(0, f"pictures that are not {size} are resized to it")
         for notice in notices:
             print(notice, flush=True)
-        found, table = [], Table()
+        found, table, count = [], Table(), self._comparison.images
         # First of all, because it shows whether the place can be written.
-        with self._open_log() as log:
+        with self._log as log:
             self._comparison.prepare()
             for number, subject in enumerate(self._subjects, 1):
-                of = f" ({number} of {len(self._subjects)})"
-                action = subject.name + (of if len(self._subjects) > 1 else "")
-                results = self._results(subject, action)
+                of, results = len(self._subjects), []
+                action = subject.name
+                if of > 1:
+                    action += f" ({number} of {of})"
+                if count:
+                    batches = self._batches(subject, count)
+                    results = self._comparison.results(batches, action)
                 found.append((subject, results))
                 table.show(subject.name, results)
                 if log and results:
-                    log.write(self._lines(subject, results))
+                    about = self._reals, self._seed, self._features_name
+                    log.write(lines_of(results, subject, *about))
                 if self._neighbours:
                     self._write_neighbours(subject)
         return found
-
-    def _results(self, subject, action):
-        if not self._comparison.images:
-            return []
-        batches = self._batches(subject, self._comparison.images)
-        return self._comparison.results(batches, action)
 
     def _batches(self, subject, count):
         """The first pictures of a subject at the resolution of the reals."""
@@ -182,39 +163,21 @@ class Evaluation:
         for images in subject.stream(numbers, labels):
             yield at_resolution(images, self._reals.resolution)
 
-    def _open_log(self):
-        if self._out is None:
-            return contextlib.nullcontext()
-        config = self._subjects.config
-        if not config:
-            return EvaluationLog(self._out)
-        board = pathlib.Path(self._board, "tensorboard")
-        return EvaluationLog(self._out, config, board)
-
-    def _lines(self, subject, results):
-        return lines_of(
-            results, subject, self._reals, self._seed, self._features_name
-        )
-
     def _write_neighbours(self, subject):
         """A PNG of samples over the pictures of the data nearest to them."""
         count = min(self._num_images or len(self._reals), len(self._reals))
         samples = np.concatenate([*self._batches(subject, _SAMPLES)])
-        resolution = self._reals.resolution
-        with contextlib.closing(
-            metrics.prefetched(self._reals.batches(0, count))
-        ) as batches:
+        ahead = prefetched(self._reals.batches(0, count))
+        with contextlib.closing(ahead) as batches:
             reals = itertools.chain.from_iterable(batches)
             reals = _progress(reals, count, "picture", "compared")
             if self._reals.mirror:
                 # Training shows both ways, so it may have learnt either.
                 both = ((image, image[:, ::-1]) for image in reals)
                 reals = itertools.chain.from_iterable(both)
+            batches = (image[np.newaxis] for image in reals)
             found = metrics.nearest_neighbours(
-                samples,
-                (image[np.newaxis] for image in reals),
-                _NEIGHBOURS,
-                self._features,
+                samples, batches, _NEIGHBOURS, self._features
             )
         name = "neighbours.png"
         if subject.images_seen is not None:
@@ -222,7 +185,7 @@ class Evaluation:
         path = pathlib.Path(self._out, name)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        grid = metrics.neighbours_grid(samples, found)
-        enlarged = nearest_up(grid[np.newaxis], max(1, _CELL // resolution))
-        save_png(path, enlarged[0])
+        grid = metrics.neighbours_grid(samples, found)[np.newaxis]
+        factor = max(1, _CELL // self._reals.resolution)
+        save_png(path, nearest_up(grid, factor)[0])
         print(f"Samples over their {_NEIGHBOURS} nearest: {path}", flush=True)

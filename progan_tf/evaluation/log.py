@@ -20,12 +20,7 @@ import pathlib
 import tempfile
 
 from progan_tf.errors import UserError
-from progan_tf.files import (
-    making,
-    only_writer,
-    write_text_atomically,
-    writing,
-)
+from progan_tf.files import making, only_writer, write_text_atomically, writing
 from progan_tf.reading import parse_json, read_text
 from progan_tf.text import first_line
 
@@ -33,52 +28,43 @@ FOLDER = "evaluation"
 METRICS_FILE = "metrics.jsonl"
 PLOT_FILE = "metrics.png"
 # What a metric found; the other fields say of what.
-FOUND = ("values", "reals", "reals_images")
+FOUND = "values", "reals", "reals_images"
+USUAL = "data", "mirror", "seed"
 # Which neither NaN nor a number that no float can be is below.
 _LARGEST = 1e300
 _NEEDED = {"metric", "resolution", "images", "values", "reals"}
+_PLAIN = str, int, float, type(None)
 
 
 def lines_of(results, subject, reals, seed=0, features=None):
-    """The lines of one set of pictures.
+    """The lines of one set of pictures: list of dicts that JSON can hold.
 
-    Args:
-        results: list of `comparison.Result`.
-        subject: `subjects.Subject`.
-        reals: `Reals`.
-        seed: int, of the first image.
-        features: str, name of the network, where there is one.
-
-    Returns:
-        list of dicts that JSON can hold.
+    From a list of `Result`, a `Subject`, `Reals`, the seed of the first image
+    and the name of the network, where there is one.
     """
     about = {"pictures": subject.name}
     if subject.images_seen is not None:
         about = {"images_seen": subject.images_seen}
-    network = {"features": features}
     return [
         {
             **about,
-            "metric": result.metric,
+            "metric": x.metric,
             "resolution": reals.resolution,
-            "images": result.images,
+            "images": x.images,
             "data": reals.data,
             "mirror": reals.mirror,
             "seed": seed,
-            **(network if result.in_features else {}),
-            "values": result.values,
-            "reals": result.reals,
-            "reals_images": result.reals_images,
+            **({"features": features} if x.in_features else {}),
+            **{name: getattr(x, name) for name in FOUND},
         }
-        for result in results
+        for x in results
     ]
 
 
 def read_lines(folder):
     """The lines in a folder's metrics.jsonl; none where there is no file.
 
-    Raises:
-        UserError: if it cannot be read.
+    Raises UserError if it cannot be read.
     """
     path = pathlib.Path(folder, METRICS_FILE)
     if not path.exists():
@@ -101,31 +87,24 @@ def _is_line(line):
     if not isinstance(line, dict) or not _NEEDED <= line.keys():
         return False
     counts = [line["resolution"], line["images"], line.get("images_seen", 1)]
-    found = [line["values"], line["reals"]]
-    about = [line[name] for name in line.keys() - {*FOUND}]
+    values, reals = line["values"], line["reals"]
     return (
         isinstance(line["metric"], str)
         and isinstance(line.get("features"), (str, type(None)))
         and all(type(n) is int and 0 <= n < 2**63 for n in counts)
-        and all(isinstance(x, (str, int, float, type(None))) for x in about)
-        and all(isinstance(values, dict) for values in found)
-        and line["values"].keys() <= line["reals"].keys()
+        and all(isinstance(x, _PLAIN) for _, x in about(line))
+        and isinstance(values, dict)
+        and isinstance(reals, dict)
+        and values.keys() <= reals.keys()
         and all(
-            value is None
-            or (type(value) in (int, float) and abs(value) <= _LARGEST)
-            for values in found
-            for value in values.values()
+            x is None or (type(x) in (int, float) and abs(x) <= _LARGEST)
+            for x in [*values.values(), *reals.values()]
         )
     )
 
 
 def about(line, without=()):
-    """Which numbers a line holds, as a tuple to compare.
-
-    Args:
-        line: dict.
-        without: names of fields that do not count.
-    """
+    """Which numbers a line holds: (name, value) of the fields that count."""
     names = line.keys() - {*FOUND, *without}
     return tuple((name, line[name]) for name in sorted(names))
 
@@ -136,69 +115,46 @@ def network_of(line):
 
 
 def usual_fields(config):
-    """dict of what a run's numbers are made with by default."""
+    """dict of what a run's numbers are made with by default, `USUAL`."""
     return {"data": config.data, "mirror": config.mirror, "seed": 0}
 
 
 def lines_of_snapshot(config, images_seen, resolution):
-    """The lines about a snapshot of a run, against its own data.
+    """The lines about a snapshot of a run at a resolution, against its data.
 
-    Args:
-        config: `TrainConfig` of the run.
-        images_seen: int, where the snapshot was taken.
-        resolution: int, at which its pictures were compared.
-
-    Returns:
-        list of dicts.
-
-    Raises:
-        UserError: if metrics.jsonl cannot be read.
+    Raises UserError if metrics.jsonl cannot be read.
     """
-    wanted = {
-        "images_seen": images_seen,
-        "resolution": resolution,
-        **usual_fields(config),
-    }
-    return [
-        line
-        for line in read_lines(pathlib.Path(config.run_dir, FOLDER))
-        if wanted.items() <= line.items()
-    ]
+    wanted = {"images_seen": images_seen, "resolution": resolution}
+    wanted |= usual_fields(config)
+    lines = read_lines(pathlib.Path(config.run_dir, FOLDER))
+    return [line for line in lines if wanted.items() <= line.items()]
 
 
 def newest_metrics(config, images_seen, resolution):
-    """What is known of a snapshot of a run.
+    """What is known of a snapshot of a run: see `lines_of_snapshot`.
 
-    Args:
-        config, images_seen, resolution: as of `lines_of_snapshot`.
-
-    Returns:
-        dict from a name, with the number of pictures and the network, to a
-        float; of each metric the numbers of most pictures. Empty where it was
-        not evaluated at that resolution.
+    Returns a dict from a name, with the number of pictures and the network, to
+    a float; of each metric the numbers of most pictures.
     """
-    chosen = {}
+    chosen, known = {}, {}
     for line in lines_of_snapshot(config, images_seen, resolution):
         key = line["metric"], line.get("features")
         if line["images"] >= chosen.get(key, {"images": 0})["images"]:
             chosen[key] = line
-    return {
-        ", ".join(
-            filter(None, (name, f"{line['images']:,} images", network_of(line)))
-        ): value
-        for line in chosen.values()
-        for name, value in line["values"].items()
-        if value is not None
-    }
+    for line in chosen.values():
+        network = network_of(line)
+        of = f", {line['images']:,} images" + (network and f", {network}")
+        for name, value in line["values"].items():
+            if value is not None:
+                known[name + of] = value
+    return known
 
 
 class EvaluationLog:
     """Writes the files of evaluations; use it as a context manager.
 
-    Args:
-        folder: for metrics.jsonl and the plot; it is made where need be.
-        config: `TrainConfig` of the run, for the plot; None for none.
-        tensorboard: path of the folder for TensorBoard; None for none.
+    The folder, which is made where need be, is for metrics.jsonl and, where
+    there is the run's `TrainConfig`, the plot. `tensorboard` is a folder, too.
     """
 
     def __init__(self, folder, config=None, tensorboard=None):
@@ -208,13 +164,9 @@ class EvaluationLog:
         self._writer = None
 
     def write(self, lines):
-        """Take in lines, in place of older ones about the same.
+        """Take in lines of `lines_of`, in place of older ones about the same.
 
-        Args:
-            lines: list of dicts, from `lines_of`.
-
-        Raises:
-            UserError: if they cannot be written; the older ones then stay.
+        Raises UserError if they cannot be written; the older ones then stay.
         """
         new = {about(line): line for line in lines}
         file = self._folder / METRICS_FILE
@@ -226,14 +178,13 @@ class EvaluationLog:
             write_text_atomically(file, text)
         if self._tensorboard:
             # TensorBoard would show twice what was found once more.
-            fresh = [x for key, x in new.items() if old.get(key) != x]
-            self._write_scalars(fresh)
+            self._write_scalars(x for k, x in new.items() if old.get(k) != x)
         if self._config:
             # Here, because matplotlib takes a second to import.
             from progan_tf.evaluation.plot import save_plot
 
-            path = self._folder / PLOT_FILE
-            save_plot(path, together, self._config.schedule())
+            schedule = self._config.schedule()
+            save_plot(self._folder / PLOT_FILE, together, schedule)
 
     def close(self):
         """Flush what TensorBoard buffers."""
@@ -263,10 +214,9 @@ class EvaluationLog:
                     str(self._tensorboard), filename_suffix=".evaluation"
                 )
             for line in lines:
-                size, images = line["resolution"], line["images"]
-                network = network_of(line)
-                of = f"{size}x{size}_{images}" + (network and f"_{network}")
-                of += self._unusual(line)
+                size, network = line["resolution"], network_of(line)
+                of = f"{size}x{size}_{line['images']}"
+                of += (network and f"_{network}") + self._unusual(line)
                 with self._writer.as_default(step=line["images_seen"]):
                     for name, value in line["values"].items():
                         if value is not None:
@@ -284,7 +234,7 @@ class EvaluationLog:
         usual = usual_fields(self._config) if self._config else line
         return "".join(
             f"_{name}-{pathlib.PurePath(str(line[name])).name}"
-            for name in ("data", "mirror", "seed")
+            for name in USUAL
             if line[name] != usual[name]
         )
 
@@ -292,7 +242,6 @@ class EvaluationLog:
 def _order(line):
     # By its type, too, because a file may have one name with texts and numbers.
     fields = [
-        (name, type(x).__name__, 0 if x is None else x)
-        for name, x in about(line)
+        (n, type(x).__name__, 0 if x is None else x) for n, x in about(line)
     ]
     return line.get("images_seen", -1), fields

@@ -10,19 +10,11 @@ PLAIN = tuple(name for name, row in METRICS.items() if not row.in_features)
 
 
 class Measure:
-    """Metrics that share the statistics of a set.
+    """Metrics that share the statistics of a set: rows with one `collect`.
 
-    Args:
-        rows: list of `Metric`, all with the same `collect`.
-        features: `metrics.Features`, where one of them needs it.
-        fingerprint: str, of that network.
-
-    Attributes:
-        metrics: tuple of str, their names.
-        in_features, compares, repeats: bools, see `Metric`.
-        images: int, how many pictures published numbers are of.
-        parameters: dict that JSON can hold, what statistics depend on beside
-            the pictures.
+    `metrics` are their names; `in_features`, `compares`, `repeats` and `images`
+    are as in `Metric`. `parameters`, which JSON can hold, is what statistics
+    depend on beside the pictures.
     """
 
     def __init__(self, rows, features=None, fingerprint=""):
@@ -62,15 +54,7 @@ def _name(function):
 
 
 def check_names(names, with_features):
-    """Make sure that metrics can be computed.
-
-    Args:
-        names: list of str.
-        with_features: bool, whether there is a network of features.
-
-    Raises:
-        UserError: for none, an unknown one, or one that needs a network.
-    """
+    """Raises UserError for none, unknown ones, or ones that lack a network."""
     # No metric at all is as wrong as an unknown one.
     for name in names or [""]:
         if name not in NAMES:
@@ -87,15 +71,10 @@ def check_names(names, with_features):
 
 
 def make_measures(names, features=None, fingerprint=""):
-    """The measures of some metrics, but `NEIGHBOURS`.
+    """The `Measure`s of some metrics, but `NEIGHBOURS`.
 
-    Args:
-        names: list of str, checked by `check_names`.
-        features: `metrics.Features`, where one of them needs it.
-        fingerprint: str, of that network.
-
-    Returns:
-        list of `Measure`.
+    Features are `metrics.Features`, where a metric needs them; the fingerprint
+    is that of their network.
     """
     groups = {}
     for name, row in METRICS.items():

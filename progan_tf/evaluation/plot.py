@@ -6,8 +6,9 @@ import pathlib
 import matplotlib.figure
 import matplotlib.lines
 import matplotlib.ticker
+import numpy as np
 
-from progan_tf.evaluation.log import about, network_of
+from progan_tf.evaluation.log import USUAL, about, network_of
 from progan_tf.files import write_atomically
 from progan_tf.metrics import METRICS
 
@@ -15,23 +16,18 @@ _WIDTH, _HEIGHT, _DOTS = 8.0, 3.2, 120  # Inches, of one metric; dots an inch.
 _GREYS = "#f4f4f4", "#e4e4e4"
 _MARKERS = "o", "s", "^", "D", "v", "P", "X", "*"
 _MARGIN = 0.015
+_HATCHED = {"facecolor": "none", "edgecolor": "#c8c8c8", "hatch": "///"}
+_HEADING = {"horizontalalignment": "center", "fontsize": "x-small"}
 
 
 def save_plot(path, lines, schedule):
     """Write a PNG of each metric over images seen, whole or not at all.
 
-    The phases of the run are shaded, their fades hatched. Numbers of other
-    pictures or at another resolution have curves of their own. A dashed line
-    is what the metric says of other reals: the noise floor of a distance.
-
-    Args:
-        path: the file; its folder must exist.
-        lines: list of dicts, as in metrics.jsonl; those without `images_seen`
-            are left out.
-        schedule: `GrowthSchedule` of the run.
-
-    Raises:
-        UserError: if it cannot be written.
+    From lines of metrics.jsonl; those without `images_seen` are left out. The
+    phases of the run, a `GrowthSchedule`, are shaded, their fades hatched.
+    Numbers of other pictures or at another resolution have curves of their own.
+    A dashed line is what the metric says of other reals: the noise floor of a
+    distance. Raises UserError if the file cannot be written.
     """
     lines = [line for line in lines if "images_seen" in line]
     names = [name for name in METRICS if name in {x["metric"] for x in lines}]
@@ -56,27 +52,22 @@ def _draw(plot, metric, lines):
     groups = {}
     for line in lines:
         groups.setdefault(about(line, ["images_seen"]), []).append(line)
-    unlike = [
-        name
-        for name in ("data", "mirror", "seed")
-        if len({str(line.get(name)) for line in lines}) > 1
-    ]
+    unlike = [n for n in USUAL if len({str(x.get(n)) for x in lines}) > 1]
     colours, entries = {}, []
     for number, group in enumerate(groups.values()):
         group.sort(key=lambda line: line["images_seen"])
         marker = _MARKERS[number % len(_MARKERS)]
-        names = _curves(group[-1])
+        last = group[-1]
+        names = [n for n in last["values"] if not n.endswith("_deviation")]
         for name in names:
             colour = colours.setdefault(name, f"C{len(colours)}")
-            # Parts, as the SWD's levels are, stand behind their mean.
+            # Parts, as the SWD's levels are, stand behind their mean, the last.
             part = metric.has_parts and name != names[-1]
             _draw_curve(plot, group, name, colour, marker, 1 if part else 2)
             if not part:
                 _draw_floor(plot, group, name, colour)
-        last = group[-1]
-        size, images = last["resolution"], last["images"]
-        network = network_of(last)
-        text = f"{images:,} images at {size}x{size}"
+        size, network = last["resolution"], network_of(last)
+        text = f"{last['images']:,} images at {size}x{size}"
         text += network and f", {network}"
         for name in unlike:
             text += f", {name} {pathlib.PurePath(str(last.get(name))).name}"
@@ -86,10 +77,10 @@ def _draw(plot, metric, lines):
     entries.append(_entry("reals", color="black", linestyle="--"))
     if metric.logarithmic:
         plot.set_yscale("log")
-        ticks = matplotlib.ticker.LogLocator(subs=(1, 2, 5))
-        plot.yaxis.set_major_locator(ticks)
-        plot.yaxis.set_major_formatter("{x:g}")
-        plot.yaxis.set_minor_formatter("")
+        axis, ticks = plot.yaxis, matplotlib.ticker.LogLocator(subs=(1, 2, 5))
+        axis.set_major_locator(ticks)
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
     plot.set_title(metric.title, fontsize="medium", pad=16)
     plot.legend(handles=entries, fontsize="x-small", framealpha=0.9)
 
@@ -100,10 +91,9 @@ def _draw_curve(plot, group, name, colour, marker, width):
     values = [line["values"][name] for line in points]
     look = {"color": colour, "linewidth": width}
     plot.plot(kimg, values, marker=marker, markersize=3 + width, **look)
-    deviations = [line["values"].get(f"{name}_deviation") for line in points]
-    if None not in deviations:
-        low = [x - d for x, d in zip(values, deviations, strict=True)]
-        high = [x + d for x, d in zip(values, deviations, strict=True)]
+    spread = [line["values"].get(f"{name}_deviation") for line in points]
+    if None not in spread:
+        low, high = np.subtract(values, spread), np.add(values, spread)
         plot.fill_between(kimg, low, high, color=colour, alpha=0.2, linewidth=0)
 
 
@@ -112,46 +102,23 @@ def _draw_floor(plot, group, name, colour):
     first, last = (group[i]["images_seen"] / 1000 for i in (0, -1))
     low, high = plot.get_xlim()
     margin = _MARGIN * (high - low)
-    plot.hlines(
-        group[-1]["reals"][name],
-        first - margin,
-        last + margin,
-        colors=colour,
-        linestyles="--",
-        linewidth=1,
-    )
-
-
-def _curves(line):
-    """Names of the values that have curves; what has parts is the last."""
-    return [n for n in line["values"] if not n.endswith("_deviation")]
+    ends, value = (first - margin, last + margin), group[-1]["reals"][name]
+    look = {"colors": colour, "linestyles": "--", "linewidth": 1}
+    plot.hlines(value, *ends, **look)
 
 
 def _shade(plot, schedule):
     """The phases of a run behind a metric's curves."""
     for number, phase in enumerate(schedule.phases):
         start, end = phase.start / 1000, phase.end / 1000
-        grey = _GREYS[number % 2]
+        grey, size = _GREYS[number % 2], phase.resolution
         plot.axvspan(start, end, color=grey, linewidth=0, zorder=-2)
         fade_end = min(phase.fade_end, phase.end) / 1000
         if fade_end > start:
-            plot.axvspan(
-                start,
-                fade_end,
-                facecolor="none",
-                edgecolor="#c8c8c8",
-                hatch="///",
-                linewidth=0,
-                zorder=-1,
-            )
-        plot.text(
-            (start + end) / 2,
-            1.02,
-            f"{phase.resolution}x{phase.resolution}",
-            transform=plot.get_xaxis_transform(),
-            horizontalalignment="center",
-            fontsize="x-small",
-        )
+            plot.axvspan(start, fade_end, linewidth=0, zorder=-1, **_HATCHED)
+        middle, transform = (start + end) / 2, plot.get_xaxis_transform()
+        text = f"{size}x{size}"
+        plot.text(middle, 1.02, text, transform=transform, **_HEADING)
 
 
 def _entry(label, **look):

@@ -5,7 +5,7 @@ import numpy as np
 from progan_tf.data import ShuffledOrder, check_resolution, kind_named
 from progan_tf.data.order import mirror_flags, random_indices
 from progan_tf.errors import UserError
-from progan_tf.evaluation import statistics_cache
+from progan_tf.evaluation.statistics_cache import code_fingerprint, digest_of
 from progan_tf.images import box_down, nearest_up
 
 # Of the order of the reals, which are mirrored, and the labels of fakes.
@@ -15,16 +15,11 @@ _PROBE = 16
 
 
 class Reals:
-    """The training data as a set to compare with.
+    """A `data.Source` as a set to compare with, at a resolution.
 
-    Args:
-        source: `data.Source`.
-        data: str, what it was opened from.
-        resolution: int, at which pictures are compared.
-        mirror: bool, mirror half of them.
-
-    Raises:
-        UserError: if the data cannot be had at that resolution.
+    `data` is what the source was opened from; with `mirror` half of the
+    pictures are mirrored. Raises UserError if the data cannot be had at that
+    resolution.
     """
 
     def __init__(self, source, data, resolution, mirror=False):
@@ -40,10 +35,9 @@ class Reals:
         return len(self._source)
 
     def batches(self, first, count):
-        """Pictures number `first` and on; beyond the last they come again.
+        """Iterator of uint8 `[n, R, R, C]`: pictures number `first` and on.
 
-        Returns:
-            Iterator of uint8 `[n, R, R, C]`.
+        Beyond the last they come again.
         """
         for start, size in cut(first, count, batch_size(self.resolution)):
             indices = self._order.indices(start, size)
@@ -54,15 +48,14 @@ class Reals:
             yield images
 
     def fake_labels(self, first, count):
-        """Classes as frequent as in the data, for fakes number `first` and on.
+        """int64 `[count]`, for fakes number `first` and on.
 
-        Returns:
-            int64 `[count]`.
+        Classes are as frequent as in the data.
         """
         drawn = random_indices(_SEED, first, count, len(self))
         return self._source.labels(drawn)
 
-    def place(self):
+    def asked(self):
         """What the pictures were asked for as: dict that JSON can hold."""
         return {
             "data": self.data,
@@ -75,14 +68,9 @@ class Reals:
     def fingerprint(self):
         """A str that changes with the pictures and the code of the metrics."""
         (probe,) = self.batches(0, min(_PROBE, len(self)))
-        return " ".join(
-            [
-                kind_named(self.data).fingerprint(self.data),
-                statistics_cache.digest_of(probe.tobytes()),
-                statistics_cache.code_fingerprint(),
-                str(len(self)),
-            ]
-        )
+        of_data = kind_named(self.data).fingerprint(self.data)
+        pixels, code = digest_of(probe.tobytes()), code_fingerprint()
+        return f"{of_data} {pixels} {code} {len(self)}"
 
 
 def batch_size(resolution):
@@ -91,19 +79,10 @@ def batch_size(resolution):
 
 
 def at_resolution(images, resolution):
-    """Enlarges by repeating pixels, or shrinks by their mean.
+    """uint8 `[N, r, r, C]` to `[N, R, R, C]`, by repeated or averaged pixels.
 
     So the official code enlarges pictures of a network that is still growing.
-
-    Args:
-        images: uint8 `[N, r, r, C]`.
-        resolution: int, R.
-
-    Returns:
-        uint8 `[N, R, R, C]`.
-
-    Raises:
-        UserError: if one size is no multiple of the other.
+    Raises UserError if one size is no multiple of the other.
     """
     size = images.shape[1]
     if max(size, resolution) % min(size, resolution):

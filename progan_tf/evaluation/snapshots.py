@@ -1,6 +1,7 @@
 """The snapshots of a run: what its average drew at each checkpoint."""
 
 import logging
+import os
 from typing import NamedTuple
 
 from progan_tf.checkpoint import (
@@ -10,72 +11,82 @@ from progan_tf.checkpoint import (
 )
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
+from progan_tf.evaluation.subjects import Subject
 from progan_tf.networks import Generator
+from progan_tf.sampling import as_generator
 
 _log = logging.getLogger("progan_tf")
 
 
 class Snapshot(NamedTuple):
-    """A point of a run from which a checkpoint is there.
+    """A point of a run from which a checkpoint is there."""
 
-    Attributes:
-        checkpoint: str, the checkpoint's path prefix.
-        images_seen: int.
-        resolution: int, which is trained or fades in there.
-        alpha: float in [0, 1], how far it is faded in.
-    """
-
-    checkpoint: str
+    checkpoint: str  # Its path prefix.
     images_seen: int
-    resolution: int
-    alpha: float
+    resolution: int  # Which is trained or fades in there.
+    alpha: float  # How far that is faded in, in [0, 1].
 
 
 class Snapshots:
     """The snapshots of a run directory, also of one that is still training.
 
-    Those whose checkpoint cannot be read are named in the log and left out.
+    They are iterated over as `Subject`s: with `every` all, the oldest first,
+    otherwise the newest alone. Those that cannot be read are named in the log
+    and left out; where none can, a UserError is raised. They share the weights
+    of one network: a subject can be used until the next one is asked for.
 
-    Args:
-        run_dir: path of the run directory.
-
-    Attributes:
-        config: `TrainConfig` of the run.
-        snapshots: list of `Snapshot`, by images seen.
-
-    Raises:
-        UserError: if there is none that can be read.
+    `config`, `data`, `resolution`, `channels` and `num_classes` are those of
+    the run; `snapshots` is a list of `Snapshot` by images seen.
     """
 
-    def __init__(self, run_dir):
-        self._run_dir = run_dir
+    available = None  # There is no end to its pictures.
+
+    def __init__(self, run_dir, every=False):
+        self._run_dir, self._every = run_dir, every
         self.config = load_config(run_dir)
-        self.refresh()
+        self.data = self.config.data
+        self.resolution = self.config.resolution
+        self.channels = self.config.channels
+        self.num_classes = self.config.num_classes
+        self._refresh()
         self._family = Generator.of(self.config.architecture)
 
-    def refresh(self):
-        """List the snapshots anew: a run that is going replaces its own.
+    def __len__(self):
+        return len(self.snapshots) if self._every else 1
 
-        Raises:
-            UserError: if there is none that can be read.
-        """
-        self.snapshots = _snapshots(self._run_dir, self.config.schedule())
+    def __iter__(self):
+        # It may be hours since they were listed, if the data were measured.
+        self._refresh()
+        read, error = False, None
+        # The newest that can be read, or all of these.
+        order = self.snapshots if self._every else reversed(self.snapshots)
+        for snapshot in order:
+            path, seen, size, alpha = snapshot
+            try:
+                model = self.generator(snapshot)
+            except UserError as caught:
+                error = caught
+                if os.path.exists(f"{path}.index"):
+                    _log.warning("%s", error)
+                else:  # By the run itself, which is still going.
+                    _log.warning("%s was removed meanwhile", path)
+                continue
+            fade = f" alpha {alpha:.2f}" if alpha < 1 else ""
+            name = f"{seen / 1000:,.1f} kimg, {size}x{size}{fade}"
+            # Several snapshots share a model, which is compiled once.
+            yield Subject(name, seen, as_generator(model).stream)
+            read = True
+            if not self._every:
+                return
+        if not read:
+            raise error
 
     def generator(self, snapshot):
-        """The averaged generator as it was at a snapshot.
+        """The averaged generator at a snapshot: a `keras.Model`.
 
-        All snapshots share one set of weights: the generator of the last call
-        is the one that can be used.
-
-        Args:
-            snapshot: one of `snapshots`.
-
-        Returns:
-            `keras.Model` to images of the snapshot's resolution, faded in as
-            far as they were then.
-
-        Raises:
-            UserError: if its checkpoint cannot be read any more.
+        It draws the snapshot's resolution, faded in as far as it was then. All
+        snapshots share one set of weights, so only the model of the last call
+        can be used. Raises UserError if the checkpoint cannot be read any more.
         """
         restore_generator(self._family, snapshot.checkpoint)
         fading = snapshot.alpha < 1
@@ -83,20 +94,19 @@ class Snapshots:
             self._family.set_alpha(snapshot.resolution, snapshot.alpha)
         return self._family.at(snapshot.resolution, fade=fading)
 
-
-def _snapshots(run_dir, schedule):
-    found, error = {}, None
-    for checkpoint in checkpoints_of(run_dir):
-        try:
-            seen = images_seen_in(checkpoint)
-        except UserError as caught:
-            error = caught
-            _log.warning("%s", error)
-            continue
-        # Of two with the same number the newer one counts.
-        found[seen] = Snapshot(
-            checkpoint, seen, schedule.at(seen).resolution, schedule.alpha(seen)
-        )
-    if not found:
-        raise error
-    return [found[seen] for seen in sorted(found)]
+    def _refresh(self):
+        """List the snapshots anew: a run that is going replaces its own."""
+        schedule, found, error = self.config.schedule(), {}, None
+        for path in checkpoints_of(self._run_dir):
+            try:
+                seen = images_seen_in(path)
+            except UserError as caught:
+                error = caught
+                _log.warning("%s", error)
+                continue
+            size, alpha = schedule.at(seen).resolution, schedule.alpha(seen)
+            # Of two with the same number the newer one counts.
+            found[seen] = Snapshot(path, seen, size, alpha)
+        if not found:
+            raise error
+        self.snapshots = [found[seen] for seen in sorted(found)]

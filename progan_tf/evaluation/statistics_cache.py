@@ -1,9 +1,9 @@
 """Statistics of training data, kept on the disk for the next evaluation.
 
-A place in the cache belongs to what was asked for: the data, the resolution,
-the metric and so on. What lies there is used only where the fingerprint, of
-the very pictures and the code that measured them, is the same; otherwise it is
-computed anew and replaced.
+A file of the cache is named by what was asked for: the data, the resolution,
+the metric and so on, a dict that JSON can hold. What lies there is used only
+where the fingerprint, of the very pictures and the code that measured them, is
+the same; otherwise it is computed anew and replaced.
 """
 
 import functools
@@ -22,85 +22,64 @@ _ABOUT = "about"  # Name of the array that says what the others are.
 _log = logging.getLogger("progan_tf")
 
 
-def default_folder() -> pathlib.Path:
-    """Where statistics are kept: `progan_tf` in the user's cache folder."""
-    folder = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return pathlib.Path(folder, "progan_tf").expanduser()
-
-
 class StatisticsCache:
     """A folder of statistics, which may be removed at any time.
 
-    Args:
-        folder: it is made where need be; by default `default_folder()`.
+    It is made where need be; by default `progan_tf` in the user's cache folder.
     """
 
-    def __init__(self, folder: str | os.PathLike | None = None):
-        self._folder = pathlib.Path(folder or default_folder())
+    def __init__(self, folder=None):
+        if not folder:
+            user = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+            folder = pathlib.Path(user, "progan_tf").expanduser()
+        self._folder = pathlib.Path(folder)
 
-    def load(self, place: dict, fingerprint: str) -> dict | None:
-        """Reads what was stored with the same arguments.
-
-        Args:
-            place: what was asked for; JSON can hold it.
-            fingerprint: of what the statistics were computed from.
-
-        Returns:
-            dict from name to array, or None where there is nothing, something
-            else or a damaged file.
-        """
+    def load(self, asked, fingerprint):
+        """dict of arrays, or None for nothing, something else or damage."""
         try:
-            with open(self._path(place), "rb") as file, np.load(file) as arrays:
-                if arrays[_ABOUT].item() != _about(place, fingerprint):
+            with open(self._path(asked), "rb") as file, np.load(file) as arrays:
+                if arrays[_ABOUT].item() != _about(asked, fingerprint):
                     return None
                 return {name: arrays[name] for name in arrays if name != _ABOUT}
-        # Of many kinds, for files that are missing, cut short or no archive.
+        # A file can be missing, cut short or no archive, with an error each.
         except Exception:
             return None
 
-    def store(self, place: dict, fingerprint: str, arrays: dict) -> None:
-        """Writes statistics, in place of what was asked for likewise.
+    def store(self, asked, fingerprint, arrays):
+        """Writes a dict of arrays, in place of what was asked for likewise.
 
         Where that fails it is told in the log, for nothing is lost by it.
-
-        Args:
-            place: what was asked for; JSON can hold it.
-            fingerprint: of what the statistics were computed from.
-            arrays: dict from name to array.
         """
         try:
             with writing(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
-            with replacing(self._path(place)) as temporary:
-                about = np.array(_about(place, fingerprint))
+            with replacing(self._path(asked)) as temporary:
+                about = np.array(_about(asked, fingerprint))
                 np.savez(temporary, **{_ABOUT: about}, **arrays)
         except UserError as error:
             _log.warning("statistics of the data are not kept: %s", error)
 
-    def _path(self, place: dict) -> pathlib.Path:
-        name = digest_of(_text(place).encode())
+    def _path(self, asked):
+        name = digest_of(_text(asked).encode())
         return self._folder / f"statistics-{name}.npz"
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data):
     """A short text that other bytes do not share."""
     return hashlib.sha256(data).hexdigest()[:16]
 
 
 @functools.cache
-def code_fingerprint() -> str:
+def code_fingerprint():
     """A digest of the code of the metrics, which their statistics depend on."""
-    digest = hashlib.sha256()
-    for path in sorted(
-        pathlib.Path(__file__).parent.parent.glob("metrics/*.py")
-    ):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    folder = pathlib.Path(__file__).parent.parent / "metrics"
+    files = sorted(folder.glob("*.py"))
+    return digest_of(b"".join(path.read_bytes() for path in files))
 
 
-def _about(place: dict, fingerprint: str) -> str:
-    return _text({**place, "fingerprint": fingerprint})
+def _about(asked, fingerprint):
+    return _text({**asked, "fingerprint": fingerprint})
 
 
-def _text(fields: dict) -> str:
+def _text(fields):
     return json.dumps(fields, sort_keys=True)

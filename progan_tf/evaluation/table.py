@@ -17,25 +17,18 @@ class Table:
         self._screen = shutil.get_terminal_size().columns
 
     def show(self, name, results):
-        """Print a row; before the first one the head.
-
-        Args:
-            name: str, of the subject.
-            results: list of `comparison.Result`.
-        """
+        """Print the row of a subject's `Result`s; before the first the head."""
         if not results:
             return
         if not self._widths:
-            for result in results:
-                print(
-                    f"{result.metric}: {result.images:,} images, "
-                    f"{result.reals_images:,} other reals"
-                )
-            names = [n for result in results for n in result.values]
-            self._widths = [max(_OTHERS, len(n)) for n in names]
+            for x in results:
+                counts = f"{x.images:,} images, {x.reals_images:,} other reals"
+                print(f"{x.metric}: {counts}")
+            names = [name for x in results for name in x.values]
+            self._widths = [max(_OTHERS, len(name)) for name in names]
             self._print("", names)
-            self._print("reals", [x for r in results for x in r.reals.values()])
-        self._print(name, [x for r in results for x in r.values.values()])
+            self._print("reals", [n for x in results for n in x.reals.values()])
+        self._print(name, [n for x in results for n in x.values.values()])
 
     def _print(self, name, cells):
         lines = [f"{name:<{_FIRST}}"]
@@ -43,13 +36,10 @@ class Table:
             # On a line of its own, so that columns stay where they are.
             lines.append(" " * _FIRST)
         for cell, width in zip(cells, self._widths, strict=True):
-            text = cell if isinstance(cell, str) else _number(cell)
+            if not isinstance(cell, str):
+                cell = "-" if cell is None else f"{cell:.4g}"
             empty = len(lines[-1]) == _FIRST
             if not empty and len(lines[-1]) + 1 + width > self._screen:
                 lines.append(" " * _FIRST)
-            lines[-1] += f" {text:>{width}}"
+            lines[-1] += f" {cell:>{width}}"
         print("\n".join(lines), flush=True)
-
-
-def _number(value):
-    return "-" if value is None else f"{value:.4g}"

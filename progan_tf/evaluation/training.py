@@ -32,8 +32,8 @@ _NUMBERS = "images", "resolution", "swd_avg"
 class TrainingEvaluation:
     """Measures the average by the metrics that need no network.
 
-    Pictures are compared at the resolution that is being trained, which takes
-    as long as they take to train; numbers of two resolutions do not compare.
+    Pictures are compared at the resolution that is being trained, so that the
+    cost follows that of training; numbers of two resolutions do not compare.
     Nothing of the training state is changed.
 
     The average with the lowest sliced Wasserstein distance is kept as
@@ -67,9 +67,6 @@ class TrainingEvaluation:
         """Evaluate, unless the resolution is too low or this was just done.
 
         An error is told, and training can go on.
-
-        Args:
-            images_seen: int.
         """
         phase = self._schedule.at(images_seen)
         too_low = phase.resolution < LOWEST_EVALUATED
@@ -82,7 +79,8 @@ class TrainingEvaluation:
             began = time.perf_counter()
             with self._faded(phase.resolution, images_seen):
                 results = self._results()
-            self._write(results, images_seen)
+            subject = Subject("", images_seen, self._generator.stream)
+            self._log.write(lines_of(results, subject, self._comparison.reals))
             best = self._keep_best(results, phase, images_seen)
         except _Stopped:
             self._say(f"Left the evaluation at {place}.")
@@ -94,11 +92,7 @@ class TrainingEvaluation:
             self._say(f"At {place}: {'; '.join(numbers)}{best}.")
 
     def is_known(self, images_seen):
-        """Whether the log has the numbers of such an evaluation.
-
-        Args:
-            images_seen: int.
-        """
+        """Whether the log has the numbers of such an evaluation."""
         resolution = self._schedule.at(images_seen).resolution
         try:
             lines = lines_of_snapshot(self._config, images_seen, resolution)
@@ -109,11 +103,7 @@ class TrainingEvaluation:
         return found.issuperset(measures.PLAIN)
 
     def seconds_left(self, images_seen):
-        """Seconds that the evaluations to come take, each like the last one.
-
-        Args:
-            images_seen: int.
-        """
+        """Seconds that the evaluations to come take, each like the last one."""
         every = 1000 * self._config.eval_kimg
         left = self._schedule.total_images - images_seen
         return self._seconds * left / every if every else 0.0
@@ -129,14 +119,9 @@ class TrainingEvaluation:
             return
         config = self._config
         reals = Reals(self._source, config.data, resolution, config.mirror)
-        comparison = Comparison(
-            measures.make_measures(measures.PLAIN),
-            reals,
-            config.eval_images,
-            None,
-            StatisticsCache(),
-            self._unless_stopped,
-        )
+        rows, cache = measures.make_measures(measures.PLAIN), StatisticsCache()
+        count, show = config.eval_images, self._unless_stopped
+        comparison = Comparison(rows, reals, count, None, cache, show)
         for notice in comparison.notices():
             self._say(notice)
         comparison.prepare()
@@ -165,21 +150,13 @@ class TrainingEvaluation:
         finally:
             alpha.assign(before)
 
-    def _write(self, results, images_seen):
-        subject = Subject("", images_seen, self._generator.stream)
-        self._log.write(lines_of(results, subject, self._comparison.reals))
-
     def _keep_best(self, results, phase, images_seen):
         """Keep the average if it is the best; what to say of it."""
         if images_seen < phase.fade_end:
             return ""
         (swd,) = (x for x in results if x.metric == "swd")
-        new = {
-            "images_seen": images_seen,
-            "resolution": phase.resolution,
-            "images": swd.images,
-            "swd_avg": swd.values["swd_avg"],
-        }
+        new = {"images_seen": images_seen, "resolution": phase.resolution}
+        new |= {"images": swd.images, "swd_avg": swd.values["swd_avg"]}
         folder = self._folder / BEST_FOLDER
         if not _is_better(new, _read(folder / BEST_FILE)):
             return ""
