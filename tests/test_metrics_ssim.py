@@ -6,7 +6,7 @@ from scipy import signal
 from test_metrics_swd import blocks
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import Similarity, ms_ssim, ssim
+from progan_tf.metrics import Similarity, batches, ms_ssim, ssim
 
 
 def pairs(seed, n, resolution):
@@ -83,7 +83,7 @@ def test_batches_do_not_matter(monkeypatch):
     assert ms_ssim(np.split(images, [1, 2, 7, 10])) == whole
     # The last has no partner.
     assert ms_ssim(images[:20]) == whole
-    monkeypatch.setattr(ssim, "_GROUP_PIXELS", 1)
+    monkeypatch.setattr(batches, "_GROUP_PIXELS", 1)
     assert ms_ssim(images) == whole
 
 

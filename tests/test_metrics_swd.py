@@ -10,6 +10,7 @@ from scipy import ndimage
 from progan_tf.errors import UserError
 from progan_tf.metrics import (
     SlicedStatistics,
+    batches,
     projections,
     sliced_distance,
     sliced_wasserstein,
@@ -105,7 +106,7 @@ def test_batches_do_not_matter_and_seeds_do(monkeypatch):
     assert cut == whole
     assert sliced_wasserstein(a, b, seed=2) != whole
     # How many pictures go through the pyramid together does not matter, too.
-    monkeypatch.setattr(swd, "_GROUP_PIXELS", 1)
+    monkeypatch.setattr(batches, "_GROUP_PIXELS", 1)
     assert sliced_wasserstein(a, b, seed=1) == whole
 
 

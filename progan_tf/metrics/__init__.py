@@ -12,82 +12,35 @@ of which only one is then in memory. Results depend on the pictures and the
 seed alone, not on how they are cut into batches.
 """
 
-from progan_tf.metrics.batches import prefetched, regrouped
-from progan_tf.metrics.features import (
-    Features,
-    extract_features,
-    feature_batches,
-    load_features,
-)
+from progan_tf.metrics.features import Features as Features
+from progan_tf.metrics.features import extract_features as extract_features
+from progan_tf.metrics.features import feature_batches as feature_batches
+from progan_tf.metrics.features import load_features as load_features
+from progan_tf.metrics.frechet import FRECHET
+from progan_tf.metrics.frechet import frechet_distance as frechet_distance
 from progan_tf.metrics.frechet import (
-    FRECHET,
-    frechet_distance,
-    gaussian_statistics,
+    gaussian_statistics as gaussian_statistics,
 )
-from progan_tf.metrics.kernel import KID, KernelDistance, kernel_distance
-from progan_tf.metrics.manifold import (
-    PRECISION_RECALL,
-    PrecisionRecall,
-    precision_recall,
-)
-from progan_tf.metrics.metric import Metric
+from progan_tf.metrics.kernel import KID
+from progan_tf.metrics.kernel import kernel_distance as kernel_distance
+from progan_tf.metrics.manifold import PRECISION_RECALL
+from progan_tf.metrics.manifold import precision_recall as precision_recall
+from progan_tf.metrics.metric import Metric as Metric
 from progan_tf.metrics.neighbours import (
-    Neighbours,
-    nearest_neighbours,
-    neighbours_grid,
+    nearest_neighbours as nearest_neighbours,
 )
-from progan_tf.metrics.score import (
-    INCEPTION_SCORE,
-    InceptionScore,
-    inception_score,
-)
-from progan_tf.metrics.ssim import MS_SSIM, Similarity, ms_ssim
-from progan_tf.metrics.swd import (
-    SWD,
-    SlicedDistance,
-    SlicedStatistics,
-    sliced_distance,
-    sliced_wasserstein,
-)
+from progan_tf.metrics.neighbours import neighbours_grid as neighbours_grid
+from progan_tf.metrics.score import INCEPTION_SCORE
+from progan_tf.metrics.score import inception_score as inception_score
+from progan_tf.metrics.ssim import MS_SSIM
+from progan_tf.metrics.ssim import Similarity as Similarity
+from progan_tf.metrics.ssim import ms_ssim as ms_ssim
+from progan_tf.metrics.swd import SWD
+from progan_tf.metrics.swd import SlicedStatistics as SlicedStatistics
+from progan_tf.metrics.swd import sliced_distance as sliced_distance
+from progan_tf.metrics.swd import sliced_wasserstein as sliced_wasserstein
 
 # The table of metrics, in the order in which they are shown. What a metric is
 # stands in its row; a new one is a new file with a row, and a line here.
-METRICS = {
-    metric.name: metric
-    for metric in (
-        SWD,
-        MS_SSIM,
-        FRECHET,
-        INCEPTION_SCORE,
-        KID,
-        PRECISION_RECALL,
-    )
-}
-
-__all__ = [
-    "METRICS",
-    "Metric",
-    "Features",
-    "InceptionScore",
-    "KernelDistance",
-    "Neighbours",
-    "PrecisionRecall",
-    "Similarity",
-    "SlicedDistance",
-    "SlicedStatistics",
-    "extract_features",
-    "feature_batches",
-    "frechet_distance",
-    "gaussian_statistics",
-    "inception_score",
-    "kernel_distance",
-    "load_features",
-    "ms_ssim",
-    "nearest_neighbours",
-    "neighbours_grid",
-    "precision_recall",
-    "prefetched",
-    "regrouped",
-    "sliced_distance",
-    "sliced_wasserstein",
-]
+_ROWS = SWD, MS_SSIM, FRECHET, INCEPTION_SCORE, KID, PRECISION_RECALL
+METRICS = {metric.name: metric for metric in _ROWS}

@@ -15,18 +15,15 @@ from progan_tf.errors import UserError
 
 # Pictures of an array that are looked at together.
 _BATCH = 64
+# Pixels that a thread works on together, so that they stay in a cache.
+_GROUP_PIXELS = 256**2
 
 
 def check_images(images, resolution=None):
-    """Make sure that a batch can be measured.
+    """Raises UserError for anything but uint8 `[N, R, R, C]`, C being 1 or 3.
 
-    Args:
-        images: anything; expected is uint8 `[N, R, R, C]` with C 1 or 3.
-        resolution: int, the R that is expected, where it is known.
-
-    Raises:
-        UserError: if it is something else. Floats are refused, because a
-            diverged network gives NaN, and NaN would become grey as uint8.
+    R is `resolution`, where that is known. Floats are refused, because a
+    diverged network gives NaN, and NaN would become grey as uint8.
     """
     if not isinstance(images, np.ndarray):
         raise UserError(
@@ -55,11 +52,7 @@ def check_images(images, resolution=None):
 
 
 def check_count(name, count, least):
-    """Make sure that there are enough pictures.
-
-    Raises:
-        UserError: if there are fewer than `least`.
-    """
+    """Raises UserError if there are fewer than `least` pictures."""
     if count < least:
         raise UserError(
             f"expected at least {least} picture{'s' * (least > 1)} for the "
@@ -68,11 +61,7 @@ def check_count(name, count, least):
 
 
 def check_same_space(reals, fakes):
-    """Make sure that features `[N, D]` are of one network.
-
-    Raises:
-        UserError: if their dimensions differ.
-    """
+    """Raises UserError unless features `[N, D]` are of one network."""
     if reals.ndim != 2 or reals.shape[1:] != fakes.shape[1:]:
         raise UserError(
             "expected features [N, D] of one network; received "
@@ -81,16 +70,10 @@ def check_same_space(reals, fakes):
 
 
 def checked_batches(images):
-    """Batches of pictures, all of one shape.
+    """Iterator of batches, uint8 `[n, R, R, C]`, all of one shape.
 
-    Args:
-        images: uint8 `[N, R, R, C]` or an iterable of batches of those.
-
-    Returns:
-        Iterator of uint8 `[n, R, R, C]`.
-
-    Raises:
-        UserError: at the first batch that is something else.
+    From one array or an iterable of batches. Raises UserError at the first that
+    is something else.
     """
     shape = None
     for batch in as_batches(images):
@@ -105,11 +88,7 @@ def checked_batches(images):
 
 
 def as_batches(rows):
-    """Batches of what is an array `[N, ...]` or has been cut already.
-
-    Returns:
-        Iterator of arrays `[n, ...]`.
-    """
+    """Iterator of arrays `[n, ...]`, from one array or what is cut already."""
     if not isinstance(rows, np.ndarray):
         yield from rows
         return
@@ -118,14 +97,10 @@ def as_batches(rows):
 
 
 def regrouped(batches, size):
-    """The same rows in groups of one size; the last may be smaller.
+    """The rows of arrays `[n, ...]` in groups of one size.
 
-    Args:
-        batches: iterable of arrays `[n, ...]`, any n.
-        size: int, rows a group.
-
-    Returns:
-        Iterator of arrays `[size or fewer, ...]`.
+    Returns an iterator of arrays `[size, ...]`, of which the last may be
+    smaller.
     """
     waiting, missing = [], size
     for batch in batches:
@@ -154,20 +129,24 @@ def in_threads(function, items):
         return list(pool.map(function, items))
 
 
+def by_groups(function, resolution, *rows):
+    """A list of `function` of groups of rows, computed side by side.
+
+    Pictures of a group, which have that resolution, stay in a cache together.
+    """
+    size = max(1, _GROUP_PIXELS // resolution**2)
+    starts = range(0, len(rows[0]), size)
+    groups = [[x[start : start + size] for x in rows] for start in starts]
+    return in_threads(lambda group: function(*group), groups)
+
+
 def prefetched(iterable, depth=2):
-    """The items of an iterable, made in a thread of their own.
+    """Generator of the items of an iterable, made in a thread of their own.
 
-    So a generator draws the next pictures while a metric looks at the last.
-    An error of the iterable's comes out here. When the consumer stops early
-    (`close`, or an error of its own) the thread ends after the item that it
-    is at.
-
-    Args:
-        iterable: where the items come from; only that thread uses it.
-        depth: int, items that may wait.
-
-    Returns:
-        Generator of the items, in order.
+    So a generator draws the next pictures while a metric looks at the last; at
+    most `depth` items wait. An error of the iterable's comes out here. When the
+    consumer stops early (`close`, or an error of its own) the thread ends after
+    the item that it is at.
     """
     waiting = queue.Queue(maxsize=depth)
     stopped, end = threading.Event(), object()

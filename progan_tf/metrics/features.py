@@ -5,6 +5,7 @@ compare only with numbers from the same network.
 """
 
 import contextlib
+import functools
 import os
 import pathlib
 
@@ -18,6 +19,7 @@ from progan_tf.metrics.batches import (
     checked_batches,
     regrouped,
 )
+from progan_tf.metrics.metric import Metric
 
 # Where the Inception-2015-12-05 graph is published, this is its name.
 GRAPH_FILE = "classify_image_graph_def.pb"
@@ -26,8 +28,6 @@ GRAPH_FILE = "classify_image_graph_def.pb"
 _GROUP = 16
 # As many groups as go through it from one batch to the next, at least.
 _PASSED = 4 * _GROUP
-# Published numbers of the metrics in features are of so many pictures.
-FEATURES_IMAGES = 50_000
 
 
 def extract_features(features, images):
@@ -146,14 +146,19 @@ class FeatureVectors:
         return np.concatenate(self._vectors)
 
 
-def collect_features(resolution, stream, features):
-    """See `Metric.collect`: what all metrics in features look at."""
+def _collect(resolution, stream, features):
     return contextlib.nullcontext(FeatureVectors(features))
 
 
-def keep_vectors(collected, steps):
-    """See `Metric.keep`: all vectors, float32 `[N, D]`."""
+def _keep(collected, steps):
     return {"vectors": collected.vectors()}
+
+
+# A `Metric` in features, which may keep less. Published numbers are of 50,000
+# pictures; by default the statistics are "vectors", float32 `[N, D]`.
+FeaturesMetric = functools.partial(
+    Metric, images=50_000, collect=_collect, keep=_keep, in_features=True
+)
 
 
 def load_features(source, trust=False):

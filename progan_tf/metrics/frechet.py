@@ -12,8 +12,7 @@ from progan_tf.metrics.batches import (
     check_same_space,
     regrouped,
 )
-from progan_tf.metrics.features import FEATURES_IMAGES, collect_features
-from progan_tf.metrics.metric import Metric
+from progan_tf.metrics.features import FeaturesMetric
 
 # Rows that are summed up together, so that sums do not depend on the batches.
 _GROUP = 1024
@@ -100,13 +99,10 @@ def _values(reals, fakes, features, steps):
     return {name: frechet_distance(reals, fakes)}
 
 
-FRECHET = Metric(
+FRECHET = FeaturesMetric(
     name="frechet",
     title="Fréchet distance (lower is better)",
-    images=FEATURES_IMAGES,
-    collect=collect_features,
     keep=_keep_gaussian,
     values=_values,
-    in_features=True,
     logarithmic=True,
 )

@@ -18,18 +18,12 @@ _ENOUGH = 299
 class HubModule(Features):
     """A network from images float32 `[N, H, W, 3]` in [0, 1] to `[N, D]`.
 
-    It is called by its signature `serving_default`, `default` or
+    From a SavedModel's folder or an address for TF-Hub: see `load_features`. It
+    is called by its signature `serving_default`, `default` or
     `image_feature_vector`, or like a function. Pictures are resized to the
     size that it asks for: bilinearly, and smoothed where they shrink. If it
     takes any size, smaller ones are enlarged to 299x299, the size of Inception:
     networks for photographs do not see what is tiny.
-
-    Args:
-        source: str, a SavedModel's folder or an address for TF-Hub.
-        trust: bool, load it whatever its operations do: see `saved_models`.
-
-    Raises:
-        UserError: if it cannot be loaded or has another interface.
     """
 
     def __init__(self, source, trust=False):
@@ -45,13 +39,10 @@ class HubModule(Features):
         super().__init__(source, files)
 
     def _vectors(self, images):
-        own = images.shape[1:3]
-        size = [
-            asked or max(side, _ENOUGH)
-            for asked, side in zip(self._size, own, strict=True)
-        ]
+        own = images.shape[1]  # They are square.
+        size = [asked or max(own, _ENOUGH) for asked in self._size]
         images = tf.cast(images, tf.float32) / 255
-        if size != [*own]:
+        if size != [own, own]:
             images = tf.image.resize(images, size, antialias=True)
         try:
             outputs = self._function(images)
@@ -70,10 +61,9 @@ class HubModule(Features):
             or shapes[0][1] < 1
             or not (outputs[0].dtype.is_floating or outputs[0].dtype.is_integer)
         ):
-            made = ", ".join(map(str, shapes))
-            raise _wrong_interface(
-                self.name, f"of {len(images)} images it makes {made}"
-            )
+            made = f"of {len(images)} images it makes "
+            made += ", ".join(map(str, shapes))
+            raise _wrong_interface(self.name, made)
         return outputs[0].numpy().astype("float32")
 
 
@@ -81,20 +71,7 @@ def _resolved(source):
     """The folder of a module, which TF-Hub fetches from an address."""
     if "://" not in source:
         return source
-    hub = _hub()
-    try:
-        return hub.resolve(source)
-    # Whatever a server may say.
-    except Exception as error:
-        raise UserError(
-            f"cannot load features from {source}: {first_line(error)}; "
-            "expected the folder of a SavedModel or the address of a TF-Hub "
-            "module"
-        ) from error
-
-
-def _hub():
-    """The module `tensorflow_hub`; folders need nothing but TensorFlow."""
+    # A folder needs nothing but TensorFlow.
     try:
         with warnings.catch_warnings():
             # It imports pkg_resources, which warns of its removal.
@@ -105,7 +82,15 @@ def _hub():
             "features from an address need TensorFlow Hub; run: "
             "pip install tensorflow-hub"
         ) from error
-    return tensorflow_hub
+    try:
+        return tensorflow_hub.resolve(source)
+    # Whatever a server may say.
+    except Exception as error:
+        raise UserError(
+            f"cannot load features from {source}: {first_line(error)}; "
+            "expected the folder of a SavedModel or the address of a TF-Hub "
+            "module"
+        ) from error
 
 
 def _image_function(module, source):

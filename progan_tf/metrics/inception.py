@@ -24,14 +24,8 @@ class InceptionGraph(Features):
     """The Inception-2015-12-05 graph: 2048 features, before the classifier.
 
     It is known by its operations' names and the shape of its classifier; that
-    the weights are the published ones is for the user to make sure of.
-
-    Args:
-        path: path of classify_image_graph_def.pb.
-        trust: bool, load it whatever its operations do: see `saved_models`.
-
-    Raises:
-        UserError: if it is the file of another network.
+    the weights are the published ones is for the user to make sure of. Raises
+    UserError for the file of another network.
     """
 
     is_inception_2015 = True
@@ -41,9 +35,8 @@ class InceptionGraph(Features):
         check_graph(definition, str(path), trust)
         self._path = path
         with graph.as_default():
-            self._images = tf.compat.v1.placeholder(
-                tf.float32, [None, None, None, 3]
-            )
+            shape = [None, None, None, 3]
+            self._images = tf.compat.v1.placeholder(tf.float32, shape)
             try:
                 self._pooled, product = tf.graph_util.import_graph_def(
                     definition,
@@ -64,16 +57,10 @@ class InceptionGraph(Features):
         super().__init__(str(path))
 
     def logits(self, vectors):
-        """Scores of the 1008 classes, as the official code has them.
+        """Scores of the 1008 classes, `[N, 2048]` to `[N, 1008]`.
 
-        They leave out the classifier's biases, as published inception scores
-        do.
-
-        Args:
-            vectors: float32 `[N, 2048]`.
-
-        Returns:
-            float32 `[N, 1008]`.
+        Without the classifier's biases, like the official code and published
+        inception scores.
         """
         return vectors @ self._weights
 
@@ -96,17 +83,13 @@ def _read(path):
     """The `GraphDef` of a file."""
     try:
         with open_file(path) as file:
-            data = file.read()
+            return tf.compat.v1.GraphDef.FromString(file.read())
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    try:
-        return tf.compat.v1.GraphDef.FromString(data)
     except message.DecodeError as error:
         raise _not_inception(path) from error
 
 
 def _not_inception(path):
-    return UserError(
-        "expected the Inception-2015-12-05 graph, "
-        f"{GRAPH_FILE}; {path} is another file"
-    )
+    expected = f"expected the Inception-2015-12-05 graph, {GRAPH_FILE}"
+    return UserError(f"{expected}; {path} is another file")

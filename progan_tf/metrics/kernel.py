@@ -1,28 +1,10 @@
 """Kernel distance between sets of features (KID, Binkowski et al. 2018)."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from progan_tf.metrics.batches import check_count, check_same_space
-from progan_tf.metrics.features import (
-    FEATURES_IMAGES,
-    collect_features,
-    keep_vectors,
-)
-from progan_tf.metrics.metric import Metric, with_deviation
-
-
-class KernelDistance(NamedTuple):
-    """Mean and standard deviation of the distance over subsets.
-
-    Attributes:
-        mean: float; near 0, on either side of it, for sets of one kind.
-        deviation: float; None for sets so small that there is one subset.
-    """
-
-    mean: float
-    deviation: float | None
+from progan_tf.metrics.features import FeaturesMetric
+from progan_tf.metrics.metric import MeanAndDeviation
 
 
 def kernel_distance(
@@ -44,7 +26,9 @@ def kernel_distance(
             as `tqdm.tqdm`.
 
     Returns:
-        `KernelDistance`; published numbers are often 1000 times the mean.
+        `MeanAndDeviation` over the subsets: floats `mean`, near 0 on either
+        side for sets of one kind, and `deviation`, None for sets so small that
+        there is one subset. Published numbers are often 1000 times the mean.
 
     Raises:
         UserError: for fewer than two pictures, or features of two networks.
@@ -71,7 +55,7 @@ def kernel_distance(
         other = _kernel(x, y).mean()
         distances.append(same / pairs - 2 * other)
     deviation = float(np.std(distances)) if subsets > 1 else None
-    return KernelDistance(float(np.mean(distances)), deviation)
+    return MeanAndDeviation(float(np.mean(distances)), deviation)
 
 
 def _kernel(x, y):
@@ -86,15 +70,9 @@ def _kernel(x, y):
 
 def _values(reals, fakes, features, steps):
     sets = reals["vectors"], fakes["vectors"]
-    return with_deviation("kid", kernel_distance(*sets, progress=steps))
+    return kernel_distance(*sets, progress=steps).values("kid")
 
 
-KID = Metric(
-    name="kid",
-    title="kernel distance (lower is better)",
-    images=FEATURES_IMAGES,
-    collect=collect_features,
-    keep=keep_vectors,
-    values=_values,
-    in_features=True,
+KID = FeaturesMetric(
+    name="kid", title="kernel distance (lower is better)", values=_values
 )

@@ -10,16 +10,11 @@ import numpy as np
 
 
 def laplacian_pyramid(planes, smallest):
-    """What each size adds to the next smaller one.
+    """What each size of planes `[..., R, R]` adds to the next smaller one.
 
-    Args:
-        planes: float32 `[..., R, R]`, R a power of two times `smallest`.
-        smallest: int, the last size, at least 2.
-
-    Returns:
-        list of float32 `[..., r, r]`, r = R, R/2, ... `smallest`. The last is
-        the shrunk picture; enlarging each and adding the one before it ends
-        at the picture again.
+    Returns a list of float32 `[..., r, r]`, r = R, R/2, ... `smallest`, which
+    is at least 2. The last is the shrunk picture; enlarging each and adding the
+    one before it ends at the picture again.
     """
     levels = []
     while planes.shape[-1] > smallest:
@@ -31,22 +26,14 @@ def laplacian_pyramid(planes, smallest):
 
 
 def shrunk(planes):
-    """Smooths `[..., H, W]` and keeps every other row and column.
-
-    Returns:
-        float32 `[..., H/2, W/2]`.
-    """
+    """Smooths `[..., H, W]` and keeps every other row and column."""
     # Rows first: they lie whole in memory, and the slower pass along them then
     # has only half of them left.
     return _shrunk_along(_shrunk_along(planes, -2), -1)
 
 
 def enlarged(planes):
-    """Puts zeros between the pixels of `[..., H, W]` and smooths, times 4.
-
-    Returns:
-        float32 `[..., 2 H, 2 W]`.
-    """
+    """Puts zeros between the pixels of `[..., H, W]` and smooths, times 4."""
     return _enlarged_along(_enlarged_along(planes, -1), -2)
 
 

@@ -9,27 +9,17 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf.metrics.batches import check_count, check_same_space
-from progan_tf.metrics.features import (
-    FEATURES_IMAGES,
-    collect_features,
-    keep_vectors,
-)
-from progan_tf.metrics.metric import Metric
+from progan_tf.metrics.features import FeaturesMetric
 
 # Rows whose distances to all others are looked at together.
 _ROWS = 512
 
 
 class PrecisionRecall(NamedTuple):
-    """Two shares, both 1 at best.
+    """Two shares, both 1 at best."""
 
-    Attributes:
-        precision: float, of fakes among reals: how good the pictures are.
-        recall: float, of reals among fakes: how much of the data is covered.
-    """
-
-    precision: float
-    recall: float
+    precision: float  # Of fakes among reals: how good the pictures are.
+    recall: float  # Of reals among fakes: how much of the data is covered.
 
 
 def precision_recall(reals, fakes, neighbours=3, progress=iter):
@@ -95,12 +85,8 @@ def _values(reals, fakes, features, steps):
     return precision_recall(*sets, progress=steps)._asdict()
 
 
-PRECISION_RECALL = Metric(
+PRECISION_RECALL = FeaturesMetric(
     name="precision_recall",
     title="precision and recall (higher is better)",
-    images=FEATURES_IMAGES,
-    collect=collect_features,
-    keep=keep_vectors,
     values=_values,
-    in_features=True,
 )

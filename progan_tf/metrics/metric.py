@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,15 @@ class Metric:
     has_parts: bool = False
 
 
-def with_deviation(name: str, found: Any) -> dict:
-    """Values of what has a mean and a deviation."""
-    return {name: found.mean, f"{name}_deviation": found.deviation}
+class MeanAndDeviation(NamedTuple):
+    """A metric's mean over parts of the pictures, and its standard deviation.
+
+    The deviation is None where there is one part.
+    """
+
+    mean: float
+    deviation: float | None
+
+    def values(self, name: str) -> dict:
+        """What `Metric.values` gives."""
+        return {name: self.mean, f"{name}_deviation": self.deviation}

@@ -11,13 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from progan_tf.images import box_down, make_grid
-from progan_tf.metrics.batches import (
-    as_batches,
-    check_count,
-    check_images,
-    checked_batches,
-    regrouped,
-)
+from progan_tf.metrics import batches
+from progan_tf.metrics.batches import check_count
 from progan_tf.metrics.manifold import squared_distances
 
 # Reals that are compared together, so that results do not depend on batches.
@@ -30,16 +25,13 @@ _LARGEST = 64
 class Neighbours(NamedTuple):
     """The k nearest of each of N pictures, the nearest first.
 
-    Attributes:
-        indices: int64 `[N, k]`, places among the reals, from 0.
-        distances: float64 `[N, k]`: the root mean square of the differences
-            of pixels, from 0 to 255, or the Euclidean distance of features.
-        images: uint8 `[N, k, R, R, C]`.
+    Distances are the root mean square of the differences of pixels, from 0 to
+    255, or the Euclidean distance of features.
     """
 
-    indices: np.ndarray
-    distances: np.ndarray
-    images: np.ndarray
+    indices: np.ndarray  # int64 [N, k], places among the reals, from 0.
+    distances: np.ndarray  # float64 [N, k].
+    images: np.ndarray  # uint8 [N, k, R, R, C].
 
 
 def nearest_neighbours(samples, reals, count=3, features=None):
@@ -58,20 +50,25 @@ def nearest_neighbours(samples, reals, count=3, features=None):
     Raises:
         UserError: for other pictures, or fewer reals than k.
     """
-    check_images(samples)
+    batches.check_images(samples)
     check_count("nearest neighbours of samples", len(samples), 1)
-    vectors = features or _pixels
-    nearest, total = _Nearest(vectors(samples), count), 0
+    vectors_of = features or _pixels
+    own, found, total = vectors_of(samples), [[] for _ in samples], 0
     # The samples lead, so that reals of another shape are found out.
-    checked = checked_batches(itertools.chain([samples], as_batches(reals)))
+    both = itertools.chain([samples], batches.as_batches(reals))
+    checked = batches.checked_batches(both)
     next(checked)
-    for group in regrouped(checked, _GROUP):
-        nearest.look_at(total, group, vectors(group))
+    for group in batches.regrouped(checked, _GROUP):
+        vectors, numbers = vectors_of(group), range(total, total + len(group))
+        squares = squared_distances(own, vectors)  # [Nn]
+        for nearest, row in zip(found, squares, strict=True):
+            _keep_nearest(nearest, count, row, numbers, vectors, group)
         total += len(group)
     check_count("nearest neighbours", total, count)
-    indices, distances, images = nearest.result()
+    parts = zip(*map(_in_order, own, found), strict=True)
+    indices, distances, images = map(np.stack, parts)
     if not features:
-        distances /= math.sqrt(vectors(samples).shape[1])
+        distances /= math.sqrt(own.shape[1])
     return Neighbours(indices, distances, images)
 
 
@@ -90,53 +87,29 @@ def neighbours_grid(samples, found):
     return make_grid(np.concatenate([samples, *rows]), len(samples))
 
 
-class _Nearest:
-    """The reals that are nearest so far.
+def _keep_nearest(found, count, squares, indices, vectors, images):
+    """Add reals to those that were found for a sample, and keep the nearest.
 
-    Args:
-        vectors: float32 `[N, D]`, of the samples.
-        count: int, neighbours of each.
+    They are n, with squared distances `[n]`. Of equally near ones the first
+    stay in front, as the order of NumPy and that of Python are stable.
     """
+    for i in np.argsort(squares, kind="stable")[:count]:
+        # Copies: a part of an array keeps all of it in memory.
+        pair = vectors[i].copy(), images[i].copy()
+        found.append((squares[i], indices[i], *pair))
+    found.sort(key=lambda entry: entry[0])
+    del found[count:]
 
-    def __init__(self, vectors, count):
-        self._samples = vectors
-        self._count = count
-        # For each sample, sorted: (squared distance, index, vector, image).
-        self._found = [[] for _ in vectors]
 
-    def look_at(self, first, images, vectors):
-        """Compare with the reals number `first` and on.
-
-        Args:
-            first: int.
-            images: uint8 `[n, R, R, C]`.
-            vectors: float32 `[n, D]`.
-        """
-        squares = squared_distances(self._samples, vectors)  # [Nn]
-        for found, row in zip(self._found, squares, strict=True):
-            # The stable order leaves the first of equally near ones in front,
-            # as does that of Python.
-            for i in np.argsort(row, kind="stable")[: self._count]:
-                if len(found) < self._count or row[i] < found[-1][0]:
-                    # Copies: a part of an array keeps all of it in memory.
-                    new = row[i], first + i, vectors[i].copy(), images[i].copy()
-                    found.append(new)
-                    found.sort(key=lambda entry: entry[0])
-                    del found[self._count :]
-
-    def result(self):
-        """Returns the arrays of `Neighbours`, with Euclidean distances."""
-        indices, distances, images = [], [], []
-        for sample, found in zip(self._samples, self._found, strict=True):
-            _, places, vectors, pictures = zip(*found, strict=True)
-            # Anew, from differences: those of equal vectors are exactly 0.
-            own = sample.astype("float64")
-            lengths = np.linalg.norm(np.stack(vectors) - own, axis=1)
-            order = np.argsort(lengths, kind="stable")
-            indices.append(np.array(places, "int64")[order])
-            distances.append(lengths[order])
-            images.append(np.stack(pictures)[order])
-        return np.stack(indices), np.stack(distances), np.stack(images)
+def _in_order(sample, found):
+    """Indices, distances and images of what was found for a sample."""
+    _, indices, vectors, images = zip(*found, strict=True)
+    # Anew, from differences: those of equal vectors are exactly 0.
+    differences = np.stack(vectors) - sample.astype("float64")
+    lengths = np.linalg.norm(differences, axis=1)
+    order = np.argsort(lengths, kind="stable")
+    arrays = np.array(indices, "int64"), lengths, np.stack(images)
+    return [array[order] for array in arrays]
 
 
 def _pixels(images):

@@ -30,8 +30,7 @@ _LEAST_DEVIATION = 1e-3
 def run_edges(count):
     """Where runs of `count` sorted numbers begin and, at last, end.
 
-    Returns:
-        int64 `[runs + 1]`, from 0 to count; 4096 runs or count.
+    int64 `[runs + 1]`, from 0 to count; there are 4096 runs or count.
     """
     runs = min(count, _RUNS)
     return np.arange(runs + 1) * count // runs
@@ -40,13 +39,9 @@ def run_edges(count):
 def sorted_projections(file, count, random):
     """Projections of all patches of a level, sorted, as means over runs.
 
-    Args:
-        file: binary file that holds float16 `[count, 3, 7, 7]`.
-        count: int, patches.
-        random: `np.random.Generator`, of the directions.
-
-    Returns:
-        float32 `[512, 4096 or count]`, for each direction rising.
+    The binary file holds float16 `[count, 3, 7, 7]`; `random` is a generator,
+    of the directions. Returns float32 `[512, 4096 or count]`, for each
+    direction rising.
     """
     directions = random.standard_normal((_DIRECTIONS, _NUMBERS))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
@@ -90,10 +85,9 @@ def _moments(file, count):
 
 
 def _chunks(file, count):
-    """Patches in chunks that depend on nothing but their number.
+    """Iterator of (slice, patches float32 `[2**15 or fewer, 147]`).
 
-    Returns:
-        Iterator of (slice, float32 `[2**15 or fewer, 147]`).
+    How they are cut depends on nothing but their number.
     """
     file.seek(0)
     for start in range(0, count, _CHUNK):

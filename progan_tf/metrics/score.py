@@ -1,35 +1,16 @@
 """Inception score (Salimans et al. 2016), of any classifier's logits."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from progan_tf.metrics.batches import check_count
-from progan_tf.metrics.features import (
-    FEATURES_IMAGES,
-    collect_features,
-    keep_vectors,
-)
-from progan_tf.metrics.metric import Metric, with_deviation
+from progan_tf.metrics.features import FeaturesMetric
+from progan_tf.metrics.metric import MeanAndDeviation
 
-_SPLITS = 10
 # Stands for the logarithm of 0, and is only ever multiplied by 0.
 _TINY = 1e-300
 
 
-class InceptionScore(NamedTuple):
-    """Mean and standard deviation of the score over splits.
-
-    Attributes:
-        mean: float, from 1, the worst, to the number of classes.
-        deviation: float.
-    """
-
-    mean: float
-    deviation: float
-
-
-def inception_score(logits, splits=_SPLITS):
+def inception_score(logits, splits=10):
     """Inception score (Salimans et al. 2016, section 4).
 
     The exponential of the mean Kullback-Leibler divergence between the classes
@@ -42,7 +23,8 @@ def inception_score(logits, splits=_SPLITS):
         splits: int, parts that are scored each on its own.
 
     Returns:
-        `InceptionScore`.
+        `MeanAndDeviation` over the splits: floats `mean`, from 1, the worst, to
+        the number of classes, and `deviation`.
 
     Raises:
         UserError: for fewer pictures than splits.
@@ -56,7 +38,7 @@ def inception_score(logits, splits=_SPLITS):
         marginal = np.log(np.maximum(classes.mean(axis=0), _TINY))
         divergences = np.sum(classes * (logs - marginal), axis=1)
         scores.append(np.exp(divergences.mean()))
-    return InceptionScore(float(np.mean(scores)), float(np.std(scores)))
+    return MeanAndDeviation(float(np.mean(scores)), float(np.std(scores)))
 
 
 def _log_probabilities(logits):
@@ -71,16 +53,12 @@ def _log_probabilities(logits):
 
 def _values(reals, fakes, features, steps):
     score = inception_score(features.logits(fakes["vectors"]))
-    return with_deviation("inception_score", score)
+    return score.values("inception_score")
 
 
-INCEPTION_SCORE = Metric(
+INCEPTION_SCORE = FeaturesMetric(
     name="inception_score",
     title="inception score (higher is better)",
-    images=FEATURES_IMAGES,
-    collect=collect_features,
-    keep=keep_vectors,
     values=_values,
-    in_features=True,
     compares=False,
 )

@@ -12,10 +12,10 @@ import numpy as np
 from progan_tf.errors import UserError
 from progan_tf.images import box_down
 from progan_tf.metrics.batches import (
+    by_groups,
     check_count,
     check_images,
     checked_batches,
-    in_threads,
 )
 from progan_tf.metrics.metric import Metric
 
@@ -23,18 +23,16 @@ from progan_tf.metrics.metric import Metric
 # section 3.2), and the constants of one scale (Wang et al. 2004).
 _WEIGHTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])
 _WINDOW, _SIGMA = 11, 1.5
-_C1, _C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+_C1, _C2 = np.float32((0.01 * 255) ** 2), np.float32((0.03 * 255) ** 2)
 _SMALLEST = 2 ** (len(_WEIGHTS) - 1)
 # Subtracted from pixels, so that squares keep more digits in float32.
-_GREY = 127.5
+_GREY = np.float32(127.5)
 # Windows are the product of a picture with a matrix that is 0 but for a band of
 # 11. It is computed in tiles, as wide ones would be mostly zeros. Products of
 # this size stay within one thread of NumPy's library for matrices: its threads
 # and ours, each with pairs of its own, would wait for each other and take twice
 # as long at 1024x1024.
 _NARROW, _LONG = 32, 128
-# Pixels of pairs that are compared together, so that they stay in a cache.
-_GROUP_PIXELS = 256**2
 
 
 def ms_ssim(images):
@@ -66,56 +64,41 @@ class Similarity:
         self._values = []
 
     def add(self, images):
-        """Take more pictures in.
-
-        Args:
-            images: uint8 `[n, R, R, C]`.
-
-        Raises:
-            UserError: for others.
-        """
+        """Take in uint8 `[n, R, R, C]`; raises UserError for others."""
         check_images(images, self._resolution)
         if self._resolution is None:
             self._resolution = images.shape[1]
             self._alone = images[:0]
-            _check_resolution(self._resolution)
+            if self._resolution < _SMALLEST:
+                raise UserError(
+                    f"expected pictures of {_SMALLEST}x{_SMALLEST} or more for "
+                    "the MS-SSIM, which halves them four times; received "
+                    f"{self._resolution}x{self._resolution}"
+                )
         images = np.concatenate([self._alone, images])
         even = len(images) // 2 * 2
         self._alone = images[even:]
-        first, second = images[0:even:2], images[1:even:2]
-        size = max(1, _GROUP_PIXELS // self._resolution**2)
-        groups = [
-            (first[start : start + size], second[start : start + size])
-            for start in range(0, even // 2, size)
-        ]
-        for values in in_threads(lambda group: similarities(*group), groups):
+        pairs = images[0:even:2], images[1:even:2]
+        for values in by_groups(similarities, self._resolution, *pairs):
             self._values.extend(values)
 
     def result(self):
         """Returns dict of "ms_ssim" and "pairs", two float64 `[]`.
 
-        Raises:
-            UserError: if there were fewer than two pictures.
+        Raises UserError if there were fewer than two pictures.
         """
+        pairs = len(self._values)
         alone = 0 if self._alone is None else len(self._alone)
-        check_count("MS-SSIM", 2 * len(self._values) + alone, 2)
-        return {
-            "ms_ssim": np.mean(self._values),
-            "pairs": np.float64(len(self._values)),
-        }
+        check_count("MS-SSIM", 2 * pairs + alone, 2)
+        return {"ms_ssim": np.mean(self._values), "pairs": np.float64(pairs)}
 
 
 def similarities(first, second):
     """MS-SSIM of each picture with the one at its index in another array.
 
-    Args:
-        first: uint8 `[N, R, R, C]`, R at least 16.
-        second: likewise.
-
-    Returns:
-        float64 `[N]`.
+    Both are uint8 `[N, R, R, C]`, R at least 16; the result is float64 `[N]`.
     """
-    a, b = (x.astype("float32") - np.float32(_GREY) for x in (first, second))
+    a, b = (x.astype("float32") - _GREY for x in (first, second))
     contrasts = []
     for level in range(len(_WEIGHTS)):
         if level:
@@ -131,39 +114,24 @@ def similarities(first, second):
 def _one_scale(a, b):
     """Structural similarity and its contrast term (Wang et al. 2004).
 
-    Args:
-        a: float32 `[N, H, H, C]`, pixels minus 127.5.
-        b: likewise.
-
-    Returns:
-        (similarities, contrasts), float64 `[N]`: means over the windows that
-        lie within the picture, and over colours.
+    Of float32 `[N, H, H, C]`, pixels minus 127.5. Both results are float64
+    `[N]`: means over the windows that lie within the picture, and over colours.
     """
-    planes = [np.ascontiguousarray(np.moveaxis(x, -1, 1)) for x in (a, b)]
-    a, b = planes  # [NCHH]
-    size = min(_WINDOW, a.shape[-1])
-    window = _window(size)
+    # [NCHH]
+    a, b = (np.ascontiguousarray(np.moveaxis(x, -1, 1)) for x in (a, b))
+    window = _window(min(_WINDOW, a.shape[-1]))
     mean_a, mean_b = _filtered(a, window), _filtered(b, window)
-    products = mean_a * mean_b
     # The score takes both variances only as their sum.
-    squares = mean_a**2 + mean_b**2
-    variances = _filtered(a * a + b * b, window) - squares
-    covariance = _filtered(a * b, window) - products
-    contrast = (2 * covariance + np.float32(_C2)) / (
-        variances + np.float32(_C2)
-    )
+    variances = _filtered(a * a + b * b, window) - (mean_a**2 + mean_b**2)
+    covariance = _filtered(a * b, window) - mean_a * mean_b
+    contrast = (2 * covariance + _C2) / (variances + _C2)
     # Luminance is of pixels from 0 to 255.
-    grey = np.float32(_GREY)
-    mean_a += grey
-    mean_b += grey
-    luminance = (2 * mean_a * mean_b + np.float32(_C1)) / (
-        mean_a**2 + mean_b**2 + np.float32(_C1)
-    )
-    axes = (1, 2, 3)
-    return (
-        np.mean(luminance * contrast, axes, dtype="float64"),
-        np.mean(contrast, axes, dtype="float64"),
-    )
+    mean_a += _GREY
+    mean_b += _GREY
+    squares = mean_a**2 + mean_b**2
+    luminance = (2 * mean_a * mean_b + _C1) / (squares + _C1)
+    both = luminance * contrast, contrast
+    return [np.mean(x, (1, 2, 3), dtype="float64") for x in both]
 
 
 def _window(size):
@@ -176,33 +144,22 @@ def _window(size):
 
 def _filtered(planes, window):
     """Weighted means in all windows that lie within `[N, C, H, W]`."""
-    return _filtered_down(_filtered_across(planes, window), window)
-
-
-def _filtered_across(planes, window):
-    *_, height, width = planes.shape
-    width -= len(window) - 1
-    out = np.empty((*planes.shape[:-1], width), "float32")
-    for columns in _slices(width, _NARROW):
-        band = _band(window, columns)
-        used = slice(columns.start, columns.start + len(band))
-        for rows in _slices(height, _LONG):
-            part = planes[..., rows, used]
-            np.matmul(part, band, out=out[..., rows, columns])
-    return out
-
-
-def _filtered_down(planes, window):
-    *_, height, width = planes.shape
-    height -= len(window) - 1
-    out = np.empty((*planes.shape[:-2], height, width), "float32")
-    for rows in _slices(height, _NARROW):
-        band = _band(window, rows)
-        used = slice(rows.start, rows.start + len(band))
-        for columns in _slices(width, _LONG):
-            part = planes[..., used, columns]
-            np.matmul(band.T, part, out=out[..., rows, columns])
-    return out
+    for axis in (-1, -2):
+        shape = list(planes.shape)
+        shape[axis] -= len(window) - 1
+        out = np.empty(shape, "float32")
+        for short in _slices(shape[axis], _NARROW):
+            band = _band(window, short)
+            used = slice(short.start, short.start + len(band))
+            for long in _slices(shape[-3 - axis], _LONG):
+                if axis == -1:
+                    part = planes[..., long, used]
+                    np.matmul(part, band, out=out[..., long, short])
+                else:
+                    part = planes[..., used, long]
+                    np.matmul(band.T, part, out=out[..., short, long])
+        planes = out
+    return planes
 
 
 def _slices(count, length):
@@ -212,29 +169,15 @@ def _slices(count, length):
 
 
 def _band(window, columns):
-    """The matrix of some columns, without its rows that are all zeros.
+    """The matrix of n columns, without its rows that are all zeros.
 
-    Args:
-        window: float64 `[size]`.
-        columns: slice of n columns.
-
-    Returns:
-        float32 `[n + size - 1, n]`: column i has the window from row i on.
+    float32 `[n + size - 1, n]`: column i has the window from row i on.
     """
     count = columns.stop - columns.start
     band = np.zeros((count + len(window) - 1, count), "float32")
     for column in range(count):
         band[column : column + len(window), column] = window
     return band
-
-
-def _check_resolution(resolution):
-    if resolution < _SMALLEST:
-        raise UserError(
-            f"expected pictures of {_SMALLEST}x{_SMALLEST} or more for the "
-            f"MS-SSIM, which halves them four times; received "
-            f"{resolution}x{resolution}"
-        )
 
 
 def _collect(resolution, stream, features):

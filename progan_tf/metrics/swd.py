@@ -12,15 +12,16 @@ import tempfile
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from progan_tf.errors import UserError
 from progan_tf.files import writing
 from progan_tf.metrics.batches import (
     as_batches,
     as_rgb,
+    by_groups,
     check_count,
     check_images,
-    in_threads,
 )
 from progan_tf.metrics.laplacian import laplacian_pyramid
 from progan_tf.metrics.metric import Metric
@@ -28,23 +29,15 @@ from progan_tf.metrics.projections import PATCH, run_edges, sorted_projections
 
 _SMALLEST = 16  # Where the pyramid ends.
 _PATCHES = 128  # From each picture, at each size.
-# Pixels that go through the pyramid together, so that they stay in a cache.
-_GROUP_PIXELS = 256**2
 # Words in seeds that keep the uses of randomness apart.
 _PLACES, _DIRECTIONS = 1, 2
 
 
 class SlicedDistance(NamedTuple):
-    """Distances times 1000, as they are published; 0 is the best.
+    """Distances times 1000, as they are published; 0 is the best."""
 
-    Attributes:
-        levels: dict from int, the size of a level, to float, from the full
-            resolution down to 16.
-        average: float, their mean.
-    """
-
-    levels: dict
-    average: float
+    levels: dict  # From the size of a level to float, the largest first, to 16.
+    average: float  # Their mean.
 
 
 def sliced_wasserstein(reals, fakes, seed=0, progress=iter):
@@ -135,13 +128,10 @@ class SlicedStatistics:
         check_images(images, self._resolution)
         if self._resolution is None:
             self._open(images.shape[1])
-        size = max(1, _GROUP_PIXELS // self._resolution**2)
-        groups = [
-            (self._images + start, images[start : start + size])
-            for start in range(0, len(images), size)
-        ]
+        numbers = range(self._images, self._images + len(images))
         self._images += len(images)
-        for patches in in_threads(lambda group: self._patches(*group), groups):
+        rows = numbers, images
+        for patches in by_groups(self._patches, self._resolution, *rows):
             for file, level in zip(self._files.values(), patches, strict=True):
                 with writing(tempfile.gettempdir()):
                     file.write(level.data)
@@ -168,14 +158,12 @@ class SlicedStatistics:
             "seed": np.array(self._seed),
         }
         for size in progress(_sizes(self._resolution)):
+            file, count = self._files[size], self._images * _PATCHES
             with writing(tempfile.gettempdir()):
-                self._files[size].flush()
-            name = f"quantiles_{size}"
-            statistics[name] = sorted_projections(
-                self._files[size],
-                self._images * _PATCHES,
-                _random(self._seed, size, _DIRECTIONS),
-            )
+                file.flush()
+            random = _random(self._seed, size, _DIRECTIONS)
+            quantiles = sorted_projections(file, count, random)
+            statistics[f"quantiles_{size}"] = quantiles
         return statistics
 
     def close(self):
@@ -200,30 +188,23 @@ class SlicedStatistics:
             )
         self._resolution = resolution
         with writing(tempfile.gettempdir()):
-            self._files = {
-                size: tempfile.TemporaryFile() for size in _sizes(resolution)
-            }
+            for size in _sizes(resolution):
+                self._files[size] = tempfile.TemporaryFile()
 
-    def _patches(self, first, images):
-        """The patches of some pictures, for each size of the pyramid.
+    def _patches(self, numbers, images):
+        """The patches of numbered pictures, for each size of the pyramid.
 
-        Args:
-            first: int, which picture of the set the first one is.
-            images: uint8 `[n, R, R, C]`.
-
-        Returns:
-            list of float16 `[n, 128, 3, 7, 7]`. Rounding pixels to 11 bits
-            changes a distance by less than a ten-thousandth.
+        list of float16 `[n, 128, 3, 7, 7]`. Rounding pixels to 11 bits changes
+        a distance by less than a ten-thousandth.
         """
         planes = np.moveaxis(as_rgb(images), -1, 1).astype("float32")  # [NCRR]
-        places = [self._places(first + i) for i in range(len(images))]
+        places = [self._places(number) for number in numbers]
         pictures = np.arange(len(images))[:, np.newaxis]  # [N1]
         patches = []
         for level, plane in enumerate(laplacian_pyramid(planes, _SMALLEST)):
-            windows = np.lib.stride_tricks.sliding_window_view(
-                plane, (PATCH, PATCH), axis=(2, 3)
-            )  # [NCYX77]
             tops, lefts = np.stack([place[level] for place in places], axis=1)
+            window = (PATCH, PATCH)
+            windows = sliding_window_view(plane, window, (2, 3))  # [NCYX77]
             cut = windows[pictures, :, tops, lefts]  # [NPC77]
             patches.append(cut.astype("float16", order="C"))
         return patches
