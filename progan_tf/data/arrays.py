@@ -8,26 +8,22 @@ from PIL import Image
 from progan_tf.data.labels_file import classes_of
 from progan_tf.data.picture_files import fit_square
 from progan_tf.data.pyramid import shrink
-from progan_tf.data.source import (
-    MAX_RESOLUTION,
-    MIN_RESOLUTION,
-    Source,
-    check_resolution,
-)
+from progan_tf.data.source import Source, check_resolution
 from progan_tf.errors import UserError
 from progan_tf.reading import ArrayArchive
+from progan_tf.resolutions import HIGHEST_RESOLUTION, LOWEST_RESOLUTION
 from progan_tf.text import listed
 
 # What the arrays of pictures and labels are called: here, by Keras (whose
 # `x_test` is left out, as the official tool leaves it), by MedMNIST, and by
 # `numpy.savez` where they had no names.
-_NAMES = (
-    ("x", "y"),
-    ("x_train", "y_train"),
-    ("images", "labels"),
-    ("train_images", "train_labels"),
-    ("arr_0", "arr_1"),
-)
+_NAMES = {
+    "x": "y",
+    "x_train": "y_train",
+    "images": "labels",
+    "train_images": "train_labels",
+    "arr_0": "arr_1",
+}
 
 # The official tool gives the digits of MNIST a black frame: 28 -> 32.
 _FRAMED, _FRAME = 28, 2
@@ -38,16 +34,9 @@ class Arrays(Source):
 
     They are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3.
     Those of 28x28 get a black frame to 32x32, as the official tool gives
-    MNIST; others are cut to their central square and shrunk by area.
-
-    Args:
-        path: the file.
-        channels: 3 for RGB or 1 for grey; the pictures are converted.
-        labels: whether the file's labels are wanted: see `classes_of`.
-
-    Raises:
-        UserError: the file cannot be read, has no pictures or, where they
-            are wanted, no labels.
+    MNIST; others are cut to their central square and shrunk by area. Raises
+    UserError where the file cannot be read, has no pictures or, where they
+    are wanted, no labels: see `classes_of`.
     """
 
     usage = "FILE.npz"
@@ -55,14 +44,10 @@ class Arrays(Source):
 
     @classmethod
     def is_named(cls, data: str) -> bool:
-        """See `Source.is_named`."""
         return data.lower().endswith(".npz") and not os.path.isdir(data)
 
     def __init__(
-        self,
-        path: str | os.PathLike,
-        channels: int = 3,
-        labels: bool = False,
+        self, path: str | os.PathLike, channels: int = 3, labels: bool = False
     ):
         pictures, values = _load(path, labels)
         if pictures.shape[1:3] == (_FRAMED, _FRAMED):
@@ -70,30 +55,24 @@ class Arrays(Source):
             rest = ((0, 0),) * (pictures.ndim - 3)
             pictures = np.pad(pictures, ((0, 0), *frame, *rest))
         height, width = pictures.shape[1:3]
-        side = min(height, width, MAX_RESOLUTION)
-        if side < MIN_RESOLUTION:
+        side = min(height, width, HIGHEST_RESOLUTION)
+        if side < LOWEST_RESOLUTION:
             raise UserError(
-                f"expected pictures of at least {MIN_RESOLUTION} pixels in "
+                f"expected pictures of at least {LOWEST_RESOLUTION} pixels in "
                 f"{path}, got {width}x{height}"
             )
         names, numbers = (), None
         if labels:
             names, numbers = classes_of(values, len(pictures), str(path))
-        super().__init__(
-            name=str(path),
-            resolution=1 << (side.bit_length() - 1),
-            limit=f"the pictures of {path} are {width}x{height}",
-            channels=channels,
-            class_names=names,
-            labels=numbers,
-        )
+        largest = 1 << (side.bit_length() - 1)
+        limit = f"the pictures of {path} are {width}x{height}"
+        super().__init__(str(path), largest, limit, channels, names, numbers)
         self._pictures = pictures  # uint8 [N, H, W] or [N, H, W, 3]
 
     def __len__(self) -> int:
         return len(self._pictures)
 
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
-        """See `Source.images`."""
         check_resolution(self, resolution)
         shape = (len(indices), resolution, resolution, self.channels)
         images = np.empty(shape, np.uint8)  # [NRRC]
@@ -109,14 +88,14 @@ def _load(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Returns pictures [N, H, W] or [N, H, W, 3], and labels if wanted."""
     with ArrayArchive(path) as arrays:
-        pairs = [pair for pair in _NAMES if pair[0] in arrays.names]
+        name = next(filter(arrays.names.__contains__, _NAMES), None)
         there = listed(arrays.names)[:200] or "nothing"
-        if not pairs:
+        if name is None:
             raise UserError(
                 f"expected pictures in {path} under one of the names "
-                f"{', '.join(name for name, _ in _NAMES)}; found {there}"
+                f"{', '.join(_NAMES)}; found {there}"
             )
-        name, label_name = pairs[0]
+        label_name = _NAMES[name]
         if labels and label_name not in arrays.names:
             raise UserError(
                 f"expected labels in {path} under the name {label_name}; "

@@ -5,7 +5,7 @@ Revoy, under CC-BY 4.0. They need no download beyond that package, which
 makes them the data that a first training run uses.
 """
 
-import collections
+import functools
 import importlib.resources
 import logging
 import math
@@ -75,12 +75,10 @@ class Cats(Source):
 
     @classmethod
     def is_named(cls, data: str) -> bool:
-        """See `Source.is_named`."""
         return data == cls.usage
 
     @classmethod
     def open(cls, data: str, wanted: Wanted) -> "Cats":
-        """See `Source.open`."""
         if os.path.isdir(data):
             logging.getLogger("progan_tf").warning(
                 "--data=cats are the drawn cats; the folder cats that is here "
@@ -90,28 +88,27 @@ class Cats(Source):
 
     @classmethod
     def fingerprint(cls, data: str) -> str:
-        """See `Source.fingerprint`: of the layers."""
         return files_fingerprint(str(_folder()))
 
     def __init__(self, channels: int = 3):
         self._parts = _find_parts()
-        super().__init__(
-            name="cats",
-            resolution=_DRAWN_AT,
-            limit=f"the cats are drawn at {_DRAWN_AT}x{_DRAWN_AT}",
-            channels=channels,
-            class_names=tuple(_plain_name(file) for file in self._parts[0]),
-        )
-        self._shrunk = collections.OrderedDict()
-        self._lock = threading.Lock()
+        # The body of 000#body0.png is body0.
+        names = (file.name.partition("#")[2] for file in self._parts[0])
+        names = tuple(name.removesuffix(".png") for name in names)
+        limit = f"the cats are drawn at {_DRAWN_AT}x{_DRAWN_AT}"
+        super().__init__("cats", _DRAWN_AT, limit, channels, names)
+        # Two, so that measuring at one resolution while training at another
+        # does not read the files again and again.
+        self._layers = functools.lru_cache(2)(self._read_layers)
+        self._lock = threading.Lock()  # Or all threads would read them.
 
     def __len__(self) -> int:
         return math.prod(_PART_SIZES)
 
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
-        """See `Source.images`."""
         check_resolution(self, resolution)
-        parts = self._layers(resolution)
+        with self._lock:
+            parts = self._layers(resolution)
         shape = (len(indices), resolution, resolution, self.channels)
         images = np.empty(shape, np.uint8)  # [NRRC]
         canvas = np.empty((self.channels, resolution, resolution), np.float32)
@@ -130,30 +127,18 @@ class Cats(Source):
         return images
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
-        """See `Source.labels`: the number of the body."""
-        return self._choices(indices)[0]
+        return self._choices(indices)[0]  # The number of the body.
 
     def _choices(self, indices: np.ndarray) -> tuple[np.ndarray, ...]:
         """Returns, for each part, the chosen layers, int64 [N]."""
         return np.unravel_index(indices, _PART_SIZES, order="F")
 
-    def _layers(self, resolution: int) -> list[list[_Layer]]:
+    def _read_layers(self, resolution: int) -> list[list[_Layer]]:
         """Returns the layers of each part at a resolution."""
-        with self._lock:
-            if resolution not in self._shrunk:
-                self._shrunk[resolution] = [
-                    [
-                        _read_layer(file, resolution, self.channels)
-                        for file in part
-                    ]
-                    for part in self._parts
-                ]
-            self._shrunk.move_to_end(resolution)
-            # Two, so that measuring at one resolution while training at
-            # another does not read the files again and again.
-            while len(self._shrunk) > 2:
-                self._shrunk.popitem(last=False)
-            return self._shrunk[resolution]
+        return [
+            [_read_layer(file, resolution, self.channels) for file in part]
+            for part in self._parts
+        ]
 
 
 def _folder() -> "Traversable":
@@ -179,24 +164,18 @@ def _find_parts() -> list[list["Traversable"]]:
     parts = [part for part in folders if part.is_dir() and "#" in part.name]
     parts.sort(key=lambda part: part.name.partition("#")[2])
     files = [
-        sorted(
-            (file for file in part.iterdir() if file.name.endswith(".png")),
-            key=lambda file: file.name,
-        )
+        [file for file in part.iterdir() if file.name.endswith(".png")]
         for part in parts
     ]
-    sizes = tuple(len(part) for part in files)
+    for part in files:
+        part.sort(key=lambda file: file.name)
+    sizes = tuple(map(len, files))
     if sizes != _PART_SIZES:
         raise UserError(
             f"expected the cats of robohash 2 with layers {_PART_SIZES}, "
             f"found {sizes} in {folder}; run: pip install 'robohash>=2'"
         )
     return files
-
-
-def _plain_name(file: "Traversable") -> str:
-    """Returns `body0` for the file `000#body0.png`."""
-    return file.name.partition("#")[2].removesuffix(".png")
 
 
 def _read_layer(file: "Traversable", resolution: int, channels: int) -> _Layer:
@@ -223,9 +202,6 @@ def _read_layer(file: "Traversable", resolution: int, channels: int) -> _Layer:
     colour = means[..., :3]
     if channels == 1:
         colour = (colour @ _LUMA)[..., None]
-    return _Layer(
-        rows=slice(top, bottom),
-        columns=slice(left, right),
-        colour=np.ascontiguousarray(colour.transpose(2, 0, 1)),  # [Chw]
-        keep=np.ascontiguousarray(1 - means[..., 3] / 255),
-    )
+    colour = np.ascontiguousarray(colour.transpose(2, 0, 1))  # [Chw]
+    keep = np.ascontiguousarray(1 - means[..., 3] / 255)
+    return _Layer(slice(top, bottom), slice(left, right), colour, keep)

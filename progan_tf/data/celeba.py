@@ -27,11 +27,9 @@ class CelebA(Folder):
 
     @classmethod
     def lies_at(cls, path: str | os.PathLike) -> bool:
-        """See `Source.lies_at`: other folders are `Folder`s."""
-        return False
+        return False  # Other folders are `Folder`s.
 
     def _short_side(self, file: pathlib.Path) -> int:
-        """See `Folder`: what is cut out is a square."""
         size = read_size(self._root / file)
         if size != _SIZE:
             raise ValueError(
@@ -41,7 +39,6 @@ class CelebA(Folder):
         return _SIDE
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `EncodedSource`."""
         left, top = (place - _SIDE // 2 for place in _CENTRE)
         box = (left, top, left + _SIDE, top + _SIDE)
         path = self._root / self._files[index]

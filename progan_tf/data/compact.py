@@ -18,6 +18,7 @@ KB a picture.
 
 import io
 import json
+import math
 import os
 import pathlib
 import zlib
@@ -31,11 +32,7 @@ from progan_tf.data.encoded import EncodedSource
 from progan_tf.data.folder import Folder
 from progan_tf.data.labels_file import MOST_CLASSES
 from progan_tf.data.pyramid import shrink
-from progan_tf.data.source import (
-    CACHE_BYTES,
-    check_channels,
-    check_resolution,
-)
+from progan_tf.data.source import CACHE_BYTES, check_channels, check_resolution
 from progan_tf.errors import UserError
 from progan_tf.reading import open_picture, read_array, read_json
 from progan_tf.resolutions import resolutions
@@ -49,6 +46,7 @@ LABELS = "labels.npy"
 
 VERSION = 1
 _LARGEST_RAW = 64
+_AGAIN = "copy or prepare the data again"
 
 # Of Pillow's WebP writer. More effort than this made files 10 to 15 % smaller
 # and took ten to twenty times as long.
@@ -56,23 +54,14 @@ _EFFORT = {"method": 0, "quality": 20}
 
 
 class About(NamedTuple):
-    """What a compact data set says of itself, in compact.json.
+    """What a compact data set says of itself, in compact.json."""
 
-    Attributes:
-        version: of the form.
-        count: pictures.
-        resolution: theirs, a power of two from 4 to 1024.
-        channels: 1 or 3.
-        class_names: one a class, empty without labels.
-        labels_check: the CRC-32 of the labels' bytes, 0 without labels.
-    """
-
-    version: int
-    count: int
-    resolution: int
-    channels: int
-    class_names: tuple[str, ...]
-    labels_check: int
+    version: int  # Of the form.
+    count: int  # Of the pictures.
+    resolution: int  # Theirs, a power of two from 4 to 1024.
+    channels: int  # 1 or 3.
+    class_names: tuple[str, ...]  # One a class, empty without labels.
+    labels_check: int  # The CRC-32 of the labels' bytes, 0 without labels.
 
     def save(self, folder: pathlib.Path) -> None:
         """Writes compact.json."""
@@ -81,11 +70,7 @@ class About(NamedTuple):
 
     @classmethod
     def load(cls, folder: pathlib.Path) -> "About":
-        """Reads compact.json.
-
-        Raises:
-            UserError: it cannot be read, or is of another version.
-        """
+        """Reads compact.json; UserError where it cannot, as another version."""
         path = folder / ABOUT
         try:
             fields = read_json(path)
@@ -100,22 +85,17 @@ class About(NamedTuple):
             about = about._replace(class_names=tuple(about.class_names))
             for number in (about.count, about.resolution, about.channels):
                 if type(number) is not int or number < 1:
-                    raise ValueError(
-                        f"{shortened(repr(number))} is no whole number above 0"
-                    )
+                    raise _not(number, "whole number above 0")
             if len(about.class_names) > MOST_CLASSES:
                 raise ValueError(f"more than {MOST_CLASSES} classes")
             for name in about.class_names:
                 if not isinstance(name, str):
-                    raise ValueError(
-                        f"{shortened(repr(name))} is no name of a class"
-                    )
+                    raise _not(name, "name of a class")
         except UserError:
             raise
         except (ValueError, TypeError) as error:
             raise UserError(
-                f"cannot read {path}: {first_line(error)}; copy or prepare the "
-                "data again"
+                f"cannot read {path}: {first_line(error)}; {_AGAIN}"
             ) from error
         return about
 
@@ -147,7 +127,6 @@ class Compact(EncodedSource):
 
     @classmethod
     def lies_at(cls, path: str | os.PathLike) -> bool:
-        """See `Source.lies_at`."""
         return os.path.isfile(os.path.join(path, ABOUT))
 
     def __init__(
@@ -165,49 +144,47 @@ class Compact(EncodedSource):
         check_channels(path, about.channels, channels)
         size = about.resolution
         self.stored = raw_resolutions(size)
+        limit = f"the pictures in {path} are {size}x{size}"
+        numbers = _open_labels(folder, about) if labels else None
+        names = about.class_names if labels else ()
         super().__init__(
-            name=str(path),
-            resolution=size,
-            limit=f"the pictures in {path} are {size}x{size}",
-            channels=channels,
-            class_names=about.class_names if labels else (),
-            labels=_open_labels(folder, about) if labels else None,
-            cache_bytes=cache_bytes,
+            str(path), size, limit, channels, names, numbers, cache_bytes
         )
 
     def __len__(self) -> int:
         return self._about.count
 
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
-        """See `Source.images`."""
         check_resolution(self, resolution)
         if resolution not in self.stored:
             return super().images(indices, resolution)
         shape = (resolution, resolution, self._about.channels)
         path = self._folder / raw_name(resolution)
-        rows = read_rows(path, np.asarray(indices), int(np.prod(shape)))
+        rows = read_rows(path, np.asarray(indices), math.prod(shape))
         images = rows.reshape(-1, *shape)  # [NRRC]
-        if self.channels == shape[-1]:
-            return images
-        return images.repeat(self.channels, axis=-1)
+        more = self.channels // shape[-1]
+        return images if more == 1 else images.repeat(more, axis=-1)
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `EncodedSource`."""
         path = self._folder / PICTURES
         start, end = self._index[index : index + 2].tolist()
         encoded = read_part(path, start, end - start)
         if zlib.crc32(encoded) != self._checks[index]:
             raise UserError(
-                f"picture {index}, counted from 0, of {path} is damaged; copy "
-                "or prepare the data again"
+                f"picture {index}, counted from 0, of {path} is damaged; "
+                + _AGAIN
             )
         picture = decode_picture(encoded, self.resolution, self._about.channels)
         return shrink(picture[np.newaxis], resolution)[0]
 
 
+def _not(value: object, wanted: str) -> ValueError:
+    return ValueError(f"{shortened(repr(value))} is no {wanted}")
+
+
 def raw_resolutions(resolution: int) -> tuple[int, ...]:
     """Returns which levels of pictures of a resolution are stored raw."""
-    below = (size for size in resolutions(resolution) if size < resolution)
+    below = resolutions(resolution)[:-1]
     return tuple(size for size in below if size <= _LARGEST_RAW)
 
 
@@ -225,7 +202,7 @@ def _load_array(
     if array.dtype != dtype or array.shape != (count,):
         raise UserError(
             f"expected {np.dtype(dtype)} [{count}] in {path}, found "
-            f"{array.dtype} {list(array.shape)}; copy or prepare the data again"
+            f"{array.dtype} {list(array.shape)}; {_AGAIN}"
         )
     return array
 
@@ -235,8 +212,7 @@ def _check_size(path: pathlib.Path, size: int) -> None:
     found = file_size(path)
     if found != size:
         raise UserError(
-            f"expected {size} bytes in {path}, found {found}; copy or prepare "
-            "the data again"
+            f"expected {size} bytes in {path}, found {found}; {_AGAIN}"
         )
 
 
@@ -265,15 +241,13 @@ def _open(folder: pathlib.Path, about: About) -> tuple[np.ndarray, np.ndarray]:
     checks = _load_array(folder, CHECKS, np.uint32, about.count)
     if index[0] != 0 or (index[1:] < index[:-1]).any():
         raise UserError(
-            f"expected numbers from 0 that do not fall in "
-            f"{folder / INDEX}; copy or prepare the data again"
+            f"expected numbers from 0 that do not fall in {folder / INDEX}; "
+            + _AGAIN
         )
     _check_size(folder / PICTURES, int(index[-1]))
     for size in raw_resolutions(about.resolution):
-        _check_size(
-            folder / raw_name(size),
-            about.count * size**2 * about.channels,
-        )
+        pixels = about.count * size**2
+        _check_size(folder / raw_name(size), pixels * about.channels)
     return index, checks
 
 
@@ -286,14 +260,11 @@ def _open_labels(folder: pathlib.Path, about: About) -> np.ndarray:
         )
     labels = _load_array(folder, LABELS, np.int64, about.count)
     if zlib.crc32(labels) != about.labels_check:
-        raise UserError(
-            f"{folder / LABELS} is damaged; copy or prepare the data again"
-        )
+        raise UserError(f"{folder / LABELS} is damaged; {_AGAIN}")
     classes = len(about.class_names)
     if labels.min() < 0 or labels.max() >= classes:
         raise UserError(
-            f"expected labels from 0 to {classes - 1} in "
-            f"{folder / LABELS}, found {labels.min()} to "
-            f"{labels.max()}; prepare the data again"
+            f"expected labels from 0 to {classes - 1} in {folder / LABELS}, "
+            f"found {labels.min()} to {labels.max()}; prepare the data again"
         )
     return labels

@@ -2,6 +2,7 @@
 
 Nothing is mapped into memory or read ahead here: what a process holds is
 what it asked for, and the system's cache keeps the rest while it has room.
+What cannot be read is a `UserError`.
 """
 
 import hashlib
@@ -11,63 +12,39 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from progan_tf.errors import UserError
-from progan_tf.reading import open_file
+from progan_tf.reading import open_file, refusing
 
 
 def read_rows(
     path: str | os.PathLike, indices: np.ndarray, size: int
 ) -> np.ndarray:
-    """Reads some rows of a file of rows of equal size.
-
-    Args:
-        path: the file.
-        indices: int64 [N], the rows to read, counted from 0.
-        size: bytes in a row.
-
-    Returns:
-        uint8 [N, size].
-
-    Raises:
-        UserError: the file cannot be read, or ends before.
-    """
+    """Returns some rows, int64 [N], of a file of rows, as uint8 [N, size]."""
     rows = np.empty((len(indices), size), np.uint8)
-    try:
-        with open_file(path) as file:
-            descriptor = file.fileno()
-            for row, index in zip(rows, indices.tolist(), strict=True):
-                if os.preadv(descriptor, [row], index * size) != size:
-                    raise UserError(_cut_off(path, (index + 1) * size))
-    except OSError as error:
-        raise cannot_read(path, error) from error
+    with refusing(path), open_file(path) as file:
+        for row, index in zip(rows, indices.tolist(), strict=True):
+            count = os.preadv(file.fileno(), [row], index * size)
+            _check_whole(path, count == size, (index + 1) * size)
     return rows
 
 
 def read_part(path: str | os.PathLike, start: int, size: int) -> bytes:
-    """Reads `size` bytes of a file, from byte `start` on.
-
-    Raises:
-        UserError: the file cannot be read, or ends before.
-    """
-    try:
-        with open_file(path) as file:
-            part = os.pread(file.fileno(), size, start)
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    if len(part) != size:
-        raise UserError(_cut_off(path, start + size))
+    """Returns `size` bytes of a file, from byte `start` on."""
+    with refusing(path), open_file(path) as file:
+        part = os.pread(file.fileno(), size, start)
+        _check_whole(path, len(part) == size, start + size)
     return part
 
 
 def list_folder(path: str | os.PathLike) -> list[str]:
-    """Returns the names in a folder, in the order of the file system.
-
-    Raises:
-        UserError: there is no such folder, or it may not be read.
-    """
-    try:
+    """Returns the names in a folder, in the order of the file system."""
+    with refusing(path):
         return os.listdir(path)
-    except OSError as error:
-        raise cannot_read(path, error) from error
+
+
+def file_size(path: str | os.PathLike) -> int:
+    """Returns the bytes of a file."""
+    with refusing(path):
+        return os.stat(path).st_size
 
 
 def walk(
@@ -77,10 +54,8 @@ def walk(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yields (folder, its files) of a folder and all below it, links too.
 
-    Args:
-        root: the folder.
-        hidden: whether hidden folders are entered.
-        on_error: is told of a folder that cannot be read, which is left out.
+    Hidden folders are entered where `hidden` says so. A folder that cannot be
+    read is left out, after `on_error` is told.
     """
     visited, waiting = set(), [os.fspath(root)]
     # Not by `os.walk`, which on some Pythons calls itself for each level.
@@ -115,18 +90,6 @@ def _identity(path: str | os.PathLike) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def file_size(path: str | os.PathLike) -> int:
-    """Returns the bytes of a file.
-
-    Raises:
-        UserError: there is no such file.
-    """
-    try:
-        return os.stat(path).st_size
-    except OSError as error:
-        raise cannot_read(path, error) from error
-
-
 def files_fingerprint(path: str | os.PathLike) -> str:
     """A digest of the names, sizes and times of a file or a folder's files.
 
@@ -143,16 +106,12 @@ def files_fingerprint(path: str | os.PathLike) -> str:
     return digest.hexdigest()[:16]
 
 
-def cannot_read(path: str | os.PathLike, error: OSError) -> UserError:
-    """Returns the error of a path that cannot be read."""
-    return UserError(f"cannot read {path}: {error.strerror or error}")
-
-
-def _cut_off(path: str | os.PathLike, size: int) -> str:
-    return (
-        f"expected at least {size} bytes in {path}, found "
-        f"{os.path.getsize(path)}: it is cut off; copy or prepare it again"
-    )
+def _check_whole(path: str | os.PathLike, is_whole: bool, size: int) -> None:
+    if not is_whole:
+        raise UserError(
+            f"expected at least {size} bytes in {path}, found "
+            f"{os.path.getsize(path)}: it is cut off; copy or prepare it again"
+        )
 
 
 def _file_line(path: str | os.PathLike) -> bytes:

@@ -1,7 +1,6 @@
 """Sources whose pictures must be decoded, and are kept while they fit."""
 
 import abc
-import collections
 import concurrent.futures
 import io
 import logging
@@ -9,21 +8,14 @@ import os
 import statistics
 import threading
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from progan_tf.data.picture_files import read_picture, read_size
 from progan_tf.data.pyramid import shrink
-from progan_tf.data.source import (
-    CACHE_BYTES,
-    MAX_RESOLUTION,
-    MIN_RESOLUTION,
-    Source,
-    Wanted,
-    check_resolution,
-)
+from progan_tf.data.source import CACHE_BYTES, Source, Wanted, check_resolution
 from progan_tf.errors import UserError
+from progan_tf.resolutions import HIGHEST_RESOLUTION, LOWEST_RESOLUTION
 from progan_tf.text import first_line, printable
 
 # Lower resolutions are made of this one, so that growing up to it decodes each
@@ -43,30 +35,15 @@ _MAX_NAMES = 3  # Files named in the error.
 _HEADERS = 100
 
 
-class _Cache(NamedTuple):
-    """The pictures decoded so far at one resolution."""
-
-    pixels: np.ndarray  # uint8 [N, R, R, C]
-    filled: np.ndarray  # bool [N]
-
-
 class Unreadable:
     """The unreadable pictures of one source, named in the log and counted.
 
-    Args:
-        found: all the pictures, readable or not.
-        place: where they are, for messages.
-
-    Attributes:
-        count: unreadable pictures so far.
+    `found` is the number of all its pictures, `place` what messages call it.
     """
 
     def __init__(self, found: int, place: str):
         self.count = 0
-        self._found = found
-        self._place = place
-        self._first = []
-        self._logger = logging.getLogger("progan_tf")
+        self._found, self._place, self._first = found, place, []
 
     def add(self, name: str, error: Exception) -> None:
         """Counts one picture and, if it is among the first, names it."""
@@ -75,23 +52,15 @@ class Unreadable:
         if len(self._first) < _MAX_NAMES:
             self._first.append(f"{name} ({reason})")
         if self.count <= _MAX_LINES:
-            self._logger.warning(
-                "%s: skipped unreadable %s: %s",
-                self._place,
-                name,
-                reason,
-            )
+            text = f"skipped unreadable {name}: {reason}"
         elif self.count % 100 == 0:
-            self._logger.warning(
-                "%s: %d unreadable pictures skipped", self._place, self.count
-            )
+            text = f"{self.count} unreadable pictures skipped"
+        else:
+            return
+        logging.getLogger("progan_tf").warning("%s: %s", self._place, text)
 
     def check(self) -> None:
-        """Gives up where too many pictures are unreadable.
-
-        Raises:
-            UserError: more than 1 % of all picture files.
-        """
+        """Raises UserError where more than 1 % of all are unreadable."""
         if self.count > _MAX_PART * self._found:
             more = ", ..." if self.count > len(self._first) else ""
             raise UserError(
@@ -111,23 +80,18 @@ class EncodedSource(Source):
 
     A picture that cannot be decoded is named in the log and skipped: the
     next readable one of the same class takes its place, a pure function of
-    the index still.
+    the index still. More than 1 % of such pictures are a `UserError`.
 
-    Args:
-        name, resolution, limit, channels, class_names, labels: see `Source`.
-        unreadable: counts what cannot be read, where some is known by now.
-        cache_bytes: memory for decoded pictures.
-
-    Attributes:
-        unreadable: pictures found so far that could not be read.
+    Of the arguments `unreadable` counts what cannot be read, where some is
+    known by now, and `cache_bytes` is the memory for decoded pictures; for the
+    others see `Source`.
     """
 
     @classmethod
     def open(cls, data: str, wanted: Wanted) -> "EncodedSource":
-        """See `Source.open`."""
-        return cls(
-            cls.path(data), wanted.channels, wanted.labels, wanted.cache_bytes
-        )
+        channels, labels, _, cache_bytes = wanted
+        path = cls.path(data) or data
+        return cls(path, channels, labels, cache_bytes=cache_bytes)
 
     def __init__(
         self,
@@ -147,7 +111,7 @@ class EncodedSource(Source):
         )
         self._log = unreadable or Unreadable(len(self), name)
         self._cache_bytes = cache_bytes
-        self._caches = collections.OrderedDict()
+        self._caches = {}
         self._broken = set()
         self._lock = threading.Lock()
 
@@ -162,7 +126,6 @@ class EncodedSource(Source):
         return len(self._broken)
 
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
-        """See `Source.images`."""
         check_resolution(self, resolution)
         # A caller that went on after there were too many is told again.
         self._log.check()
@@ -170,31 +133,31 @@ class EncodedSource(Source):
         shared = min(_SHARED, self.resolution)
         if resolution >= shared or not self._fits(shared):
             return self._kept(indices, resolution)
-        parts = [
-            shrink(
-                self._kept(indices[first : first + _TOGETHER], shared),
-                resolution,
-            )
+        parts = (
+            indices[first : first + _TOGETHER]
             for first in range(0, max(1, len(indices)), _TOGETHER)
+        )
+        shrunk = [
+            shrink(self._kept(part, shared), resolution) for part in parts
         ]
-        return np.concatenate(parts)
+        return np.concatenate(shrunk)
 
     def _kept(self, indices: np.ndarray, resolution: int) -> np.ndarray:
         """Returns pictures as they are kept, or decodes them."""
-        cache = self._cache(resolution)
+        pixels, filled = self._cache(resolution)
         shape = (len(indices), resolution, resolution, self.channels)
         images = np.empty(shape, np.uint8)  # [NRRC]
         known = np.zeros(len(indices), bool)
-        if cache is not None:
-            known = cache.filled[indices]
-            images[known] = cache.pixels[indices[known]]
+        if filled is not None:
+            known = filled[indices]
+            images[known] = pixels[indices[known]]
 
         def decode(position: int) -> None:
             index = int(indices[position])
             images[position] = self._decode(index, resolution)
-            if cache is not None:
-                cache.pixels[index] = images[position]
-                cache.filled[index] = True
+            if filled is not None:
+                pixels[index] = images[position]
+                filled[index] = True
 
         # The list waits for every picture and raises the first error.
         list(self._pool.map(decode, np.flatnonzero(~known)))
@@ -202,47 +165,39 @@ class EncodedSource(Source):
 
     @abc.abstractmethod
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """Decodes one picture; called from several threads.
+        """Decodes one picture, uint8 [R, R, C]; called from several threads.
 
-        Returns:
-            uint8 [R, R, C].
-
-        Raises:
-            UserError: the data as a whole cannot be used.
-            Exception: of any other kind, where this picture is damaged.
+        Raises UserError where the data as a whole cannot be used, and any
+        other exception where this picture is damaged.
         """
 
     def _picture_name(self, index: int) -> str:
         """Returns what messages call a picture."""
         return f"picture {index}"
 
-    def _cache(self, resolution: int) -> _Cache | None:
-        """Returns the cache of a resolution, or None where it cannot fit.
+    def _cache(self, resolution: int) -> tuple[np.ndarray | None, ...]:
+        """Returns the pictures kept at a resolution, uint8 [N, R, R, C], and
+        which are decoded by now, bool [N]; (None, None) where they cannot fit.
 
         At most two are kept, within `cache_bytes` together: the one that
         training uses and, while there is room, another that is measured.
         """
         if not self._fits(resolution):
-            return None
+            return None, None
         with self._lock:
-            if resolution not in self._caches:
+            cache = self._caches.pop(resolution, None)
+            if cache is None:
                 shape = (len(self), resolution, resolution, self.channels)
-                self._caches[resolution] = _Cache(
-                    np.empty(shape, np.uint8), np.zeros(len(self), bool)
-                )
-            self._caches.move_to_end(resolution)
-            while len(self._caches) > 2 or self._cached() > self._cache_bytes:
-                self._caches.popitem(last=False)
-            return self._caches[resolution]
+                cache = np.empty(shape, np.uint8), np.zeros(len(self), bool)
+            self._caches[resolution] = cache  # The last, as the newest in use.
+            while len(self._caches) > 2 or not self._fits(*self._caches):
+                del self._caches[next(iter(self._caches))]
+            return cache
 
-    def _fits(self, resolution: int) -> bool:
-        """Whether all pictures fit in memory at a resolution."""
-        size = len(self) * resolution**2 * self.channels
-        return size <= self._cache_bytes
-
-    def _cached(self) -> int:
-        """Returns the bytes that all caches take."""
-        return sum(cache.pixels.nbytes for cache in self._caches.values())
+    def _fits(self, *sizes: int) -> bool:
+        """Whether all pictures fit in memory at some resolutions together."""
+        pixels = len(self) * sum(size**2 for size in sizes)
+        return pixels * self.channels <= self._cache_bytes
 
     def _decode(self, index: int, resolution: int) -> np.ndarray:
         """Reads a picture or, where it is broken, the one that stands in."""
@@ -290,12 +245,7 @@ class RecordsSource(EncodedSource):
     a folder. Of their sizes only some are looked at: such data sets are made
     as one, so that LSUN's millions, for example, have a short side of 256.
 
-    Args:
-        name, channels, class_names, labels: see `Source`.
-        cache_bytes: memory for decoded pictures.
-
-    Raises:
-        UserError: most records are no pictures, or these are too small.
+    Raises UserError where most records are no pictures, or these are too small.
     """
 
     def __init__(
@@ -320,13 +270,9 @@ class RecordsSource(EncodedSource):
                 f"expected encoded pictures in {name}; of {len(some)} values "
                 f"{len(sides)} are some"
             )
+        resolution, limit = largest_resolution(sides, name)
         super().__init__(
-            name,
-            *largest_resolution(sides, name),
-            channels,
-            class_names,
-            labels,
-            cache_bytes,
+            name, resolution, limit, channels, class_names, labels, cache_bytes
         )
 
     @abc.abstractmethod
@@ -334,35 +280,26 @@ class RecordsSource(EncodedSource):
         """Returns the file of one picture; called from several threads."""
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `EncodedSource`."""
         file = io.BytesIO(self._encoded(index))
         return read_picture(file, resolution, self.channels)
 
 
 def largest_resolution(sides: list[int], name: str) -> tuple[int, str]:
-    """Finds the resolution that most pictures of a data set reach.
+    """Returns the resolution that most pictures reach, and why it ends there.
 
-    Args:
-        sides: the short sides of pictures.
-        name: what messages call the data set.
-
-    Returns:
-        the power of two from 4 to 1024 that the median of them reaches, and
-        in words why it ends there.
-
-    Raises:
-        UserError: they are smaller.
+    It is the power of two from 4 to 1024 that the median of their short sides
+    reaches; the reason is in words. Raises UserError where that is smaller.
     """
-    median = statistics.median(sides)
-    if median < MIN_RESOLUTION:
+    median, most = statistics.median(sides), HIGHEST_RESOLUTION
+    if median < LOWEST_RESOLUTION:
         raise UserError(
-            f"expected pictures of at least {MIN_RESOLUTION} pixels, but most "
-            f"in {name} have a short side of {median:g} or less; use larger "
-            "pictures"
+            f"expected pictures of at least {LOWEST_RESOLUTION} pixels, but "
+            f"most in {name} have a short side of {median:g} or less; use "
+            "larger pictures"
         )
     resolution = 1 << (int(median).bit_length() - 1)
-    if resolution >= MAX_RESOLUTION:
-        return MAX_RESOLUTION, f"{MAX_RESOLUTION} is the largest resolution"
+    if resolution >= most:
+        return most, f"{most} is the largest resolution"
     return resolution, (
         f"most pictures of {name} have a short side under {2 * resolution} "
         f"(median {median:g})"

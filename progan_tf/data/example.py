@@ -35,17 +35,10 @@ message_type { name: "Int64List"
 
 
 def parse_example(record: bytes) -> dict[str, list]:
-    """Reads the lists of bytes and of whole numbers in an Example.
+    """Reads the lists of bytes and of whole numbers in a serialised Example.
 
-    Args:
-        record: the serialised Example.
-
-    Returns:
-        from name to a list of bytes or of ints. Lists of floats and empty
-        ones come back empty.
-
-    Raises:
-        ValueError: the bytes are no Example.
+    Returns a dict from name to list, in which lists of floats are empty. Raises
+    ValueError where the bytes are no Example.
     """
     from google.protobuf.message import DecodeError
 
@@ -67,11 +60,8 @@ def parse_example(record: bytes) -> dict[str, list]:
 def example_before_data(shape: tuple[int, int, int]) -> bytes:
     """Returns what comes before the pixels in an official record.
 
-    The record is an Example of `shape`, three numbers, and `data`, the
-    pixels, in this order; the pixels are its last bytes.
-
-    Args:
-        shape: (C, H, W) of the picture.
+    It is an Example of `shape`, the numbers (C, H, W), and `data`, the pixels,
+    in this order; the pixels are its last bytes.
     """
     channels, height, width = shape
     pixels = bytes(channels * height * width)

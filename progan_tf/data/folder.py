@@ -9,16 +9,8 @@ import pathlib
 import numpy as np
 
 from progan_tf.data.disk import list_folder, walk
-from progan_tf.data.encoded import (
-    EncodedSource,
-    Unreadable,
-    largest_resolution,
-)
-from progan_tf.data.labels_file import (
-    check_classes,
-    normal,
-    read_labels_file,
-)
+from progan_tf.data.encoded import EncodedSource, Unreadable, largest_resolution
+from progan_tf.data.labels_file import check_classes, normal, read_labels_file
 from progan_tf.data.picture_files import (
     EXTENSIONS,
     KINDS,
@@ -54,8 +46,7 @@ class Folder(EncodedSource):
     median picture reaches, at most 1024.
 
     Files that cannot be read are named in the log and skipped. Damage that
-    shows only while decoding is met with the next readable picture of the
-    same class in its place: a pure function of the index still.
+    shows only while decoding is met as by any `EncodedSource`.
 
     Args:
         path: the folder.
@@ -80,12 +71,10 @@ class Folder(EncodedSource):
 
     @classmethod
     def lies_at(cls, path: str | os.PathLike) -> bool:
-        """See `Source.lies_at`: any folder."""
         return os.path.isdir(path)
 
     @classmethod
     def open(cls, data: str, wanted: Wanted) -> "Folder":
-        """See `Source.open`."""
         channels, labels, labels_file, cache_bytes = wanted
         return cls(cls.path(data), channels, labels, cache_bytes, labels_file)
 
@@ -111,14 +100,14 @@ class Folder(EncodedSource):
         elif labels:
             classes, classes_of_files = find_classes(self._root, self._files)
         super().__init__(
-            name=str(path),
-            resolution=resolution,
-            limit=limit,
-            channels=channels,
-            class_names=classes,
-            labels=classes_of_files,
-            cache_bytes=cache_bytes,
-            unreadable=unreadable,
+            str(path),
+            resolution,
+            limit,
+            channels,
+            classes,
+            classes_of_files,
+            cache_bytes,
+            unreadable,
         )
 
     def __len__(self) -> int:
@@ -138,22 +127,16 @@ class Folder(EncodedSource):
         return min(read_size(self._root / file))
 
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
-        """See `EncodedSource`."""
         path = self._root / self._files[index]
         return read_picture(path, resolution, self.channels)
 
     def _picture_name(self, index: int) -> str:
-        """See `EncodedSource`."""
         return self._files[index].as_posix()
 
     def _read_headers(
         self, found: list[pathlib.Path], unreadable: Unreadable
     ) -> tuple[list[pathlib.Path], list[int]]:
-        """Sorts out the files whose header cannot be read.
-
-        Returns:
-            the readable files and their short sides.
-        """
+        """Returns the files whose header can be read, and their short sides."""
 
         def short_side(file: pathlib.Path) -> int | Exception:
             try:
@@ -163,12 +146,9 @@ class Folder(EncodedSource):
 
         files, sides = [], []
         with concurrent.futures.ThreadPoolExecutor() as pool:
+            results = pool.map(short_side, found)
             results = progress(
-                pool.map(short_side, found),
-                len(found),
-                "header",
-                "read",
-                leave=False,
+                results, len(found), "header", "read", leave=False
             )
             for file, side in zip(found, results, strict=True):
                 if isinstance(side, Exception):
@@ -188,16 +168,10 @@ class Folder(EncodedSource):
 def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
     """Returns the picture files under a folder, at any depth.
 
-    Args:
-        root: the folder. Hidden files and folders in it are left out, and
-            folders that cannot be read are, after a warning.
-
-    Returns:
-        paths relative to `root`, sorted by their text with slashes: the
-        same on every file system and machine.
-
-    Raises:
-        UserError: there is no such folder, or no picture in it.
+    The paths are relative to it and sorted by their text with slashes: the
+    same on every file system and machine. Hidden files and folders are left
+    out, and folders that cannot be read, after a warning. Raises UserError
+    where there is no such folder, or no picture in it.
     """
     if not root.is_dir():
         raise UserError(f"expected a folder of pictures, got {root}")
@@ -236,8 +210,7 @@ def find_classes(
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Takes the first sub-folder of each picture as its class.
 
-    Returns:
-        the class names, sorted, and the label of each file, int64 [N].
+    Returns the class names, sorted, and the label of each file, int64 [N].
     """
     outside = sum(len(file.parts) < 2 for file in files)
     names = sorted({file.parts[0] for file in files if len(file.parts) > 1})

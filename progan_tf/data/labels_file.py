@@ -35,24 +35,17 @@ _HINT = (
 def read_labels_file(
     path: str | os.PathLike, pictures: list[pathlib.Path]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Reads the class of every picture.
+    """Reads the class names and the label of every picture, int64 [N].
 
     A `.npy` file holds, in the order of the pictures, one whole number each
     or one-hot rows. Any other file is UTF-8 text with one class a line, in
     the order of the pictures, or lines of a picture and its class in any
     order, with a comma, a semicolon or white space between them. Classes are
-    in the order of their numbers, where all are whole ones, or names.
+    in the order of their numbers, where all are whole ones, or names. The
+    pictures are as the folder lists them: relative paths, sorted.
 
-    Args:
-        path: the file.
-        pictures: paths as the folder lists them, relative and sorted.
-
-    Returns:
-        the class names and the label of each picture, int64 [N].
-
-    Raises:
-        UserError: the file cannot be read, or does not have one class for
-            every picture, or nearly as many classes as pictures.
+    Raises UserError where the file cannot be read, or does not have one class
+    for every picture, or has nearly as many classes as pictures.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() == ".npy":
@@ -88,21 +81,12 @@ def read_labels_file(
 def classes_of(
     values: np.ndarray, count: int, name: str, hint: str = ""
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Takes an array as classes.
+    """Takes whole numbers from 0, [N] or [N, 1], or one-hot rows [N, L].
 
-    Args:
-        values: whole numbers from 0, [N] or [N, 1], or one-hot rows [N, L].
-        count: N, the number of pictures.
-        name: where the array is from, for messages.
-        hint: see `check_classes`.
-
-    Returns:
-        the class names, which are the numbers, and the labels, int64 [N].
-        Numbers that no picture has are no classes; of one-hot rows each
-        column is one.
-
-    Raises:
-        UserError: the array is something else.
+    Returns the class names, which are the numbers, and the labels, int64 [N].
+    Numbers that no picture has are no classes; of one-hot rows each column is
+    one. Raises UserError for any other array and for another N than `count`.
+    Messages call the array `name`; for `hint` see `check_classes`.
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -134,18 +118,10 @@ def classes_of(
 def check_classes(
     labels: np.ndarray, classes: int, name: str, hint: str = ""
 ) -> None:
-    """Makes sure that classes can be learnt.
+    """Makes sure that labels, int64 [N] in [0, classes), can be learnt.
 
-    Args:
-        labels: int64 [N], each in [0, classes).
-        classes: how many there are.
-        name: where they are from, for messages.
-        hint: what may be wrong where there are nearly as many classes as
-            pictures.
-
-    Raises:
-        UserError: there is one class, or too many of them, or nearly as many
-            as pictures.
+    Raises UserError where there is one class, or too many of them, or nearly
+    as many as pictures: there `hint` says what may be wrong.
     """
     if classes < 2:
         raise UserError(

@@ -67,10 +67,8 @@ class Loader:
                 f"expected labels, but {source.name} has none; "
                 "train without labels or choose data with classes"
             )
-        self._source = source
-        self._seed = seed
-        self._mirror = mirror
-        self._labels = labels
+        self._source, self._seed = source, seed
+        self._mirror, self._labels = mirror, labels
         self._worker, self._workers = worker, workers
         self._order = ShuffledOrder(len(source), seed)
         # One thread: chunks are wanted one after the other, and a source
@@ -78,7 +76,7 @@ class Loader:
         self._reader = concurrent.futures.ThreadPoolExecutor(
             max_workers=1, thread_name_prefix="progan_tf-loader"
         )
-        self._ahead: tuple[Steps, concurrent.futures.Future] | None = None
+        self._ahead = (None, None)  # Steps, and the future of their chunk.
 
     def chunk(self, steps: Steps) -> Chunk:
         """Returns the pictures of some steps, prefetched or read now.
@@ -90,11 +88,10 @@ class Loader:
             UserError: the source cannot give the pictures, found here or
                 while reading ahead.
         """
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            expected, future = ahead
-            if expected == steps:
-                return future.result()
+        (expected, future), self._ahead = self._ahead, (None, None)
+        if expected == steps:
+            return future.result()
+        if future:
             future.cancel()
         return self._read(steps)
 
@@ -104,13 +101,14 @@ class Loader:
         Only the latest prefetch is kept. A wrong guess costs time and
         nothing else; an error waits for the `chunk` of these steps.
         """
-        if self._ahead is not None:
-            self._ahead[1].cancel()
+        _, future = self._ahead
+        if future:
+            future.cancel()
         self._ahead = (steps, self._reader.submit(self._read, steps))
 
     def close(self) -> None:
         """Drops what was read ahead and ends the background thread."""
-        self._ahead = None
+        self._ahead = (None, None)
         self._reader.shutdown(wait=True, cancel_futures=True)
 
     def __enter__(self) -> "Loader":

@@ -41,20 +41,10 @@ _SIZED_KEY = re.compile(rb"(\d{1,6})-\d+")
 
 
 class Lsun(RecordsSource):
-    """The pictures of an lmdb whose values are picture files.
+    """The pictures of an lmdb, its folder or file, in the order of their keys.
 
-    They are in the order of their keys.
-
-    Args:
-        path: the lmdb: its folder or its file.
-        channels: 3 for RGB or 1 for grey; the pictures are converted.
-        labels: whether classes are wanted, of which an lmdb has none.
-        cache_bytes: memory for decoded pictures.
-
-    Raises:
-        UserError: there is no such database, or it does not hold pictures.
-            More than 1 % of unreadable ones may also be found later, by
-            `images`.
+    Its values are picture files; it has no labels. See `RecordsSource`. Raises
+    UserError where there is no such database.
     """
 
     usage = "lsun:FOLDER"
@@ -74,9 +64,8 @@ class Lsun(RecordsSource):
             raise UserError(
                 f"expected an lmdb, such as LSUN's; there is nothing at {path}"
             )
-        self._path = path
-        if os.path.isdir(path):
-            self._path = os.path.join(path, "data.mdb")
+        folder = os.path.isdir(path)
+        self._path = os.path.join(path, "data.mdb") if folder else path
         with refusing(self._path, "as lmdb"), open_file(self._path) as file:
             records = np.fromiter(_records(self._path, file), _RECORD)
         self._records = _of_one_size(records, str(path))
@@ -86,14 +75,12 @@ class Lsun(RecordsSource):
         return len(self._records)
 
     def _picture_name(self, index: int) -> str:
-        """See `EncodedSource`: the key."""
         place = int(self._records["node"][index])
         *_, length = _NODE.unpack(read_part(self._path, place, _NODE.size))
         key = read_part(self._path, place + _NODE.size, length)
         return key.decode(errors="replace")
 
     def _encoded(self, index: int) -> bytes:
-        """See `RecordsSource`."""
         start, size, _, _ = self._records[index].tolist()
         return read_part(self._path, start, size)
 

@@ -6,8 +6,7 @@ generator is asked for. A resumed run and one split into other batches get
 the same answers.
 """
 
-import collections
-import threading
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -51,8 +50,8 @@ class ShuffledOrder:
             raise ValueError(f"expected at least 1 picture, got {num_images}")
         self._num_images = num_images
         self._seed = seed
-        self._permutations = collections.OrderedDict()
-        self._lock = threading.Lock()
+        # Two, because batches cross the border between two epochs.
+        self._permutation = functools.lru_cache(2)(self._drawn)
 
     def indices(self, start: int, count: int) -> np.ndarray:
         """Returns pictures number `start` to `start + count - 1`.
@@ -73,87 +72,56 @@ class ShuffledOrder:
             filled += len(some)
         return indices
 
-    def _permutation(self, epoch: int) -> np.ndarray:
+    def _drawn(self, epoch: int) -> np.ndarray:
         """Returns the order of one epoch: every index once."""
-        with self._lock:
-            if epoch not in self._permutations:
-                order = _generator(self._seed, epoch).permutation(
-                    self._num_images
-                )
-                if self._num_images <= np.iinfo(np.int32).max:
-                    order = order.astype(np.int32)
-                self._permutations[epoch] = order
-            self._permutations.move_to_end(epoch)
-            # Two, because batches cross the border between two epochs.
-            while len(self._permutations) > 2:
-                self._permutations.popitem(last=False)
-            return self._permutations[epoch]
+        order = _generator(self._seed, epoch).permutation(self._num_images)
+        if self._num_images <= np.iinfo(np.int32).max:
+            order = order.astype(np.int32)
+        return order
 
 
 def mirror_flags(seed: int, start: int, count: int) -> np.ndarray:
-    """Says which pictures of a run are mirrored: each with probability 1/2.
+    """Returns bool [count]: whether pictures number `start` on are mirrored.
 
-    Args:
-        seed: the run's seed, not negative.
-        start: images seen before the first one.
-        count: how many.
-
-    Returns:
-        bool [count]; flag n depends only on the seed and on n.
+    Each with probability 1/2; flag n depends only on the run's seed, which is
+    not negative, and on n.
     """
 
     def draw(generator: np.random.Generator) -> np.ndarray:
         return generator.random(_BLOCK) < 0.5
 
-    return _drawn_in_blocks(draw, seed, _MIRROR, start, count)
+    return _drawn_in_blocks(draw, (seed, _MIRROR), start, count)
 
 
 def random_indices(
     seed: int, start: int, count: int, num_images: int
 ) -> np.ndarray:
-    """Draws pictures with replacement, each equally likely.
+    """Draws int64 [count] in [0, num_images), with replacement, all alike.
 
-    Their labels are what the generator is asked for: labels as frequent as
-    in the data, yet independent of the reals in the same minibatch.
-
-    Args:
-        seed: the run's seed, not negative.
-        start: images seen before the first one.
-        count: how many.
-        num_images: pictures in the source.
-
-    Returns:
-        int64 [count], each in [0, num_images); number n depends only on the
-        seed, on n and on `num_images`.
+    The labels of these pictures are what the generator is asked for: as
+    frequent as in the data, yet independent of the reals in the same
+    minibatch. Number n depends only on the seed, on n and on `num_images`.
     """
 
     def draw(generator: np.random.Generator) -> np.ndarray:
         return generator.integers(num_images, size=_BLOCK)
 
-    return _drawn_in_blocks(draw, seed, _LABELS, start, count)
+    return _drawn_in_blocks(draw, (seed, _LABELS), start, count)
 
 
 def _drawn_in_blocks(
     draw: Callable[[np.random.Generator], np.ndarray],
-    seed: int,
-    purpose: int,
+    words: tuple[int, int],
     start: int,
     count: int,
 ) -> np.ndarray:
     """Returns numbers `start` to `start + count - 1` of an endless series.
 
-    Args:
-        draw: draws one whole block, [_BLOCK], from a generator.
-        seed: the run's seed.
-        purpose: keeps the series of different uses apart.
-        start: the first number.
-        count: how many.
+    `draw` makes one whole block [_BLOCK] of it from a generator, whose seed
+    `words`, the run's seed and the use, and the block's number are.
     """
     first, skipped = divmod(start, _BLOCK)
     # At least one block, so that an empty answer has the right dtype.
     last = max(first, (start + count - 1) // _BLOCK)
-    blocks = [
-        draw(_generator(seed, purpose, block))
-        for block in range(first, last + 1)
-    ]
+    blocks = [draw(_generator(*words, n)) for n in range(first, last + 1)]
     return np.concatenate(blocks)[skipped : skipped + count]

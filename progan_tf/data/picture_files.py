@@ -12,29 +12,17 @@ from progan_tf.reading import open_picture
 EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 KINDS = "JPEG, PNG, WebP, BMP or GIF"
 
-# What turns a picture upright, by the value of EXIF tag 0x0112.
+# What turns a picture upright, for the values 2 to 8 of EXIF tag 0x0112.
 _ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
+_NAMES = (
+    "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 "
+    "TRANSVERSE ROTATE_90"
+).split()
+_UPRIGHT = {2 + i: Image.Transpose[name] for i, name in enumerate(_NAMES)}
 
 
 def read_size(path: str | os.PathLike | BinaryIO) -> tuple[int, int]:
-    """Returns (width, height) from the header, without the pixels.
-
-    Args:
-        path: the file, or an open one.
-
-    Raises:
-        Exception: of any kind, where Pillow cannot make sense of the file
-            or its size passes Pillow's guard against decompression bombs.
-    """
+    """Returns (width, height) from the header; raises as `open_picture`."""
     with open_picture(path) as image:
         return image.size
 
@@ -53,15 +41,11 @@ def read_picture(
 
     Args:
         path: the file, or an open one.
-        resolution: the width and height wanted.
-        channels: 3 for RGB or 1 for grey (ITU-R BT.601).
+        resolution: R, the width and height wanted.
+        channels: C, 3 for RGB or 1 for grey (ITU-R BT.601).
         box: (left, top, right, bottom) in pixels of what is cut out first.
 
-    Returns:
-        uint8 [R, R, C] in [0, 255].
-
-    Raises:
-        Exception: of any kind, where Pillow cannot make sense of the file.
+    Returns uint8 [R, R, C] in [0, 255]; raises as `open_picture`.
     """
     with open_picture(path) as image:
         if box is None:
@@ -79,30 +63,17 @@ def read_picture(
 def fit_square(
     image: Image.Image, resolution: int, channels: int
 ) -> np.ndarray:
-    """Gives the centre square of an opaque picture at a resolution.
+    """Gives the centre square of a picture, "L" or "RGB", as uint8 [R, R, C].
 
     Larger pictures are shrunk by area averages, smaller ones enlarged by
     bicubic interpolation; a square of the right size is kept to the bit.
-
-    Args:
-        image: of mode "L" or "RGB".
-        resolution: the width and height wanted.
-        channels: 3 for RGB or 1 for grey (ITU-R BT.601).
-
-    Returns:
-        uint8 [R, R, C] in [0, 255].
     """
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
-    filter_ = (
-        Image.Resampling.BOX if side >= resolution else Image.Resampling.BICUBIC
-    )
-    image = image.resize(
-        (resolution, resolution),
-        filter_,
-        box=(left, top, left + side, top + side),
-    )
+    box, size = (left, top, left + side, top + side), (resolution, resolution)
+    name = "BOX" if side >= resolution else "BICUBIC"
+    image = image.resize(size, Image.Resampling[name], box)
     pixels = np.asarray(image.convert("RGB" if channels == 3 else "L"))
     return pixels.reshape(resolution, resolution, channels)
 

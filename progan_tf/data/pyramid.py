@@ -9,36 +9,21 @@ several, and every source that keeps to this rule trains alike.
 
 import numpy as np
 
-from progan_tf.data.source import MIN_RESOLUTION
 from progan_tf.images import box_down
+from progan_tf.resolutions import LOWEST_RESOLUTION
 
 
 def pyramid(image: np.ndarray) -> list[np.ndarray]:
-    """Returns a picture at every resolution, from its own down to 4x4.
-
-    Args:
-        image: uint8 [R, R, C], R a power of two from 4 to 1024.
-
-    Returns:
-        uint8 [r, r, C] for r = R, R/2, ..., 4; the first is `image`.
-    """
+    """Returns uint8 [R, R, C] at R, R/2, ..., 4; R is a power of two."""
     levels, exact = [image], image[None]  # [1RRC]
-    while exact.shape[1] > MIN_RESOLUTION:
+    while exact.shape[1] > LOWEST_RESOLUTION:
         exact = box_down(exact, 2)
         levels.append(np.rint(exact[0]).astype(np.uint8))
     return levels
 
 
 def shrink(images: np.ndarray, resolution: int) -> np.ndarray:
-    """Returns one level of the pyramids of some pictures.
-
-    Args:
-        images: uint8 [N, R, R, C], R a power of two from 4 to 1024.
-        resolution: r, a power of two from 4 to R.
-
-    Returns:
-        uint8 [N, r, r, C], the same as in `pyramid(image)` of each.
-    """
+    """Returns one level of the pyramids of uint8 [N, R, R, C]."""
     factor = images.shape[1] // resolution
     if factor == 1:
         return images

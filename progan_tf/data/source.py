@@ -9,29 +9,20 @@ import numpy as np
 
 from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
+from progan_tf.resolutions import LOWEST_RESOLUTION
 from progan_tf.text import listed
-
-MIN_RESOLUTION = 4  # Where growing begins (Karras et al. 2018, section 2).
-MAX_RESOLUTION = 1024  # The largest the paper grows to.
 
 # Memory for decoded pictures, unless a source is told otherwise.
 CACHE_BYTES = 1 << 30
 
 
 class Wanted(NamedTuple):
-    """What is wanted of data.
+    """What is wanted of data: see `sources.open_source`."""
 
-    Attributes:
-        channels: 3 for RGB or 1 for grey.
-        labels: whether classes are.
-        labels_file: with the classes, for kinds that take one.
-        cache_bytes: memory for decoded pictures.
-    """
-
-    channels: int
+    channels: int  # 3 for RGB or 1 for grey.
     labels: bool
-    labels_file: str | os.PathLike | None
-    cache_bytes: int
+    labels_file: str | os.PathLike | None  # For kinds that take one.
+    cache_bytes: int  # Memory for decoded pictures.
 
 
 class Source(abc.ABC):
@@ -46,27 +37,17 @@ class Source(abc.ABC):
     kind is to write its class and its line in the table of `sources`.
 
     Args:
-        name, resolution, limit, channels, class_names: see the attributes.
-        labels: int64 [N], the class of each picture; None without labels, or
-            where `labels` is defined otherwise.
-
-    Attributes:
-        usage: of the class, how a text names data of this kind.
-        prefix: of the class, what such a text begins with; empty for a path.
-        has_path: of the class, whether the text says where the files lie.
-        prepare_first: of the class, whether it must go through
-            `progan_tf.prepare` to be trained on.
-        takes_labels_file: of the class, whether classes may come from a file.
-        may_download: of the class, whether to open it may take long and much.
-        form: of the class, which form of prepared data sets this is, or None.
-        credit: of the class, a sentence on its pictures to go with models, or
-            None where their licence is not known.
         name: what messages and file names call this source.
         resolution: the largest it can give, a power of two from 4 to 1024.
         limit: in words, why the resolution ends there.
         channels: 1 (grey) or 3 (RGB).
         class_names: one name a class, in the order of the labels; empty
             without labels.
+        labels: int64 [N], the class of each picture; None without labels, or
+            where `labels` is defined otherwise.
+
+    Attributes:
+        name, resolution, limit, channels, class_names: as given.
         empty_classes: the numbers of classes without pictures, as far as the
             labels are known.
         replaced: pictures that could not be read, so that others stand in.
@@ -75,13 +56,15 @@ class Source(abc.ABC):
         UserError: `channels` is neither 1 nor 3.
     """
 
-    usage = ""
-    prefix = ""
-    has_path = True
-    prepare_first = False
-    takes_labels_file = False
-    may_download = False
-    form = None
+    usage = ""  # How a text names data of this kind.
+    prefix = ""  # What such a text begins with; empty for a path.
+    has_path = True  # Whether the text says where the files lie.
+    prepare_first = False  # Whether only `progan_tf.prepare` takes it.
+    takes_labels_file = False  # Whether classes may come from a file.
+    may_download = False  # Whether to open it may take long and much.
+    form = None  # Which form of prepared data sets this is.
+    # A sentence on the pictures to go with models, where their licence is
+    # known.
     credit = None
     replaced = 0
 
@@ -138,15 +121,9 @@ class Source(abc.ABC):
         class_names: tuple[str, ...] = (),
         labels: np.ndarray | None = None,
     ):
-        if channels not in (1, 3):
-            raise UserError(
-                f"expected 1 (grey) or 3 (RGB) channels, got {channels}"
-            )
-        self.name = name
-        self.resolution = resolution
-        self.limit = limit
-        self.channels = channels
-        self.class_names = class_names
+        check_grey_or_rgb(channels)
+        self.name, self.resolution, self.limit = name, resolution, limit
+        self.channels, self.class_names = channels, class_names
         self._labels = labels
         self.empty_classes = ()
         if labels is not None and labels.min() >= 0:
@@ -215,10 +192,10 @@ def check_resolution(source: Source, resolution: int) -> None:
         UserError: `resolution` is no power of two from 4 up, or lies beyond
             the source.
     """
-    if resolution < MIN_RESOLUTION or resolution & (resolution - 1):
+    if resolution < LOWEST_RESOLUTION or resolution & (resolution - 1):
         raise UserError(
             f"expected a resolution that is a power of two, at least "
-            f"{MIN_RESOLUTION}, got {resolution}; "
+            f"{LOWEST_RESOLUTION}, got {resolution}; "
             f"use for example --resolution={source.resolution}"
         )
     if resolution > source.resolution:
@@ -228,17 +205,20 @@ def check_resolution(source: Source, resolution: int) -> None:
         )
 
 
+def check_grey_or_rgb(channels: int) -> None:
+    """Raises UserError unless the channels are 1 or 3."""
+    if channels not in (1, 3):
+        raise UserError(
+            f"expected 1 (grey) or 3 (RGB) channels, got {channels}"
+        )
+
+
 def check_channels(path: str | os.PathLike, stored: int, channels: int) -> None:
     """Makes sure that prepared pictures can be given in some channels.
 
-    Args:
-        path: the data set, for messages.
-        stored: channels of its pictures.
-        channels: wanted; 3 can also be had from grey pictures.
-
-    Raises:
-        UserError: grey is wanted from RGB. The levels were shrunk and rounded
-            in RGB, so they would not be those of the grey pictures.
+    RGB can be had from grey, but not the other way: the levels were shrunk
+    and rounded in RGB, so they would not be those of the grey pictures. Raises
+    UserError there.
     """
     if channels < stored:
         raise UserError(

@@ -101,5 +101,5 @@ def _problem(data: str, kind: type[Source] | None) -> str:
     """Says why a text names no data, or none that can be trained on."""
     if kind:
         return f"{data!r} goes through progan_tf.prepare"
-    problem = "is not a folder" if os.path.exists(data) else "does not exist"
-    return f"{data!r} {problem}"
+    there = os.path.exists(data)
+    return f"{data!r} {'is not a folder' if there else 'does not exist'}"

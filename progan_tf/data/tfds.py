@@ -12,7 +12,7 @@ from progan_tf.data.disk import files_fingerprint
 from progan_tf.data.encoded import RecordsSource
 from progan_tf.data.example import parse_example
 from progan_tf.data.record_shards import Shards
-from progan_tf.data.source import CACHE_BYTES, Wanted
+from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
 
 _VERSION = re.compile(r":\d+\.\d+\.\d+(?=/|$)")
@@ -30,16 +30,14 @@ class TFDS(RecordsSource):
     TensorFlow Datasets keeps them: in the folder that the environment
     variable TFDS_DATA_DIR names, by default ~/tensorflow_datasets.
 
-    The feature `image` is the picture, `label` the class.
+    The feature `image` is the picture, `label` the class. See `RecordsSource`.
 
     Args:
         data: tfds:NAME[/CONFIG][:VERSION][/SPLIT]; the split is `train` by
             default, and may be one of TFDS's expressions, such as
             `train[:90%]` or `train+test`.
-        channels: 3 for RGB or 1 for grey; the pictures are converted.
-        labels: the classes are wanted.
+        channels, labels, cache_bytes: as of any source.
         data_dir: in place of TFDS_DATA_DIR.
-        cache_bytes: memory for decoded pictures.
 
     Raises:
         UserError: TensorFlow Datasets is not installed, does not know the
@@ -53,14 +51,7 @@ class TFDS(RecordsSource):
     may_download = True
 
     @classmethod
-    def open(cls, data: str, wanted: Wanted) -> "TFDS":
-        """See `Source.open`."""
-        channels, labels, _, cache_bytes = wanted
-        return cls(data, channels, labels, cache_bytes=cache_bytes)
-
-    @classmethod
     def fingerprint(cls, data: str) -> str:
-        """See `Source.fingerprint`."""
         builder, split = _find_builder(data)
         return f"{split} {files_fingerprint(builder.data_dir)}"
 
@@ -76,13 +67,8 @@ class TFDS(RecordsSource):
         classes = _feature_classes(builder, data, labels)
         _prepare_builder(builder, data)
         self._records = _open_records(builder, data, split)
-        super().__init__(
-            data,
-            channels,
-            classes,
-            np.full(len(self._records), -1) if labels else None,
-            cache_bytes,
-        )
+        unknown = np.full(len(self._records), -1) if labels else None
+        super().__init__(data, channels, classes, unknown, cache_bytes)
         if labels:
             self.labels(np.array([0, len(self) - 1]))
 
@@ -90,7 +76,6 @@ class TFDS(RecordsSource):
         return len(self._records)
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
-        """See `Source.labels`: the feature `label`."""
         if self._labels is not None:
             # Each is read when it is first asked for: to read those of all
             # pictures is to read the whole data set.
@@ -106,8 +91,7 @@ class TFDS(RecordsSource):
             (label,) = self._feature(index, "label")
         except UserError:
             raise
-        # Of many kinds, on a damaged record.
-        except Exception as error:
+        except Exception as error:  # Of many kinds, on a damaged record.
             raise UserError(
                 f"cannot read the label of {self._picture_name(index)} of "
                 f"{self.name}, counted from 0: it is damaged; train without "
@@ -123,7 +107,6 @@ class TFDS(RecordsSource):
         return label
 
     def _encoded(self, index: int) -> bytes:
-        """See `RecordsSource`."""
         (encoded,) = self._feature(index, "image")
         return encoded
 
@@ -138,25 +121,35 @@ def _find_builder(data: str, data_dir: str | os.PathLike | None = None):
     that name, and otherwise a split.
     """
     name, config, version, split = _parts(data)
-    if config and not version and not split:
-        return _find_ambiguous(data, name, config, data_dir)
     full_name = name + (config and f"/{config}") + version
-    return _builder(data, full_name, data_dir), split or _DEFAULT_SPLIT
+    ambiguous = config and not version and not split
+    try:
+        builder = _builder(data, full_name, data_dir)
+        return builder, split or _DEFAULT_SPLIT
+    except UserError:
+        if not ambiguous:
+            raise
+        builder = _builder(data, name, data_dir)
+    # To take a misspelt config for a split would download another config.
+    configs = list(builder.builder_configs)
+    if configs and re.match(r"\w*", config)[0] not in _USUAL_SPLITS:
+        near = difflib.get_close_matches(config, configs, 3, 0.0)
+        raise UserError(
+            f"expected a config or a split of {name} in {data!r}; the nearest "
+            f"configs are {', '.join(near)}"
+        )
+    return builder, config
 
 
 def _feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
     """Checks the features that are read, before anything is downloaded.
 
-    Returns:
-        the names of the classes; none unless `labels`.
+    Returns the names of the classes; none unless `labels`.
     """
     import tensorflow_datasets as tfds
 
-    features = builder.info.features or {}
-    image, label = (
-        features[name] if name in features else None
-        for name in ("image", "label")
-    )
+    features = dict(builder.info.features or {})
+    image, label = map(features.get, ("image", "label"))
     # Pictures of floats are stored as the bytes of their numbers.
     if not isinstance(image, tfds.features.Image) or not np.issubdtype(
         image.np_dtype, np.integer
@@ -176,11 +169,10 @@ def _feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
     return tuple(label.names)
 
 
-def _found(features, name: str) -> str:
+def _found(features: dict, name: str) -> str:
     """Says what is there in place of a feature that is wanted."""
-    if name in features:
-        return repr(features[name])
-    return ", ".join(features) or "nothing"
+    named = repr(features.get(name))
+    return named if name in features else ", ".join(features) or "nothing"
 
 
 def _prepare_builder(builder, data: str) -> None:
@@ -196,11 +188,7 @@ def _prepare_builder(builder, data: str) -> None:
 
 
 def _open_records(builder, data: str, split: str) -> Sequence[bytes]:
-    """Opens the prepared files of a split.
-
-    Returns:
-        the serialised `tf.train.Example` of each picture, by its number.
-    """
+    """Returns, by its number, the serialised Example of each picture."""
     import tensorflow_datasets as tfds
 
     info = builder.info
@@ -228,37 +216,16 @@ def _open_records(builder, data: str, split: str) -> Sequence[bytes]:
 
 def _parts(data: str) -> tuple[str, str, str, str]:
     """Returns name, config, version and split; "" for what is not given."""
-    rest = data.removeprefix(TFDS.prefix)
-    version = _VERSION.search(rest)
-    if version:
-        before, after = rest[: version.start()], rest[version.end() + 1 :]
-        name, _, config = before.partition("/")
-        parts = name, config, version[0], after
+    rest, version = data.removeprefix(TFDS.prefix), ""
+    found = _VERSION.search(rest)
+    if found:
+        version, split = found[0], rest[found.end() + 1 :]
+        name, _, config = rest[: found.start()].partition("/")
     else:
         name, config, split = (*rest.split("/", 2), "", "")[:3]
-        parts = name, config, "", split
     if not name:
         raise UserError(f"expected {TFDS.usage}, got {data!r}")
-    return parts
-
-
-def _find_ambiguous(
-    data: str, name: str, word: str, data_dir: str | os.PathLike | None
-):
-    """Finds tfds:NAME/WORD, where the word is a config or a split."""
-    try:
-        return _builder(data, f"{name}/{word}", data_dir), _DEFAULT_SPLIT
-    except UserError:
-        builder = _builder(data, name, data_dir)
-    # To take a misspelt config for a split would download another config.
-    configs = list(builder.builder_configs)
-    if configs and re.match(r"\w*", word)[0] not in _USUAL_SPLITS:
-        near = difflib.get_close_matches(word, configs, 3, 0.0)
-        raise UserError(
-            f"expected a config or a split of {name} in {data!r}; the nearest "
-            f"configs are {', '.join(near)}"
-        )
-    return builder, word
+    return name, config, version, split
 
 
 def _builder(data: str, name: str, data_dir: str | os.PathLike | None):
@@ -287,6 +254,5 @@ def _reason(error: Exception) -> str:
     """Returns what an error of TFDS says, as one line of some length."""
     # Where TFDS adds to a message it keeps the one that came first.
     reason = " ".join(str(error.__cause__ or error).split())
-    if len(reason) > _LONGEST_REASON:
-        reason = reason[:_LONGEST_REASON] + "..."
-    return reason or type(error).__name__
+    end = "..." if len(reason) > _LONGEST_REASON else ""
+    return reason[:_LONGEST_REASON] + end or type(error).__name__

@@ -23,14 +23,13 @@ from progan_tf.data.disk import file_size, list_folder, read_part, read_rows
 from progan_tf.data.example import example_before_data, parse_example
 from progan_tf.data.folder import Folder
 from progan_tf.data.labels_file import MOST_CLASSES
-from progan_tf.data.source import (
-    MAX_RESOLUTION,
-    MIN_RESOLUTION,
-    Source,
-    check_channels,
-    check_resolution,
-)
+from progan_tf.data.source import Source, check_channels, check_resolution
 from progan_tf.errors import UserError
+from progan_tf.resolutions import (
+    HIGHEST_RESOLUTION,
+    LOWEST_RESOLUTION,
+    resolutions,
+)
 
 _FILE = re.compile(r"(.+)-r(\d\d)\.tfrecords", re.DOTALL)
 
@@ -82,7 +81,6 @@ class TFRecords(Source):
 
     @classmethod
     def lies_at(cls, path: str | os.PathLike) -> bool:
-        """See `Source.lies_at`: files that are called like records."""
         names = list_folder(path) if os.path.isdir(path) else ()
         return any(map(_FILE.fullmatch, names))
 
@@ -98,28 +96,20 @@ class TFRecords(Source):
         largest = max(self.stored)
         stored, _, _ = self._levels[largest].shape
         channels = stored if channels is None else channels
-        if labels is None:
-            labels = (folder / labels_file(name)).is_file()
+        labels_path = folder / labels_file(name)
+        labels = labels_path.is_file() if labels is None else labels
         check_channels(path, stored, channels)
         classes, numbers = 0, None
         if labels:
-            classes, numbers = _read_labels(
-                folder / labels_file(name), len(self)
-            )
-        super().__init__(
-            name=str(path),
-            resolution=largest,
-            limit=f"the records in {path} go up to {largest}x{largest}",
-            channels=channels,
-            class_names=tuple(map(str, range(classes))),
-            labels=numbers,
-        )
+            classes, numbers = _read_labels(labels_path, len(self))
+        names = tuple(map(str, range(classes)))
+        limit = f"the records in {path} go up to {largest}x{largest}"
+        super().__init__(str(path), largest, limit, channels, names, numbers)
 
     def __len__(self) -> int:
         return next(iter(self._levels.values())).count
 
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
-        """See `Source.images`."""
         check_resolution(self, resolution)
         level = self._levels[resolution]
         indices = np.asarray(indices)
@@ -139,11 +129,7 @@ class TFRecords(Source):
     def verify(self) -> Iterator[None]:
         """Reads everything and compares the checksums.
 
-        Yields:
-            once for each picture, so that the caller can show progress.
-
-        Raises:
-            UserError: a record is damaged; it says which.
+        Yields once for each picture; raises UserError for a damaged record.
         """
         import tensorflow as tf  # Slow to import, and needed only here.
 
@@ -174,12 +160,11 @@ def labels_file(name: str) -> str:
 def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
     """Checks the records in a folder by their sizes, first and last ones.
 
-    Returns:
-        the data set's name and, from the lowest resolution up, its levels.
+    Returns the data set's name and, from the lowest resolution up, its levels.
     """
-    name, resolutions = _find(folder)
+    name, sizes = _find(folder)
     levels, previous = {}, None
-    for resolution in resolutions:
+    for resolution in sizes:
         path = folder / record_file(name, resolution)
         level = levels[resolution] = _open(path, resolution)
         if previous and level.count != previous.count:
@@ -199,11 +184,7 @@ def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
 
 
 def _record_pixels(record: bytes, level: Level, number: int) -> np.ndarray:
-    """Returns the pixels of one record, in whatever order it has its parts.
-
-    Returns:
-        uint8 [C * R * R].
-    """
+    """Returns the pixels of a record, whose parts may come in any order."""
     try:
         if record[:BEFORE_CONTENT] != level.before[:BEFORE_CONTENT]:
             raise ValueError("a record of another length")
@@ -226,11 +207,7 @@ def _damaged(level: Level, number: int) -> UserError:
 
 
 def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
-    """Reads the classes of all records.
-
-    Returns:
-        the number of classes, and the class of each picture, int64 [N].
-    """
+    """Returns how many classes there are, and each record's, int64 [N]."""
     if not path.is_file():
         raise UserError(
             f"expected labels in {path}, but there is no such file; train "
@@ -270,7 +247,7 @@ def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
     return one_hot.shape[1], labels
 
 
-def _find(folder: pathlib.Path) -> tuple[str, list[int]]:
+def _find(folder: pathlib.Path) -> tuple[str, tuple[int, ...]]:
     """Returns the name of the records in a folder and their resolutions."""
     matches = [_FILE.fullmatch(name) for name in list_folder(folder)]
     found = [(match[1], int(match[2])) for match in matches if match]
@@ -283,21 +260,21 @@ def _find(folder: pathlib.Path) -> tuple[str, list[int]]:
         )
     (name,) = names
     largest = 1 << max(level for _, level in found)
-    if not MIN_RESOLUTION <= largest <= MAX_RESOLUTION:
+    if not LOWEST_RESOLUTION <= largest <= HIGHEST_RESOLUTION:
         raise UserError(
-            f"expected records from {MIN_RESOLUTION}x{MIN_RESOLUTION} to at "
-            f"most {MAX_RESOLUTION}x{MAX_RESOLUTION} in {folder}, found "
+            f"expected records from 4x4 to at most {HIGHEST_RESOLUTION}x"
+            f"{HIGHEST_RESOLUTION} in {folder}, found "
             f"{record_file(name, largest)}"
         )
-    resolutions = [1 << level for level in range(2, largest.bit_length())]
-    for resolution in resolutions:
+    sizes = resolutions(largest)
+    for resolution in sizes:
         path = folder / record_file(name, resolution)
         if not path.is_file():
             raise UserError(
                 f"expected records of every resolution from 4x4 to {largest}x"
                 f"{largest}, but {path} is missing; copy or prepare it again"
             )
-    return name, resolutions
+    return name, sizes
 
 
 def _open(path: pathlib.Path, resolution: int) -> Level:
@@ -330,12 +307,11 @@ def _open(path: pathlib.Path, resolution: int) -> Level:
             f"expected pictures of shape (1 or 3, {resolution}, {resolution}) "
             f"in {path}, found {str(shape)[:80]}; prepare the data again"
         )
-    count = total // size
     before = start + example_before_data(shape)
-    level = Level(path, shape, size, count, before)
+    level = Level(path, shape, size, total // size, before)
     _record_pixels(first, level, 0)
-    last = read_part(path, (count - 1) * size, size)
-    _record_pixels(last, level, count - 1)
+    last = level.count - 1
+    _record_pixels(read_part(path, last * size, size), level, last)
     return level
 
 

@@ -23,10 +23,9 @@ _TOGETHER = 64  # Pictures that are compared at a time.
 
 
 def open_prepared(folder: str | os.PathLike) -> Source:
-    """Opens a prepared data set as it is: its channels, its classes.
+    """Opens a prepared data set, with its channels and its classes.
 
-    Raises:
-        UserError: there is none, or it is not whole.
+    Raises UserError where there is none, or it is not whole.
     """
     if not os.path.isdir(folder):
         raise UserError(f"expected a prepared data set; no folder {folder}")
@@ -51,11 +50,11 @@ def describe(folder: str | os.PathLike) -> str:
     total = 0
     for path in sorted(filter(pathlib.Path.is_file, folder.iterdir())):
         level = re.search(r"r(\d\d)\.(tfrecords|raw)$", path.name)
-        size, length = 1 << int(level[1]) if level else 0, path.stat().st_size
+        size = 1 << int(level[1]) if level else 0
+        start = (f"{size}x{size}", f"{len(source):,}") if level else ("", "")
+        length = path.stat().st_size
         lines.append(
-            f"{f'{size}x{size}' if level else '':>12}  "
-            f"{f'{len(source):,}' if level else '':>12}  "
-            f"{length:>18,}  {path.name}"
+            f"{start[0]:>12}  {start[1]:>12}  {length:>18,}  {path.name}"
         )
         total += length
     lines.append(f"{'all':>12}  {'':>12}  {total:>18,}")
@@ -71,17 +70,11 @@ def describe(folder: str | os.PathLike) -> str:
 def save_samples(
     folder: str | os.PathLike, out: str | os.PathLike | None = None
 ) -> pathlib.Path:
-    """Writes a grid of the first pictures of a prepared data set.
+    """Writes a grid of the first pictures of a set to `out`; returns the path.
 
-    Args:
-        folder: the data set. Where it has classes each row is one.
-        out: FILE.png; by default FOLDER-samples.png beside the folder.
-
-    Returns:
-        where it is.
-
-    Raises:
-        UserError: the set cannot be read or the file not be written.
+    That is by default FOLDER-samples.png beside the folder. Each class of the
+    set has a row. Raises UserError where the set cannot be read or the file
+    not be written.
     """
     source = open_prepared(folder)
     size = min(source.resolution, _LARGEST_CELL)
@@ -111,13 +104,8 @@ def verify(folder: str | os.PathLike) -> str:
 
     Checks what opening checks (resolutions, sizes, counts, labels), then the
     checksums, then that each level that is stored is the mean of the finest
-    by the official rule: see `pyramid`.
-
-    Returns:
-        a line that says so.
-
-    Raises:
-        UserError: it is not whole; it says which picture is bad.
+    by the official rule: see `pyramid`. Returns a line that says so; raises
+    UserError, which says which picture is bad, where it is not whole.
     """
     source = open_prepared(folder)
     passes = [("compared", _compare_levels(source))]
@@ -136,10 +124,9 @@ def verify(folder: str | os.PathLike) -> str:
 
 
 def _compare_levels(source: Source) -> Iterator[None]:
-    """Yields once for each picture that is at every resolution the same.
+    """Yields once for each picture whose levels are means of the finest.
 
-    Raises:
-        UserError: a coarser level is not the mean of the finest.
+    Raises UserError at the first that is not.
     """
     finest = source.resolution
     for start in range(0, len(source), _TOGETHER):

@@ -44,13 +44,11 @@ def check_space(
 def check_place(
     out: str | os.PathLike, overwrite: bool, source: str = "cats"
 ) -> None:
-    """Raises UserError unless a data set can be written to a folder.
+    """Raises UserError unless a data set can be written to the folder `out`.
 
-    Args:
-        out: the folder.
-        overwrite: a data set that is there may be replaced.
-        source: what `open_source` takes. In a folder of pictures a data set
-            would be a class, and the file of a compact one a picture.
+    With `overwrite` it may replace one that is there. It may not lie within
+    the `source`, which is what `open_source` takes: in a folder of pictures it
+    would be a class, and the file of a compact one a picture.
     """
     if not out:
         raise UserError("expected --out=FOLDER for the data set")

@@ -99,9 +99,8 @@ def _write_pictures(
 ) -> np.ndarray | None:
     """Reads and encodes in all threads, and writes in order in this one.
 
-    Returns:
-        their classes, int64 [N], if wanted. They are read with the pictures,
-        because some sources read a whole record for one.
+    Returns the classes, int64 [N], if wanted. They are read with the pictures,
+    because some sources read a whole record for one.
     """
     size = _TASK_BYTES // (resolution**2 * source.channels)
     size = min(max(size, 1), _MOST_A_TASK)

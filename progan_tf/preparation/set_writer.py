@@ -8,6 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from progan_tf.data.source import check_grey_or_rgb
 from progan_tf.errors import UserError
 from progan_tf.files import replacing_folder, writing
 from progan_tf.resolutions import resolutions
@@ -18,7 +19,7 @@ class SetWriter(abc.ABC):
 
     Files are written to a hidden folder, which takes the name in `finish`: see
     `files.replacing_folder`. Leaving the `with` block without `finish` removes
-    everything.
+    everything. `count` is the number of pictures appended so far.
 
     Args:
         folder: the data set's folder. Its parents are made.
@@ -27,13 +28,8 @@ class SetWriter(abc.ABC):
         channels: of the pictures, 1 or 3.
         overwrite: take the place of what is there.
 
-    Attributes:
-        count: pictures appended so far.
-
-    Raises:
-        UserError: the folder is there and not empty, or cannot be written,
-            another writer is at work on it, or `name`, `resolution` or
-            `channels` is something else.
+    Raises UserError where the folder is there and not empty, or cannot be
+    written, another writer is at work on it, or an argument is something else.
     """
 
     def __init__(
@@ -44,10 +40,7 @@ class SetWriter(abc.ABC):
         channels: int,
         overwrite: bool = False,
     ):
-        if channels not in (1, 3):
-            raise UserError(
-                f"expected 1 (grey) or 3 (RGB) channels, got {channels}"
-            )
+        check_grey_or_rgb(channels)
         if not name or os.path.basename(name) != name:
             raise UserError(
                 f"expected a name for the data set's files, without slashes, "
@@ -60,9 +53,8 @@ class SetWriter(abc.ABC):
         self._folder = pathlib.Path(os.path.realpath(folder))
         self._files = []  # In the order of a payload's parts.
         with contextlib.ExitStack() as stack:
-            self._partial = stack.enter_context(
-                replacing_folder(folder, overwrite)
-            )
+            replacing = replacing_folder(folder, overwrite)
+            self._partial = stack.enter_context(replacing)
             with writing(self._folder):
                 for file in self._file_names():
                     self._files.append(self._open(self._partial / file))
@@ -70,16 +62,9 @@ class SetWriter(abc.ABC):
             self._end = stack.pop_all()
 
     def encode(self, image: np.ndarray) -> list[bytes]:
-        """Does the heavy part of one picture; may run in any thread.
+        """Returns what `append` takes of uint8 [R, R, C]: the heavy part.
 
-        Args:
-            image: uint8 [R, R, C].
-
-        Returns:
-            what `append` takes; it holds nothing of this writer.
-
-        Raises:
-            ValueError: another shape or dtype.
+        May run in any thread. Raises ValueError for another shape or dtype.
         """
         if image.shape != self._shape or image.dtype != np.uint8:
             raise ValueError(
@@ -89,13 +74,9 @@ class SetWriter(abc.ABC):
         return self._encode(image)
 
     def append(self, payload: list[bytes]) -> None:
-        """Writes the next picture; from one thread, in the set's order.
+        """Writes what `encode` made of the next picture; from one thread.
 
-        Args:
-            payload: what `encode` returned.
-
-        Raises:
-            UserError: the disk is full or the place cannot be written.
+        Raises UserError where the disk is full or the place cannot be written.
         """
         with writing(self._folder):
             for file, part in zip(self._files, payload, strict=True):
@@ -109,26 +90,21 @@ class SetWriter(abc.ABC):
     ) -> None:
         """Makes the data set visible under its name.
 
-        Args:
-            labels: integers [count], each in [0, number of classes), in the
-                order of `append`; None for a set without.
-            class_names: one a class; by default "0", "1" and so on up to the
-                largest label. The official records keep their number only.
-
-        Raises:
-            UserError: as for `append`, or there is no picture.
-            ValueError: labels of another number or range.
+        Takes integers [count] in [0, number of classes), in the order of
+        `append`, or None for a set without labels, and one name a class; by
+        default "0", "1" and so on up to the largest label. The official records
+        keep the number of classes only. Raises UserError as `append`, or where
+        there is no picture, and ValueError for other labels.
         """
         if not self.count:
             raise UserError(f"there is no picture to write to {self._folder}")
-        if labels is not None:
-            labels = np.asarray(labels)
-            class_names = tuple(class_names) or tuple(
-                str(number) for number in range(int(labels.max()) + 1)
-            )
-            _check_labels(labels, self.count, len(class_names))
-        else:
+        if labels is None:
             class_names = ()
+        else:
+            labels = np.asarray(labels)
+            numbers = map(str, range(int(labels.max()) + 1))
+            class_names = tuple(class_names or numbers)
+            _check_labels(labels, self.count, len(class_names))
         with writing(self._folder):
             self._write_about(labels, class_names)
             self._close_files()
@@ -149,7 +125,7 @@ class SetWriter(abc.ABC):
         """Returns a file's name for each part of a payload."""
 
     def _open(self, path: pathlib.Path) -> BinaryIO:
-        """Opens a new file; what it has is `write` and `close`."""
+        """Opens a new file, with `write` and `close`."""
         return open(path, "wb")
 
     @abc.abstractmethod

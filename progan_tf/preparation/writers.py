@@ -34,12 +34,10 @@ class RecordWriter(SetWriter):
         return _RecordFile(path)
 
     def _encode(self, image: np.ndarray) -> list[bytes]:
-        examples = []
-        for level in reversed(pyramid(image)):
-            pixels = level.transpose(2, 0, 1)  # [CRR]
-            before = example_before_data(pixels.shape)
-            examples.append(before + pixels.tobytes())
-        return examples
+        levels = [
+            x.transpose(2, 0, 1) for x in reversed(pyramid(image))
+        ]  # [CRR]
+        return [example_before_data(x.shape) + x.tobytes() for x in levels]
 
     def _write_about(
         self, labels: np.ndarray | None, class_names: tuple[str, ...]
@@ -47,11 +45,8 @@ class RecordWriter(SetWriter):
         if labels is None:
             return
         classes = len(class_names)
-        header = {
-            "descr": "<f4",
-            "fortran_order": False,
-            "shape": (self.count, classes),
-        }
+        header = {"descr": "<f4", "fortran_order": False}
+        header["shape"] = (self.count, classes)
         with open(self._partial / labels_file(self._name), "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, self.count, LABELS_TOGETHER):
@@ -67,45 +62,32 @@ class CompactWriter(SetWriter):
     See `data.compact` for the form and `SetWriter` for everything else.
     """
 
-    def __init__(
-        self,
-        folder: str | os.PathLike,
-        name: str,
-        resolution: int,
-        channels: int,
-        overwrite: bool = False,
-    ):
-        super().__init__(folder, name, resolution, channels, overwrite)
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
         self._lengths, self._checks = [], []
 
     def append(self, payload: list[bytes]) -> None:
-        """See `SetWriter.append`."""
         super().append(payload)
         self._lengths.append(len(payload[0]))
         self._checks.append(zlib.crc32(payload[0]))
 
     def _file_names(self) -> list[str]:
         raw = compact.raw_resolutions(self._shape[0])
-        names = [compact.raw_name(size) for size in raw]
-        return [compact.PICTURES, *names]
+        return [compact.PICTURES, *map(compact.raw_name, raw)]
 
     def _encode(self, image: np.ndarray) -> list[bytes]:
         levels = {level.shape[0]: level for level in pyramid(image)}
         raw = compact.raw_resolutions(self._shape[0])
-        return [
-            compact.encode_picture(image),
-            *(levels[size].tobytes() for size in raw),
-        ]
+        parts = [levels[size].tobytes() for size in raw]
+        return [compact.encode_picture(image), *parts]
 
     def _write_about(
         self, labels: np.ndarray | None, class_names: tuple[str, ...]
     ) -> None:
         folder = self._partial
-        index = np.zeros(self.count + 1, np.uint64)
-        np.cumsum(self._lengths, out=index[1:])
+        index = np.cumsum([0, *self._lengths], dtype=np.uint64)
         np.save(folder / compact.INDEX, index)
-        checks = np.array(self._checks, np.uint32)
-        np.save(folder / compact.CHECKS, checks)
+        np.save(folder / compact.CHECKS, np.array(self._checks, np.uint32))
         labels_check = 0
         if labels is not None:
             labels = labels.astype(np.int64)
@@ -117,7 +99,7 @@ class CompactWriter(SetWriter):
             self.count,
             resolution,
             channels,
-            tuple(class_names),
+            class_names,
             labels_check,
         ).save(folder)
 
@@ -126,26 +108,15 @@ _WRITERS = {"tfrecords": RecordWriter, "compact": CompactWriter}
 FORMS = tuple(_WRITERS)
 
 
-def open_writer(
-    form: str,
-    folder: str | os.PathLike,
-    name: str,
-    resolution: int,
-    channels: int,
-    overwrite: bool = False,
-) -> SetWriter:
-    """Begins a data set; see `SetWriter` for the arguments and errors.
+def open_writer(form: str, *arguments) -> SetWriter:
+    """Begins a data set in one of `FORMS`; see `SetWriter` for the arguments.
 
-    Args:
-        form: one of `FORMS`: `tfrecords` for the official multi-resolution
-            records, `compact` for losslessly compressed pictures.
-
-    Raises:
-        ValueError: another form.
+    They are `tfrecords` for the official multi-resolution records, `compact`
+    for losslessly compressed pictures. Raises ValueError for another.
     """
     if form not in _WRITERS:
         raise ValueError(f"expected a form of {FORMS}, got {form!r}")
-    return _WRITERS[form](folder, name, resolution, channels, overwrite)
+    return _WRITERS[form](*arguments)
 
 
 class _RecordFile:
