@@ -4,17 +4,9 @@ import ast
 import pathlib
 
 COMMANDS = (
-    "train",
-    "generate",
-    "walk",
-    "film",
-    "project",
-    "directions",
-    "evaluate",
-    "export",
-    "prepare",
-    "convert",
-)
+    "train generate walk film project directions evaluate export prepare "
+    "convert"
+).split()
 
 
 def summary(command):

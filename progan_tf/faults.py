@@ -8,7 +8,7 @@ from absl import flags
 
 from progan_tf.errors import UserError
 from progan_tf.signals import status
-from progan_tf.text import first_line, shortened
+from progan_tf.text import first_line, not_utf8, shortened
 
 USER_ERROR_STATUS = 2
 FAULT_STATUS = 70  # EX_SOFTWARE of BSD's sysexits.
@@ -19,12 +19,9 @@ _OWN = {None, errno.EBADF, errno.EINVAL, errno.EPIPE}
 _WORKER = ("UnavailableError", "AbortedError", "DeadlineExceededError")
 # And where the system did not let it read or write.
 _SYSTEM = (
-    "FailedPreconditionError",
-    "NotFoundError",
-    "OutOfRangeError",
-    "PermissionDeniedError",
-    "UnimplementedError",
-)
+    "FailedPreconditionError NotFoundError OutOfRangeError "
+    "PermissionDeniedError UnimplementedError"
+).split()
 # A value of a flag may be anything.
 _LONGEST_WORD = 300
 _PACKAGES = ("progan-tf", "tensorflow", "keras", "numpy", "pillow", "absl-py")
@@ -55,10 +52,7 @@ def _line(error):
         about = f" {error.filename}" if error.filename is not None else ""
         return f"cannot read or write{about}: {first_line(error)}"
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
-        return (
-            f"{shortened(ascii(error.object))} is not UTF-8, and TensorFlow "
-            "reads nothing else; rename it"
-        )
+        return not_utf8(error.object)
     name, home = type(error).__name__, type(error).__module__
     of_tensorflow = home.startswith("tensorflow.")
     said = shortened(first_line(error), 200)
@@ -93,15 +87,13 @@ def _details(error):
         except importlib.metadata.PackageNotFoundError:
             return f"{package} not installed"
 
-    lines = [
-        f"time      {datetime.datetime.now().astimezone().isoformat()}",
-        f"command   {shlex.join(sys.orig_argv)}",
-        f"system    {platform.platform()}, Python {platform.python_version()}",
-        f"packages  {', '.join(map(version, _PACKAGES))}",
-        "",
-        "".join(traceback.format_exception(error)),
-    ]
-    text = "\n".join(lines).encode("utf-8", "backslashreplace")
+    text = (
+        f"time      {datetime.datetime.now().astimezone().isoformat()}\n"
+        f"command   {shlex.join(sys.orig_argv)}\n"
+        f"system    {platform.platform()}, Python {platform.python_version()}\n"
+        f"packages  {', '.join(map(version, _PACKAGES))}\n\n"
+        + "".join(traceback.format_exception(error))
+    ).encode("utf-8", "backslashreplace")
     try:
         number, path = tempfile.mkstemp(".txt", "progan_tf-fault-")
         with open(number, "wb") as file:

@@ -38,14 +38,7 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
 
 
 def check_folder(path: str | os.PathLike) -> None:
-    """Makes sure that a folder can be written, or made where it is not yet.
-
-    Args:
-        path: the folder; it and those above need not exist.
-
-    Raises:
-        UserError: it is something else, or may not be written.
-    """
+    """Raises UserError unless a folder can be written, or made and written."""
     above = pathlib.Path(path).absolute()
     while not above.exists():
         above = above.parent
@@ -62,13 +55,8 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     It is a hidden one in the same folder (a rename is atomic only within one
     file system) with the same ending, and its bytes reach the disk before it
     takes the name. Whatever fails, an older file of that name stays as it was
-    and the temporary one is removed.
-
-    Args:
-        path: the file to write; its folder must exist.
-
-    Raises:
-        UserError: the place cannot be written or the disk is full.
+    and the temporary one is removed. The folder must exist. Raises UserError
+    where the place cannot be written or the disk is full.
     """
     path = pathlib.Path(path)
     temporary = _temporary(path)
@@ -93,16 +81,11 @@ def replacing_folder(
     takes the name. What had the name is kept aside until then, so that it is
     there again whatever fails: at once or, after a kill, by `put_back`. An
     empty folder stays (it may be a mount point, or where a shell stands) and
-    gets the files.
+    gets the files. Folders above are made, and removed again if it fails. A
+    link stays and leads to the new one.
 
-    Args:
-        path: the folder; those above it are made, and removed again if it
-            fails. A link stays and leads to the new one.
-        overwrite: take the place of what is there.
-
-    Raises:
-        UserError: the place is taken, cannot be written or is being written
-            by another process, or the disk is full.
+    Raises UserError where the place is taken (unless `overwrite`), cannot be
+    written or is being written by another process, or the disk is full.
     """
     put_back(path)
     free = is_free(path)
@@ -135,14 +118,7 @@ def replacing_folder(
 
 
 def put_back(path: str | os.PathLike) -> None:
-    """Mends what a kill left while a folder took the place of another.
-
-    Args:
-        path: the folder, as `replacing_folder` was told it.
-
-    Raises:
-        UserError: it cannot be mended.
-    """
+    """Mends what a kill left of `replacing_folder`; UserError if it cannot."""
     path = pathlib.Path(os.path.realpath(path))
     _remove_leftovers(path.parent)
     with writing(path):
@@ -157,9 +133,7 @@ def is_free(path: str | os.PathLike) -> bool:
     """Says whether a path is free: nothing is there, or an empty folder.
 
     A hidden folder in it, to which another process writes, does not count.
-
-    Raises:
-        UserError: the folder may not be read.
+    Raises UserError where the folder may not be read.
     """
     path = os.path.realpath(path)  # What a link leads to need not be there.
     try:
@@ -187,10 +161,7 @@ def scratch_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 def making(folder: str | os.PathLike) -> Iterator[None]:
     """Makes a folder and those above it, which an error takes back.
 
-    What has come into them by then stays.
-
-    Raises:
-        UserError: they cannot be made.
+    What has come into them by then stays. UserError where they cannot be made.
     """
     folder, made = pathlib.Path(folder), []
     try:
@@ -219,20 +190,16 @@ def only_writer(
     it. On network file systems that have no locks nothing is kept.
 
     Args:
-        path: the folder, which is made if need be. With `beside` a file or
-            folder that need not exist; those above it are made.
+        path: the folder, which is made if need be; with `beside` a file or a
+            folder that need not exist, of which those above are made.
         beside: keep what has this name, not the inside of a folder.
         wait: until other processes have done with it.
 
-    Raises:
-        UserError: another process has it, or it cannot be made.
+    Raises UserError where another process has it, or it cannot be made.
     """
     path = pathlib.Path(path)
     with writing(path):
-        if beside:
-            file = path.parent / f".{path.name}.lock"
-        else:
-            file = path / _LOCK
+        file = path.parent / f".{path.name}.lock" if beside else path / _LOCK
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _locked(file, wait)
     if descriptor is None:
@@ -273,15 +240,7 @@ def _locked(file: pathlib.Path, wait: bool) -> int | None:
 
 
 def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a whole file or nothing; see `replacing`.
-
-    Args:
-        path: the file to write; its folder must exist.
-        data: the contents.
-
-    Raises:
-        UserError: the place cannot be written or the disk is full.
-    """
+    """Writes a whole file or nothing; see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_bytes(data)
 

@@ -9,27 +9,12 @@ import os
 from absl import flags
 
 from progan_tf.errors import UserError
-from progan_tf.text import shortened
+from progan_tf.text import not_utf8, shortened
 
 # The flags that name a file or a folder, those of data also as KIND:FOLDER.
 PATHS = frozenset(
-    (
-        "cache_dir",
-        "data",
-        "directions",
-        "features",
-        "generator",
-        "images",
-        "inspect",
-        "labels_file",
-        "module",
-        "out",
-        "run_dir",
-        "source",
-        "target",
-        "verify",
-        "weights",
-    )
+    "cache_dir data directions features generator images inspect labels_file "
+    "module out run_dir source target verify weights".split()
 )
 # What may also stand on a server.
 _ADDRESSES = frozenset(("features",))
@@ -40,9 +25,8 @@ _LARGEST = {flags.IntegerParser: 2**32 - 1, flags.FloatParser: 1e9}
 def check(values: flags.FlagValues) -> None:
     """Checks all flags that were given, and puts the home folder for `~`.
 
-    Raises:
-        UserError: for a text that is not UTF-8, a path that cannot be one, or
-            a number that is not finite or beyond any use.
+    Raises UserError for a text that is not UTF-8, a path that cannot be one,
+    and a number that is not finite or beyond any use.
     """
     for name in values:
         flag = values[name]
@@ -70,15 +54,13 @@ def _check_text(name, value):
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise UserError(
-            f"--{name}={shortened(ascii(value))} is not UTF-8, and TensorFlow "
-            "reads nothing else; rename it"
-        ) from error
+        raise UserError(f"--{name}={not_utf8(value)}") from error
     if "\0" in value:
         raise UserError(f"--{name}={shortened(value)} has a NUL in it")
 
 
 def _check_path(name, value):
+    flag = f"--{name}={shortened(value)}"
     if not value:
         raise UserError(
             f"--{name} is empty: expected a path; is a variable of the shell "
@@ -86,20 +68,17 @@ def _check_path(name, value):
         )
     if "://" in value and name not in _ADDRESSES:
         raise UserError(
-            f"--{name}={shortened(value)} is an address; expected a path of "
-            "this machine"
+            f"{flag} is an address; expected a path of this machine"
         )
     if max(len(os.fsencode(part)) for part in value.split(os.sep)) > 255:
-        raise UserError(f"--{name}={shortened(value)}: a name is too long")
+        raise UserError(f"{flag}: a name is too long")
     for path in (value, value.partition(":")[2]):
         try:
             os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
-            continue  # Whether it must be there the command knows.
+            continue  # Some commands make it: they check what they need.
         except OSError as error:
-            raise UserError(
-                f"--{name}={shortened(value)}: {error.strerror}"
-            ) from error
+            raise UserError(f"{flag}: {error.strerror}") from error
 
 
 def _with_home(value):

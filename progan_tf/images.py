@@ -26,9 +26,8 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 def to_float(images: np.ndarray) -> np.ndarray:
     """Converts uint8 in [0, 255] to float32 in [-1, 1]; the shape is kept.
 
-    Raises:
-        ValueError: the images are not uint8. Floats would be scaled twice
-            without anyone noticing.
+    Raises ValueError for others than uint8: floats would be scaled twice
+    without anyone noticing.
     """
     images = np.asarray(images)
     if images.dtype != np.uint8:
@@ -37,17 +36,10 @@ def to_float(images: np.ndarray) -> np.ndarray:
 
 
 def box_down(images: np.ndarray, factor: int) -> np.ndarray:
-    """Shrinks by the mean over blocks of factor x factor pixels.
+    """Shrinks [N, H, W, C] by the mean over blocks of factor x factor pixels.
 
-    Args:
-        images: [N, H, W, C], any real dtype; `factor` divides H and W.
-        factor: a positive whole number.
-
-    Returns:
-        float32 [N, H / factor, W / factor, C], in the range of the input.
-
-    Raises:
-        ValueError: `factor` does not divide the height and the width.
+    Takes any real dtype and returns float32 in the same range. Raises
+    ValueError where the whole number `factor` does not divide H and W.
     """
     n, height, width, channels = images.shape
     if factor < 1 or height % factor or width % factor:
@@ -64,10 +56,9 @@ def box_down(images: np.ndarray, factor: int) -> np.ndarray:
 
 
 def nearest_up(images: np.ndarray, factor: int) -> np.ndarray:
-    """Enlarges [N, H, W, C] by repeating each pixel; any dtype, kept.
+    """Enlarges [N, H, W, C] of any dtype, which is kept, by repeating pixels.
 
-    Raises:
-        ValueError: if the factor is no whole number, 1 or more.
+    Raises ValueError unless the factor is a whole number, 1 or more.
     """
     if factor < 1 or factor != int(factor):
         raise ValueError(f"expected a factor of 1 or more; received {factor}")
@@ -89,15 +80,9 @@ def grid_shape(resolution: int, classes: int = 0) -> tuple[int, int]:
 def make_grid(images: np.ndarray, columns: int) -> np.ndarray:
     """Lays pictures out in rows, left to right and top to bottom.
 
-    Args:
-        images: uint8 [N, H, W, C] with N >= 1 and C 1 or 3.
-        columns: pictures in a row.
-
-    Returns:
-        uint8 [rows * H, columns * W, C]; cells without a picture are black.
-
-    Raises:
-        ValueError: other shapes or dtypes, or no column.
+    Takes uint8 [N, H, W, C] with N >= 1 and C 1 or 3, and returns
+    uint8 [rows * H, columns * W, C]; cells without a picture are black. Raises
+    ValueError for other shapes or dtypes, or no column.
     """
     images = np.asarray(images)
     if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
@@ -114,20 +99,15 @@ def make_grid(images: np.ndarray, columns: int) -> np.ndarray:
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
     cells[:n] = images
     cells = cells.reshape(rows, columns, height, width, channels)  # [RKHWC]
-    cells = cells.transpose(0, 2, 1, 3, 4)  # [RHKWC]
+    cells = cells.swapaxes(1, 2)  # [RHKWC]
     return cells.reshape(rows * height, columns * width, channels)
 
 
 def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Writes one picture as a PNG file, whole or not at all.
+    """Writes uint8 [H, W, 3] or [H, W, 1] (grey) as a PNG, whole or not at all.
 
-    Args:
-        path: the file to write; its folder must exist.
-        image: uint8 [H, W, 3] or [H, W, 1] (a grey PNG).
-
-    Raises:
-        ValueError: other shapes or dtypes.
-        UserError: the place cannot be written or the disk is full.
+    The folder must exist. Raises ValueError for other shapes or dtypes, and
+    UserError where the place cannot be written or the disk is full.
     """
     image = np.asarray(image)
     if image.ndim != 3 or image.shape[-1] not in (1, 3):

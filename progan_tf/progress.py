@@ -24,16 +24,11 @@ def progress(
 ) -> Iterator[Item]:
     """Yields items while it shows how many, how fast and the time left.
 
-    A bar where stderr is a terminal. Elsewhere a line now and then, for logs;
-    none for work that is done at once.
-
-    Args:
-        items: what is worked on; an item counts when the next is asked for.
-        total: how many there are.
-        unit: what one is called, such as "picture".
-        action: what is done with them, such as "prepared".
-        size: as how many an item counts, such as `len` of a batch.
-        leave: whether the bar stays on the terminal when all is done.
+    A bar where stderr is a terminal, which stays with `leave`. Elsewhere a
+    line now and then, for logs; none for work that is done at once. It says
+    for example "prepared 5 of 9 pictures", with the action "prepared" and the
+    unit "picture". An item counts, as many as its `size`, such as the `len`
+    of a batch, when the next is asked for.
     """
     if sys.stderr.isatty():
         with tqdm.tqdm(

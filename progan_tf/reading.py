@@ -35,11 +35,10 @@ _LARGE, _MOST_GROWTH = 1 << 28, 100
 
 
 def open_file(path: str | os.PathLike) -> BinaryIO:
-    """Opens a file to read its bytes.
+    """Opens a file for its bytes.
 
-    Raises:
-        OSError: there is none, or it is a folder, a pipe or a device, of which
-            to read might never end.
+    Raises OSError where there is none, and for a folder, a pipe or a device,
+    whose bytes might never end.
     """
     # Without waiting for somebody to write, where it is a pipe.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
@@ -51,10 +50,9 @@ def open_file(path: str | os.PathLike) -> BinaryIO:
 
 
 def read_text(path: str | os.PathLike) -> str:
-    """Reads a text file of UTF-8, with or without a byte order mark.
+    """Reads UTF-8, with or without a byte order mark, of at most a gigabyte.
 
-    Raises:
-        UserError: it cannot be read, is no such text or has over a gigabyte.
+    Raises UserError where a file is no such text or cannot be read.
     """
     with refusing(path), open_file(path) as file:
         if os.fstat(file.fileno()).st_size > _MOST_TEXT:
@@ -66,11 +64,7 @@ def read_text(path: str | os.PathLike) -> str:
 
 
 def read_json(path: str | os.PathLike) -> object:
-    """Reads a JSON file.
-
-    Raises:
-        UserError: it cannot be read, or is no JSON; see `parse_json`.
-    """
+    """Reads a JSON file; UserError where it cannot, see `parse_json`."""
     text = read_text(path)
     with refusing(path):
         return parse_json(text)
@@ -79,9 +73,8 @@ def read_json(path: str | os.PathLike) -> object:
 def parse_json(text: str) -> object:
     """Returns what JSON stands for.
 
-    Raises:
-        ValueError: it is no JSON, is nested too deep or holds text that no
-            file or terminal could take.
+    Raises ValueError where it is no JSON, is nested too deep or holds text
+    that no file or terminal could take.
     """
     try:
         value = json.loads(text)
@@ -95,31 +88,18 @@ def parse_json(text: str) -> object:
 def read_array(path: str | os.PathLike, most: float = math.inf) -> "np.ndarray":
     """Reads the array of an .npy file.
 
-    Args:
-        path: the file.
-        most: bytes that the array may have.
-
-    Raises:
-        UserError: it cannot be read, is cut off, holds Python objects or is
-            larger than that or than the memory.
+    Raises UserError where it cannot be read, is cut off, holds Python objects
+    or takes more than `most` bytes or than the memory.
     """
     with refusing(path), open_file(path) as file:
         return _read_array(file, os.fstat(file.fileno()).st_size, most)
 
 
 class ArrayArchive:
-    """The arrays of an .npz file, read when they are asked for.
+    """The arrays of an .npz file, by name, read when they are asked for.
 
-    Use it as a context manager.
-
-    Args:
-        path: the file.
-
-    Attributes:
-        names: tuple of the arrays' names.
-
-    Raises:
-        UserError: it cannot be read as such.
+    A context manager; `names` are those of all arrays. Raises UserError where
+    the file, or an array that is asked for, cannot be read: see `read_array`.
     """
 
     def __init__(self, path: str | os.PathLike):
@@ -128,17 +108,11 @@ class ArrayArchive:
             file = stack.enter_context(open_file(path))
             self._archive = stack.enter_context(zipfile.ZipFile(file))
             self._stack = stack.pop_all()
-        self._members = {
-            name.removesuffix(".npy"): name for name in self._archive.namelist()
-        }
+        members = self._archive.namelist()
+        self._members = {name.removesuffix(".npy"): name for name in members}
         self.names = tuple(self._members)
 
     def __getitem__(self, name: str) -> "np.ndarray":
-        """Reads one array.
-
-        Raises:
-            UserError: it is damaged, or for what `read_array` refuses.
-        """
         with refusing(self._path, f"as .npz: {name}"):
             info = self._archive.getinfo(self._members[name])
             if info.file_size > _LARGE + _MOST_GROWTH * info.compress_size:
@@ -157,19 +131,15 @@ class ArrayArchive:
 def open_picture(
     file: str | os.PathLike | BinaryIO, formats: tuple = PICTURE_FORMATS
 ) -> Iterator["Image.Image"]:
-    """Opens a picture, of which then the pixels can be read.
+    """Opens a picture, given by its path or as an open file, for its pixels.
 
-    Args:
-        file: its path, or an open file.
-        formats: Pillow's names of what it may be.
-
-    Raises:
-        Exception: of any kind, where Pillow cannot make sense of the file or
-            it has more pixels than Pillow's guard allows.
+    Raises an exception of any kind where Pillow cannot make sense of the file
+    as one of `formats`, or its guard finds too many pixels.
     """
     from PIL import Image, UnidentifiedImageError
 
-    # Those up to twice the size that this warns of are read.
+    # Pillow warns above a limit and refuses above twice that: only the second
+    # counts here.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     with contextlib.ExitStack() as stack:
         if isinstance(file, (str, os.PathLike)):
@@ -188,20 +158,17 @@ def open_picture(
 def refusing(path: str | os.PathLike, how: str = "") -> Iterator[None]:
     """Turns whatever a library raises of a file into a UserError.
 
-    Args:
-        path: the file, which the message names.
-        how: what is said behind its name, such as "as .npz".
+    The message names the file and, behind it, `how`, such as "as .npz".
     """
     try:
         yield
     except UserError:
         raise
-    # Of many kinds: those of archives alone are five.
-    except Exception as error:
+    except Exception as error:  # Those of archives alone are of five kinds.
         name = f"{path} {how}".rstrip()
-        if isinstance(error, MemoryError):
-            raise UserError(f"cannot read {name}: it is too large") from error
-        raise UserError(f"cannot read {name}: {first_line(error)}") from error
+        large = isinstance(error, MemoryError)
+        reason = "it is too large" if large else first_line(error)
+        raise UserError(f"cannot read {name}: {reason}") from error
 
 
 def _read_array(
@@ -211,13 +178,13 @@ def _read_array(
     import numpy as np
 
     version = np.lib.format.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
+    readers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
+    if version not in readers:
         raise ValueError(f"no version {version} of .npy files is known here")
-    if version == (1, 0):
-        header = np.lib.format.read_array_header_1_0(file)
-    else:
-        header = np.lib.format.read_array_header_2_0(file)
-    shape, _, dtype = header
+    shape, _, dtype = readers[version](file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
     # NumPy would first take the memory that the header asks for.

@@ -20,10 +20,6 @@ def check_resolution(resolution):
 
 
 def resolutions(resolution):
-    """The resolutions on the way to one: (4, 8, ..., resolution).
-
-    Raises:
-        UserError: if `resolution` is not a power of two from 4 to 1024.
-    """
+    """(4, 8, ..., resolution); UserError where `check_resolution` raises it."""
     check_resolution(resolution)
     return tuple(2**level for level in range(2, resolution.bit_length()))

@@ -21,6 +21,8 @@ from progan_tf.resolutions import (
 # Beyond any use: what float32 or a time in days cannot hold, and sizes that no
 # memory holds and nothing ends with.
 _HIGHEST = {float: 10**9, int: 10**7}
+_CALLED = {int: "a whole number", float: "a number"}
+_CALLED |= {bool: "true or false", str: "text"}
 
 
 def setting(
@@ -49,19 +51,12 @@ def setting(
             says how long, how often or where, not what is trained.
         flag: bool, whether it can be given on the command line.
     """
-    metadata = {
-        "help": text,
-        "choices": tuple(choices),
-        "low": low,
-        "above": above,
-        "below": below,
-        "table": table,
-        "free": free,
-        "flag": flag,
-    }
+    bounds = {"low": low, "above": above, "below": below}
+    metadata = {"help": text, "choices": tuple(choices), **bounds}
+    metadata |= {"table": table, "free": free, "flag": flag}
     if isinstance(default, dict):
         return dataclasses.field(
-            default_factory=lambda: dict(default), metadata=metadata
+            default_factory=default.copy, metadata=metadata
         )
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -76,18 +71,9 @@ def kind(field):
 
 
 def checked(field, value, sizes):
-    """The value of a setting after its checks.
+    """The value of a setting; of a table a new dict with just the keys `sizes`.
 
-    Args:
-        field: dataclass field made by `setting`.
-        value: what was given for it.
-        sizes: tuple of the resolutions that a table must have.
-
-    Returns:
-        The value; for a table a new dict with exactly the keys `sizes`.
-
-    Raises:
-        UserError: if the value is of another kind or out of range.
+    Raises UserError where it is of another kind or out of range.
     """
     if not field.metadata["table"]:
         if value is None and isinstance(field.type, types.UnionType):
@@ -121,27 +107,17 @@ def check_names(values, config_class):
 
 
 def merged(values, given, config_class):
-    """Settings, overridden by those that are given.
+    """A dict of settings, overridden by those that are given.
 
-    Args:
-        values: mapping from setting to value.
-        given: mapping from setting to value. Of a table it may have only some
-            resolutions; the others keep their numbers.
-        config_class: a dataclass of fields made by `setting`.
-
-    Returns:
-        dict from setting to value.
+    Of a table only some resolutions may be given; the others stay as they were.
     """
     result = {**values, **given}
     for field in dataclasses.fields(config_class):
         table = given.get(field.name)
         if not field.metadata["table"] or not isinstance(table, dict):
             continue
-        if field.name in values:
-            below = values[field.name]
-        elif field.default is not dataclasses.MISSING:
-            below = field.default
-        else:
+        below = values.get(field.name, field.default)
+        if below is dataclasses.MISSING:
             below = field.default_factory()
         if not isinstance(below, dict):
             below = dict.fromkeys(resolutions(HIGHEST_RESOLUTION), below)
@@ -150,16 +126,11 @@ def merged(values, given, config_class):
 
 
 def define_flags(flags, config_class, without=()):
-    """Define an absl flag for each setting of a configuration class.
+    """Define an absl flag for each setting of a class, but those in `without`.
 
     A flag that is not given is None, so that explicit ones can be told from
     the preset's. The flag of a table takes one number for all resolutions, or
     numbers for some of them, such as 4:64,8:32.
-
-    Args:
-        flags: the module `absl.flags`.
-        config_class: a dataclass of fields made by `setting`.
-        without: names of settings that get none.
     """
     # So that --help lists the flags under the command, not under this module.
     flags.disclaim_key_flags()
@@ -188,11 +159,7 @@ def define_flags(flags, config_class, without=()):
 
 
 def given_flags(flag_values, config_class):
-    """dict of the settings that were given on the command line.
-
-    Raises:
-        UserError: for a table that cannot be read.
-    """
+    """dict of the settings given as flags; UserError for a table in no form."""
     given = {}
     for field in dataclasses.fields(config_class):
         name = field.name
@@ -215,10 +182,9 @@ def _parsed_table(field, text):
         pairs = [part.split(":") for part in text.split(",")]
         table = {int(size): number(value) for size, value in pairs}
     except ValueError as error:
-        called = {int: "a whole number", float: "a number"}[number]
         raise UserError(
-            f"{field.name} must be {called} for all resolutions, or for some "
-            f"of them, such as 4:64,8:32; not {text!r}"
+            f"{field.name} must be {_CALLED[number]} for all resolutions, or "
+            f"for some of them, such as 4:64,8:32; not {text!r}"
         ) from error
     if len(table) < len(pairs):
         raise UserError(f"{field.name} has a resolution twice: {text!r}")
@@ -233,15 +199,12 @@ def _check_value(field, name, value):
         # bool counts as an integer in Python; nan and inf as numbers.
         good = good and not isinstance(value, bool) and math.isfinite(value)
     if not good:
-        called = {int: "a whole number", float: "a number"}
-        called |= {bool: "true or false", str: "text"}
-        raise UserError(f"{name} must be {called[wanted]}, not {value!r}")
+        raise UserError(f"{name} must be {_CALLED[wanted]}, not {value!r}")
     choices = field.metadata["choices"]
     if choices and value not in choices:
         listed = ", ".join(choices)
         raise UserError(f"{name} must be one of {listed}, not {value!r}")
-    low, above = field.metadata["low"], field.metadata["above"]
-    below = field.metadata["below"]
+    low, above, below = map(field.metadata.get, ("low", "above", "below"))
     if below is None and wanted in classes:
         below = _HIGHEST[wanted]
     if low is not None and value < low:

@@ -55,11 +55,8 @@ def told() -> int | None:
 def handled(handler: Callable) -> Iterator[None]:
     """Calls a function when told to stop, in place of ending the process.
 
-    What is ignored stays so. Python gives signals to the main thread alone; in
-    others nothing is done.
-
-    Args:
-        handler: function of the signal's number and the frame.
+    It gets the signal's number and the frame. What is ignored stays so. Python
+    gives signals to the main thread alone; in others nothing is done.
     """
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -77,11 +74,7 @@ def handled(handler: Callable) -> Iterator[None]:
 
 @contextlib.contextmanager
 def told_to_stop() -> Iterator[list[int]]:
-    """Notes that it was told to stop; the process goes on.
-
-    Yields:
-        The signals that came; work looks at it and ends early.
-    """
+    """Yields a list of the signals that come; work looks at it, ends early."""
     numbers = []
     with handled(lambda number, frame: numbers.append(number)):
         yield numbers

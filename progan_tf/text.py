@@ -17,15 +17,10 @@ def kimg(images: float) -> str:
 
 
 def kimg_in_names(images: int, exact: bool = False) -> str:
-    """Thousands of images in the names of a run's files, for all alike.
+    """Thousands of images in file names: 000040, and 000040.016 for 40,016.
 
-    Args:
-        images: that were seen.
-        exact: write the thousandths even if they are zero, so that names
-            that mostly have some are in order.
-
-    Returns:
-        Such as 000040 for 40,000 images and 000040.016 for 40,016.
+    With `exact` zero thousandths are written, too, so that names of which most
+    have some are in order.
     """
     whole, rest = divmod(images, 1000)
     return f"{whole:06d}" + (f".{rest:03d}" if rest or exact else "")
@@ -53,10 +48,10 @@ def first_line(error: Exception) -> str:
     """
     text = getattr(error, "strerror", None) or str(error)
     lines = _FRILLS.sub("", text).strip().splitlines()
-    # Some say what a file has in place of what it should have: all of it.
-    return (
-        shortened(lines[0].strip(), _LONGEST) if lines else type(error).__name__
-    )
+    if not lines:
+        return type(error).__name__
+    # Some repeat all that a file holds in place of what it should.
+    return shortened(lines[0].strip(), _LONGEST)
 
 
 def shortened(value: object, most: int = 80) -> str:
@@ -67,8 +62,16 @@ def shortened(value: object, most: int = 80) -> str:
     return f"{text[: most // 2]}...{text[-most // 2 :]}"
 
 
+def not_utf8(text: str) -> str:
+    """What a message says of a name that TensorFlow cannot read."""
+    return (
+        f"{shortened(ascii(text))} is not UTF-8, and TensorFlow reads nothing "
+        "else; rename it"
+    )
+
+
 def listed(items: Iterable) -> str:
-    """Several things in a message, of which many are not all named."""
+    """A list for a message; of more than twelve only some are named."""
     items = [str(item) for item in items]
     if len(items) > _MOST_LISTED:
         items[_MOST_LISTED - 1 : -1] = ["..."]
