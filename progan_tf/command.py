@@ -33,10 +33,8 @@ def run(main, define_flags):
     Everything else is a fault of the program: one line, which says where the
     details are, and status 70.
 
-    Args:
-        main: function without arguments; `absl.flags.FLAGS` is parsed when
-            it is called. Its result is the exit status, None for success.
-        define_flags: function without arguments that defines the flags.
+    Both arguments are functions without any. `absl.flags.FLAGS` is parsed when
+    `main` is called; its result is the exit status, None for success.
     """
     _mend_streams()
     os.environ.update(_ENVIRONMENT)
@@ -100,19 +98,17 @@ def _mend_streams():
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # Takes the lowest free number.
-    if sys.stdout is None:
-        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    if sys.stderr is None:
-        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="backslashreplace")
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            stream = open(number, "w", encoding="utf-8", closefd=False)
+            setattr(sys, name, stream)
+        getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 def import_tensorflow():
-    """Import TensorFlow, holding back what it prints while it starts.
+    """Import TensorFlow; what it prints meanwhile is shown only if it fails.
 
-    Where the import fails everything that it printed is shown. Set the
-    environment variable TF_CPP_MIN_LOG_LEVEL to 0 to see it all.
+    Set the environment variable TF_CPP_MIN_LOG_LEVEL to 0 to see it all.
     """
     # Measured on TensorFlow 2.21 without a GPU: at level 2 the variable
     # silences what comes later (cpu_feature_guard), but neither "oneDNN custom

@@ -39,13 +39,17 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
 
 def check_folder(path: str | os.PathLike) -> None:
     """Raises UserError unless a folder can be written, or made and written."""
-    above = pathlib.Path(path).absolute()
-    while not above.exists():
-        above = above.parent
+    above = nearest_folder(path)
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise UserError(
             f"cannot write {path}: {above} is no folder to write to"
         )
+
+
+def nearest_folder(path: str | os.PathLike) -> pathlib.Path:
+    """Returns a path, or the nearest above it that is there."""
+    path = pathlib.Path(path).absolute()
+    return next(place for place in (path, *path.parents) if place.exists())
 
 
 @contextlib.contextmanager
@@ -189,13 +193,10 @@ def only_writer(
     whatever ends that; the file is removed, and does no harm where a kill left
     it. On network file systems that have no locks nothing is kept.
 
-    Args:
-        path: the folder, which is made if need be; with `beside` a file or a
-            folder that need not exist, of which those above are made.
-        beside: keep what has this name, not the inside of a folder.
-        wait: until other processes have done with it.
-
-    Raises UserError where another process has it, or it cannot be made.
+    The path is of a folder, which is made if need be, and whose inside is kept;
+    with `beside` of a file or folder, which need not exist, unlike those above.
+    Raises UserError where another process has it, unless told to `wait`, or it
+    cannot be made.
     """
     path = pathlib.Path(path)
     with writing(path):
@@ -204,8 +205,8 @@ def only_writer(
         descriptor = _locked(file, wait)
     if descriptor is None:
         raise UserError(
-            f"another command is writing {path}; wait for it or choose "
-            "another place"
+            f"another command is writing {path}; wait for it or choose another "
+            "place"
         )
     try:
         yield

@@ -16,7 +16,7 @@ from absl import flags
 from progan_tf import command, preparation
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
-from progan_tf.preparation import inspection, place
+from progan_tf.preparation import inspection
 from progan_tf.preparation.writers import FORMS
 
 FLAGS = flags.FLAGS
@@ -55,7 +55,7 @@ def main():
         return
     out, overwrite = FLAGS.out, FLAGS.overwrite
     if FLAGS.source:
-        place.check_place(out, overwrite, FLAGS.source)
+        preparation.check_place(out, overwrite, FLAGS.source)
     # Only now, because it takes seconds; it writes and checks records.
     command.import_tensorflow()
     if FLAGS.verify:

@@ -12,11 +12,7 @@ import types
 import typing
 
 from progan_tf.errors import UserError
-from progan_tf.resolutions import (
-    HIGHEST_RESOLUTION,
-    LOWEST_RESOLUTION,
-    resolutions,
-)
+from progan_tf.resolutions import HIGHEST_RESOLUTION, resolutions
 
 # Beyond any use: what float32 or a time in days cannot hold, and sizes that no
 # memory holds and nothing ends with.
@@ -84,11 +80,10 @@ def checked(field, value, sizes):
         value = dict.fromkeys(sizes, value)
     # JSON knows only strings as keys.
     table = {str(key): number for key, number in value.items()}
-    known = {str(size) for size in resolutions(HIGHEST_RESOLUTION)}
-    for key in table.keys() - known:
+    for key in table.keys() - set(map(str, resolutions(HIGHEST_RESOLUTION))):
         raise UserError(
             f"{field.name} has a number for {key!r}, which is no resolution "
-            f"from {LOWEST_RESOLUTION} to {HIGHEST_RESOLUTION}"
+            f"from 4 to {HIGHEST_RESOLUTION}"
         )
     for size in sizes:
         if str(size) not in table:
@@ -134,17 +129,14 @@ def define_flags(flags, config_class, without=()):
     """
     # So that --help lists the flags under the command, not under this module.
     flags.disclaim_key_flags()
-    definers = {
-        int: flags.DEFINE_integer,
-        float: flags.DEFINE_float,
-        bool: flags.DEFINE_boolean,
-        str: flags.DEFINE_string,
-    }
+    definers = {int: flags.DEFINE_integer, float: flags.DEFINE_float}
+    definers |= {bool: flags.DEFINE_boolean, str: flags.DEFINE_string}
     for field in dataclasses.fields(config_class):
         text, choices = field.metadata["help"], field.metadata["choices"]
+        is_table = field.metadata["table"]
         if not field.metadata["flag"] or field.name in without:
             continue
-        if field.metadata["table"]:
+        if is_table:
             text += "; one number, or by resolution: 4:N,8:N,..."
         # The presets differ; the class has the official code's values. An
         # empty default is explained by the text.
@@ -152,28 +144,24 @@ def define_flags(flags, config_class, without=()):
             text += f" [official: {field.default}]"
         if choices:
             flags.DEFINE_enum(field.name, None, choices, text)
-        elif field.metadata["table"]:
-            flags.DEFINE_string(field.name, None, text)
         else:
-            definers[kind(field)](field.name, None, text)
+            definers[str if is_table else kind(field)](field.name, None, text)
 
 
 def given_flags(flag_values, config_class):
     """dict of the settings given as flags; UserError for a table in no form."""
     given = {}
     for field in dataclasses.fields(config_class):
-        name = field.name
-        if not field.metadata["flag"] or name not in flag_values:
+        if not field.metadata["flag"] or field.name not in flag_values:
             continue
-        value = flag_values[name].value
-        if value is not None and field.metadata["table"]:
-            value = _parsed_table(field, value)
+        value = flag_values[field.name].value
         if value is not None:
-            given[name] = value
+            is_table = field.metadata["table"]
+            given[field.name] = _table(field, value) if is_table else value
     return given
 
 
-def _parsed_table(field, text):
+def _table(field, text):
     """A number for all resolutions, or a dict from some of them to numbers."""
     number = kind(field)
     try:

@@ -22,7 +22,7 @@ from progan_tf.data import open_source
 from progan_tf.data.example import parse_example
 from progan_tf.data.labels_file import read_labels_file
 from progan_tf.data.picture_files import read_picture, read_size
-from progan_tf.data.record_shards import record_starts
+from progan_tf.data.tfds import record_starts
 from progan_tf.errors import UserError
 from progan_tf.preparation import inspection
 from progan_tf.preparation.writers import open_writer

@@ -4,7 +4,7 @@ import pytest
 
 from progan_tf.data import open_source
 from progan_tf.errors import UserError
-from progan_tf.preparation import place
+from progan_tf.preparation import check_place
 
 
 def test_a_set_does_not_lie_within_its_source(tmp_path, monkeypatch):
@@ -13,9 +13,9 @@ def test_a_set_does_not_lie_within_its_source(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for source in ("photos", "link", "celeba:photos", str(tmp_path)):
         with pytest.raises(UserError, match="photos/set lies within"):
-            place.check_place("photos/set", False, source)
+            check_place("photos/set", False, source)
     for source in ("photos/set/more", "phot", "cats", "tfds:mnist"):
-        place.check_place("photos/set", False, source)
+        check_place("photos/set", False, source)
 
 
 def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
@@ -26,6 +26,6 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
     monkeypatch.setattr("os.listdir", refuse)
     message = f"^cannot read {tmp_path}: Permission denied$"
     with pytest.raises(UserError, match=message):
-        place.check_place(tmp_path, overwrite=True)
+        check_place(tmp_path, overwrite=True)
     with pytest.raises(UserError, match=message):
         open_source(str(tmp_path))

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from progan_tf.data import TFDS, open_source
-from progan_tf.data.record_shards import Shards, record_starts
+from progan_tf.data.tfds import Shards, record_starts
 from progan_tf.errors import UserError
 
 TRAIN, TEST = 200, 20

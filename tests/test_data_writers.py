@@ -76,7 +76,7 @@ def test_a_place_that_is_taken_stays_as_it_is(tmp_path, form):
     (tmp_path / "file").write_text("mine")
     for name in ("set", "file"):
         with pytest.raises(UserError, match="is there already"):
-            open_writer(form, tmp_path / name, "cats", 8, 3)
+            open_writer(form, tmp_path / name, "cats", 8, 3).__enter__()
     assert (tmp_path / "set" / "precious.txt").read_text() == "mine"
     assert sorted(os.listdir(tmp_path)) == ["file", "set"]
     (tmp_path / "set" / "precious.txt").unlink()  # An empty folder is free.
@@ -89,7 +89,7 @@ def test_two_writers_of_one_set(tmp_path, form):
     with open_writer(form, tmp_path / "set", "cats", 4, 3) as writer:
         writer.append(writer.encode(pictures[0]))
         with pytest.raises(UserError, match="another command is writing"):
-            open_writer(form, tmp_path / "set", "cats", 4, 3)
+            open_writer(form, tmp_path / "set", "cats", 4, 3).__enter__()
         writer.append(writer.encode(pictures[1]))
         writer.finish()
     images = open_source(str(tmp_path / "set")).images(np.arange(2), 4)
@@ -110,12 +110,12 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, form):
 
 
 def test_wrong_arguments(tmp_path, form):
-    for resolution, channels in ((24, 3), (2048, 3), (2, 3), (16, 4)):
+    for shape in ((24, 3), (2048, 3), (2, 3), (16, 4)):
         with pytest.raises(UserError):
-            open_writer(form, tmp_path / "set", "cats", resolution, channels)
+            open_writer(form, tmp_path / "set", "cats", *shape).__enter__()
     for name in ("", "../cats", "a/b"):
         with pytest.raises(UserError, match="without slashes, got"):
-            open_writer(form, tmp_path / "set", name, 8, 3)
+            open_writer(form, tmp_path / "set", name, 8, 3).__enter__()
     with open_writer(form, tmp_path / "set", "cats", 8, 3) as writer:
         with pytest.raises(UserError, match="no picture to write"):
             writer.finish()

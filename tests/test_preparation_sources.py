@@ -13,7 +13,7 @@ from progan_tf import preparation
 from progan_tf.data import open_source
 from progan_tf.data.tfrecords import TFRecords
 from progan_tf.errors import UserError
-from progan_tf.preparation.place import check_place
+from progan_tf.preparation import check_place
 
 open_pictures = functools.partial(open_source, preparing=True)
 

@@ -19,6 +19,7 @@ from PIL import Image
 from progan_tf.data.disk import files_fingerprint
 from progan_tf.data.source import Source, Wanted, check_resolution
 from progan_tf.errors import UserError
+from progan_tf.images import box_down
 
 if TYPE_CHECKING:
     # The name is new in Python 3.11, and needed for annotations only.
@@ -37,14 +38,14 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 class _Layer(NamedTuple):
     """One layer at one resolution, cut to where it is not transparent.
 
-    `colour` is premultiplied by alpha, so laying it over a picture is
-    `picture * keep + colour`. Planes, not pixels, come first: NumPy then
-    broadcasts `keep` along whole rows and not along three channels.
+    Laying it over a picture is `picture * keep + colour`. Planes, not pixels,
+    come first: NumPy then broadcasts `keep` along whole rows and not along
+    three channels.
     """
 
     rows: slice
     columns: slice
-    colour: np.ndarray  # float32 [C, h, w] in [0, 255]
+    colour: np.ndarray  # float32 [C, h, w] in [0, 255], premultiplied by alpha
     keep: np.ndarray  # float32 [h, w] in [0, 1], one minus alpha
 
 
@@ -191,14 +192,10 @@ def _read_layer(file: "Traversable", resolution: int, channels: int) -> _Layer:
     left, top, right, bottom = layer.getbbox() or (0, 0, 0, 0)
     left, top = left // factor, top // factor
     right, bottom = -(-right // factor), -(-bottom // factor)
-    height, width = bottom - top, right - left
     box = (left * factor, top * factor, right * factor, bottom * factor)
     pixels = np.asarray(layer.crop(box))  # uint8 [h*factor, w*factor, 4]
-    # Whole numbers below 2**32 are summed: the means are exact.
-    sums = pixels.reshape(height, factor, width * factor * 4)
-    sums = sums.sum(axis=1, dtype=np.uint32)
-    sums = sums.reshape(height, width, factor, 4).sum(axis=2)  # [hw4]
-    means = (sums / factor**2).astype(np.float32)
+    # Of up to 256x256 pixels, whose sum float32 still holds: they are exact.
+    means = box_down(pixels[np.newaxis], factor)[0]  # [hw4]
     colour = means[..., :3]
     if channels == 1:
         colour = (colour @ _LUMA)[..., None]

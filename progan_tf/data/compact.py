@@ -147,9 +147,8 @@ class Compact(EncodedSource):
         limit = f"the pictures in {path} are {size}x{size}"
         numbers = _open_labels(folder, about) if labels else None
         names = about.class_names if labels else ()
-        super().__init__(
-            str(path), size, limit, channels, names, numbers, cache_bytes
-        )
+        about = (str(path), size, limit, channels, names, numbers)
+        super().__init__(*about, cache_bytes=cache_bytes)
 
     def __len__(self) -> int:
         return self._about.count

@@ -82,9 +82,8 @@ class EncodedSource(Source):
     next readable one of the same class takes its place, a pure function of
     the index still. More than 1 % of such pictures are a `UserError`.
 
-    Of the arguments `unreadable` counts what cannot be read, where some is
-    known by now, and `cache_bytes` is the memory for decoded pictures; for the
-    others see `Source`.
+    The arguments are those of `Source`, the memory for decoded pictures and
+    the count of what cannot be read, where some is known by now.
     """
 
     @classmethod
@@ -95,21 +94,16 @@ class EncodedSource(Source):
 
     def __init__(
         self,
-        name: str,
-        resolution: int,
-        limit: str,
-        channels: int,
-        class_names: tuple[str, ...] = (),
-        labels: np.ndarray | None = None,
+        *about,
         cache_bytes: int = CACHE_BYTES,
         unreadable: Unreadable | None = None,
     ):
-        super().__init__(name, resolution, limit, channels, class_names, labels)
+        super().__init__(*about)
         # Pillow decodes without holding Python's lock.
         self._pool = concurrent.futures.ThreadPoolExecutor(
             max_workers=os.cpu_count(), thread_name_prefix="progan_tf-decode"
         )
-        self._log = unreadable or Unreadable(len(self), name)
+        self._log = unreadable or Unreadable(len(self), self.name)
         self._cache_bytes = cache_bytes
         self._caches = {}
         self._broken = set()
@@ -246,16 +240,10 @@ class RecordsSource(EncodedSource):
     as one, so that LSUN's millions, for example, have a short side of 256.
 
     Raises UserError where most records are no pictures, or these are too small.
+    The arguments are those of `EncodedSource` without resolution and limit.
     """
 
-    def __init__(
-        self,
-        name: str,
-        channels: int,
-        class_names: tuple[str, ...] = (),
-        labels: np.ndarray | None = None,
-        cache_bytes: int = CACHE_BYTES,
-    ):
+    def __init__(self, name: str, *about, cache_bytes: int = CACHE_BYTES):
         some = range(0, len(self), max(1, -(-len(self) // _HEADERS)))
         sides = []
         for index in some:
@@ -270,10 +258,8 @@ class RecordsSource(EncodedSource):
                 f"expected encoded pictures in {name}; of {len(some)} values "
                 f"{len(sides)} are some"
             )
-        resolution, limit = largest_resolution(sides, name)
-        super().__init__(
-            name, resolution, limit, channels, class_names, labels, cache_bytes
-        )
+        size = largest_resolution(sides, name)
+        super().__init__(name, *size, *about, cache_bytes=cache_bytes)
 
     @abc.abstractmethod
     def _encoded(self, index: int) -> bytes:

@@ -39,11 +39,9 @@ class Folder(EncodedSource):
 
     Files are taken by extension and sorted by their path within the folder,
     so their order does not depend on the file system; hidden ones are left
-    out. Each picture is centre-cropped and resized when first asked for,
-    then kept in memory at that resolution where all of them fit.
-
-    The largest resolution is the power of two that the short side of the
-    median picture reaches, at most 1024.
+    out. Each picture is centre-cropped and resized when first asked for. The
+    largest resolution is the power of two that the short side of the median
+    picture reaches, at most 1024.
 
     Files that cannot be read are named in the log and skipped. Damage that
     shows only while decoding is met as by any `EncodedSource`.
@@ -52,13 +50,9 @@ class Folder(EncodedSource):
         path: the folder.
         channels: 3 for RGB or 1 for grey; the pictures are converted.
         labels: each sub-folder is a class, in sorted order.
-        cache_bytes: memory for decoded pictures; where a resolution needs
-            more, its pictures are decoded each time.
+        cache_bytes: memory for decoded pictures.
         labels_file: path of a file with the classes, in place of sub-folders;
             see `read_labels_file`.
-
-    Attributes:
-        unreadable: pictures found so far that could not be read.
 
     Raises:
         UserError: no such folder, too few pictures, more than 1 % of them
@@ -90,25 +84,17 @@ class Folder(EncodedSource):
         found = find_pictures(self._root)
         unreadable = Unreadable(found=len(found), place=str(path))
         self._files, sides = self._read_headers(found, unreadable)
-        resolution, limit = largest_resolution(sides, str(path))
-        classes, classes_of_files = (), None
+        size = largest_resolution(sides, str(path))
+        classes, numbers = (), None
         if labels_file is not None:
             classes, numbers = read_labels_file(labels_file, found)
             # The file has labels of the unreadable pictures, too.
             known = dict(zip(found, numbers, strict=True))
-            classes_of_files = np.array([known[file] for file in self._files])
+            numbers = np.array([known[file] for file in self._files])
         elif labels:
-            classes, classes_of_files = find_classes(self._root, self._files)
-        super().__init__(
-            str(path),
-            resolution,
-            limit,
-            channels,
-            classes,
-            classes_of_files,
-            cache_bytes,
-            unreadable,
-        )
+            classes, numbers = find_classes(self._root, self._files)
+        about = (str(path), *size, channels, classes, numbers)
+        super().__init__(*about, cache_bytes=cache_bytes, unreadable=unreadable)
 
     def __len__(self) -> int:
         return len(self._files)
@@ -144,25 +130,22 @@ class Folder(EncodedSource):
             except Exception as error:  # Of any kind, on a broken file.
                 return error
 
-        files, sides = [], []
+        sides, count = {}, len(found)
         with concurrent.futures.ThreadPoolExecutor() as pool:
             results = pool.map(short_side, found)
-            results = progress(
-                results, len(found), "header", "read", leave=False
-            )
+            results = progress(results, count, "header", "read", leave=False)
             for file, side in zip(found, results, strict=True):
                 if isinstance(side, Exception):
                     unreadable.add(file.as_posix(), side)
                 else:
-                    files.append(file)
-                    sides.append(side)
+                    sides[file] = side
         unreadable.check()
-        if len(files) < _MIN_PICTURES:
+        if len(sides) < _MIN_PICTURES:
             raise UserError(
                 f"expected at least {_MIN_PICTURES} pictures, found "
-                f"{len(files)} in {self._root}; choose another folder"
+                f"{len(sides)} in {self._root}; choose another folder"
             )
-        return files, sides
+        return list(sides), list(sides.values())
 
 
 def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
@@ -196,12 +179,10 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
             f"expected {KINDS} pictures in {root}, found {what}; "
             "choose another folder"
         )
-    skipped = {kind: others[kind] for kind in _OTHER_PICTURES if others[kind]}
+    skipped = [f"{others[x]} {x}" for x in _OTHER_PICTURES if others[x]]
     if skipped:
-        counts = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
-        _log.warning(
-            "%s: %s are left out, only %s is read", root, counts, KINDS
-        )
+        text = "%s: %s are left out, only %s is read"
+        _log.warning(text, root, ", ".join(skipped), KINDS)
     return sorted(pictures, key=pathlib.PurePath.as_posix)
 
 
@@ -240,11 +221,8 @@ def find_classes(
         if not name.startswith(".") and (root / name).is_dir()
     ]
     if empty:
-        _log.warning(
-            "%s: no classes, because no picture in them can be read: %s",
-            root,
-            listed(map(printable, empty)),
-        )
+        text = "%s: no classes, because no picture in them can be read: %s"
+        _log.warning(text, root, listed(map(printable, empty)))
     check_classes(labels, len(names), str(root))
     return tuple(map(printable, names)), labels
 
@@ -254,8 +232,5 @@ def _warn(error: OSError) -> None:
 
     That is usual at the root of a disk, where `lost+found` is the system's.
     """
-    _log.warning(
-        "skipped unreadable folder %s: %s",
-        printable(shortened(error.filename, 400)),
-        error.strerror,
-    )
+    name = printable(shortened(error.filename, 400))
+    _log.warning("skipped unreadable folder %s: %s", name, error.strerror)

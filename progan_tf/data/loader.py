@@ -44,13 +44,9 @@ class Loader:
         source: where the pictures come from.
         seed: the run's seed, not negative.
         mirror: say of each picture, with probability 1/2, to mirror it.
-        labels: serve labels as well.
-        worker: which of several processes that share every minibatch this
-            is: it gets that of `workers` equal parts.
-        workers: how many there are.
-
-    Raises:
-        UserError: `labels` is set but the source has none.
+        labels: serve labels as well; UserError where the source has none.
+        worker, workers: which process this is of how many that share every
+            minibatch in equal parts.
     """
 
     def __init__(
@@ -82,11 +78,8 @@ class Loader:
         """Returns the pictures of some steps, prefetched or read now.
 
         Step number s shows the pictures number `start + s * batch_size` on.
-
-        Raises:
-            ValueError: the workers cannot share the minibatch.
-            UserError: the source cannot give the pictures, found here or
-                while reading ahead.
+        Raises ValueError where the workers cannot share the minibatch, and
+        UserError where the source cannot give the pictures.
         """
         (expected, future), self._ahead = self._ahead, (None, None)
         if expected == steps:

@@ -56,12 +56,8 @@ class ShuffledOrder:
     def indices(self, start: int, count: int) -> np.ndarray:
         """Returns pictures number `start` to `start + count - 1`.
 
-        Args:
-            start: images seen before the first one.
-            count: how many; they may span several epochs.
-
-        Returns:
-            int64 [count], each in [0, num_images).
+        They are int64 [count] in [0, num_images), and may span several epochs;
+        `start` is the number of images seen before the first one.
         """
         indices = np.empty(count, np.int64)
         filled = 0

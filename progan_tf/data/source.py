@@ -131,10 +131,8 @@ class Source(abc.ABC):
             self.empty_classes = tuple(empty.tolist())
         if self.empty_classes:
             logging.getLogger("progan_tf").warning(
-                "%d of the %d classes of %s have no pictures: %s",
-                len(self.empty_classes),
-                len(class_names),
-                name,
+                "%s have no pictures: %s",
+                f"{len(empty)} of the {len(class_names)} classes of {name}",
                 listed(self.empty_classes),
             )
 
@@ -163,16 +161,9 @@ class Source(abc.ABC):
         """
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
-        """Returns the classes of some pictures.
+        """Returns the classes of pictures [N], int64 [N] in [0, num_classes).
 
-        Args:
-            indices: int64 [N], each in [0, len).
-
-        Returns:
-            int64 [N], each in [0, num_classes).
-
-        Raises:
-            UserError: this source has no labels, or was opened without.
+        Raises UserError where the source has no labels or was opened without.
         """
         if self._labels is None:
             raise UserError(
@@ -186,12 +177,7 @@ class Source(abc.ABC):
 
 
 def check_resolution(source: Source, resolution: int) -> None:
-    """Makes sure that a source can give a resolution.
-
-    Raises:
-        UserError: `resolution` is no power of two from 4 up, or lies beyond
-            the source.
-    """
+    """Raises UserError unless a source can give a resolution."""
     if resolution < LOWEST_RESOLUTION or resolution & (resolution - 1):
         raise UserError(
             f"expected a resolution that is a power of two, at least "
@@ -214,11 +200,10 @@ def check_grey_or_rgb(channels: int) -> None:
 
 
 def check_channels(path: str | os.PathLike, stored: int, channels: int) -> None:
-    """Makes sure that prepared pictures can be given in some channels.
+    """Raises UserError where grey is wanted of pictures prepared in RGB.
 
-    RGB can be had from grey, but not the other way: the levels were shrunk
-    and rounded in RGB, so they would not be those of the grey pictures. Raises
-    UserError there.
+    Their levels were shrunk and rounded in RGB, so they would not be those of
+    the grey pictures. RGB can be had from grey ones.
     """
     if channels < stored:
         raise UserError(

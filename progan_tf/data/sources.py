@@ -56,9 +56,6 @@ def open_source(
         labels_file: the classes of a folder's pictures, see `labels_file`.
         preparing: each picture is wanted once, so decoded ones are not kept.
 
-    Returns:
-        the source, ready to read from.
-
     Raises:
         UserError: `data` is nothing that is understood, or not usable, or has
             no labels where they are wanted.
@@ -73,8 +70,14 @@ def open_source(
     if not kind.is_named(data):
         kind = kind_at(data)
     if kind is None or (kind.prepare_first and not preparing):
+        kinds = [
+            kind for kind in SOURCES if preparing or not kind.prepare_first
+        ]
+        *usages, last = dict.fromkeys(kind.usage for kind in kinds)
+        there = "is not a folder" if os.path.exists(data) else "does not exist"
+        problem = "goes through progan_tf.prepare" if kind else there
         raise UserError(
-            f"expected {flag}={_understood(preparing)}; {_problem(data, kind)}"
+            f"expected {flag}={', '.join(usages)} or {last}; {data!r} {problem}"
         )
     if kind.prefix and data == kind.prefix:
         raise UserError(f"expected {flag}={kind.usage}; received {data}")
@@ -88,18 +91,3 @@ def open_source(
     if labels and not source.num_classes:
         raise UserError(f"{data} has no labels; leave --labels out")
     return source
-
-
-def _understood(preparing: bool) -> str:
-    """Says how data are named."""
-    kinds = [kind for kind in SOURCES if preparing or not kind.prepare_first]
-    *usages, last = dict.fromkeys(kind.usage for kind in kinds)
-    return f"{', '.join(usages)} or {last}"
-
-
-def _problem(data: str, kind: type[Source] | None) -> str:
-    """Says why a text names no data, or none that can be trained on."""
-    if kind:
-        return f"{data!r} goes through progan_tf.prepare"
-    there = os.path.exists(data)
-    return f"{data!r} {'is not a folder' if there else 'does not exist'}"

@@ -1,6 +1,9 @@
 """Data sets of TensorFlow Datasets (TFDS), such as `tfds:celeb_a`."""
 
+import bisect
+import concurrent.futures
 import difflib
+import itertools
 import os
 import re
 import sys
@@ -8,12 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from progan_tf.data.disk import files_fingerprint
+from progan_tf.data.disk import file_size, files_fingerprint, read_part
 from progan_tf.data.encoded import RecordsSource
 from progan_tf.data.example import parse_example
-from progan_tf.data.record_shards import Shards
 from progan_tf.data.source import CACHE_BYTES
 from progan_tf.errors import UserError
+from progan_tf.progress import progress
+from progan_tf.reading import open_file, refusing
 
 _VERSION = re.compile(r":\d+\.\d+\.\d+(?=/|$)")
 _DEFAULT_SPLIT = "train"
@@ -21,6 +25,10 @@ _USUAL_SPLITS = frozenset(("train", "validation", "test"))
 
 # Some of TFDS's errors go on for pages.
 _LONGEST_REASON = 400
+
+# Around the content of a TFRecord: its length as a little-endian uint64 and
+# a checksum of that, and a checksum of the content.
+_LENGTH, _BEFORE, _AFTER = 8, 12, 4
 
 
 class TFDS(RecordsSource):
@@ -68,7 +76,9 @@ class TFDS(RecordsSource):
         _prepare_builder(builder, data)
         self._records = _open_records(builder, data, split)
         unknown = np.full(len(self._records), -1) if labels else None
-        super().__init__(data, channels, classes, unknown, cache_bytes)
+        super().__init__(
+            data, channels, classes, unknown, cache_bytes=cache_bytes
+        )
         if labels:
             self.labels(np.array([0, len(self) - 1]))
 
@@ -256,3 +266,63 @@ def _reason(error: Exception) -> str:
     reason = " ".join(str(error.__cause__ or error).split())
     end = "..." if len(reason) > _LONGEST_REASON else ""
     return reason[:_LONGEST_REASON] + end or type(error).__name__
+
+
+class Shards:
+    """The content of the records of some TFRecord files, one after the other.
+
+    The files are given, in order, by what TensorFlow Datasets calls file
+    instructions: `filename`, `skip` records and `take` records, out of
+    `examples_in_shard`. Opening reads the length of every record, to know
+    where each begins; that takes 8 bytes of memory a record. May be used from
+    several threads. Raises UserError where a file cannot be read, or is cut
+    off.
+    """
+
+    def __init__(self, instructions: Sequence):
+        self._paths = [part.filename for part in instructions]
+        counts = [part.examples_in_shard for part in instructions]
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            found = pool.map(record_starts, self._paths, counts)
+            found = progress(found, len(counts), "file", "looked through")
+            self._starts = [
+                starts[part.skip :][: part.take + 1]
+                for starts, part in zip(found, instructions, strict=True)
+            ]
+        taken = (len(starts) - 1 for starts in self._starts)
+        self._ends = list(itertools.accumulate(taken))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: int) -> bytes:
+        shard = bisect.bisect_right(self._ends, index)
+        position = index - (self._ends[shard - 1] if shard else 0)
+        start, end = self._starts[shard][position : position + 2].tolist()
+        size = end - start - _BEFORE - _AFTER
+        return read_part(self._paths[shard], start + _BEFORE, size)
+
+
+def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
+    """Finds where each of the `count` records of a TFRecord file begins.
+
+    Returns int64 [count + 1], of which the last is the size of the file.
+    Raises UserError where it cannot be read, or has not so many records.
+    """
+    size = file_size(path)
+    # Not more than have room in it: what says how many may be damaged, too.
+    starts = np.empty(min(count, size // (_BEFORE + _AFTER)) + 1, np.int64)
+    start = found = 0
+    with refusing(path), open_file(path) as file:
+        while found < count and start + _BEFORE + _AFTER <= size:
+            starts[found] = start
+            length = os.pread(file.fileno(), _LENGTH, start)
+            start += _BEFORE + int.from_bytes(length, "little") + _AFTER
+            found += 1
+    if found < count or start != size:
+        raise UserError(
+            f"expected {count} records in {path}, but it is cut off or has "
+            "others; remove its folder, and it is prepared again"
+        )
+    starts[count] = size
+    return starts

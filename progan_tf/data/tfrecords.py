@@ -57,9 +57,8 @@ class Level(NamedTuple):
 class TFRecords(Source):
     """A folder of records in the form of the official data-set tool.
 
-    All records of a resolution have the same size, so a picture is read by
-    its number from its place in the file: nothing is shuffled or kept in
-    memory. See this module for the form.
+    A picture is read by its number from its place in the file: nothing is
+    shuffled or kept in memory. See this module for the form.
 
     Args:
         path: the folder.
@@ -133,13 +132,13 @@ class TFRecords(Source):
         """
         import tensorflow as tf  # Slow to import, and needed only here.
 
-        levels = list(self._levels.values())
+        open_file = tf.data.TFRecordDataset
         files = [
-            tf.data.TFRecordDataset(str(level.path)).as_numpy_iterator()
-            for level in levels
+            (level, open_file(str(level.path)).as_numpy_iterator())
+            for level in self._levels.values()
         ]
         for number in range(len(self)):
-            for level, records in zip(levels, files, strict=True):
+            for level, records in files:
                 try:
                     next(records)
                 except (tf.errors.OpError, StopIteration) as error:
@@ -220,8 +219,8 @@ def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
             f"expected labels in {path}, but it is no .npy file of numbers; "
             "copy or prepare it again"
         ) from error
-    numbers = one_hot.dtype.kind in "biuf"
-    if not numbers or one_hot.ndim != 2 or len(one_hot) != count:
+    is_table = one_hot.dtype.kind in "biuf" and one_hot.ndim == 2
+    if not is_table or len(one_hot) != count:
         raise UserError(
             f"expected numbers of shape ({count}, classes) in {path}, a row "
             f"for each record, found {one_hot.dtype} {one_hot.shape}; "

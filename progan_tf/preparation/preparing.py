@@ -6,34 +6,44 @@ import itertools
 import logging
 import os
 import pathlib
+import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from progan_tf.data import Source, check_resolution
-from progan_tf.preparation.place import check_place, check_space
+from progan_tf.data import Source, check_resolution, kind_named
+from progan_tf.data.disk import list_folder
+from progan_tf.data.sources import kind_at
+from progan_tf.errors import UserError
+from progan_tf.files import is_free, nearest_folder, put_back
 from progan_tf.preparation.writers import SetWriter, open_writer
 from progan_tf.progress import progress
+from progan_tf.resolutions import resolutions
+from progan_tf.text import data_size
 
 # A task of the threads is about so many bytes of pictures: enough that
 # handing it over costs nothing, little enough that hundreds fit in memory.
 _TASK_BYTES = 1 << 20
 _MOST_A_TASK = 64
 
+# The files of prepared sets. Where others lie among them, something would be
+# lost with the set.
+_SET_FILE = re.compile(
+    r".+-r\d\d\.tfrecords|.+-rxx\.labels|r\d\d\.raw|compact\.json|"
+    r"pictures\.webp|(index|checks|labels)\.npy",
+    re.DOTALL,
+)
+
 
 def choose(
     source: Source, most: int | None = None, seed: int = -1
 ) -> np.ndarray:
-    """Says which pictures are prepared, and in which order.
+    """Says which pictures are prepared, and in which order: int64 [N].
 
-    Args:
-        source: where the pictures come from.
-        most: how many are wanted; None for all.
-        seed: of the official tool's shuffle; -1 for none.
-
-    Returns:
-        int64 [at most `most`]: the first ones of the whole, shuffled order,
-        so that a few pictures of a sorted source are of all its kinds.
+    At most `most` if given, the first ones of the whole, shuffled order, so
+    that a few pictures of a sorted source are of all its kinds. The seed is of
+    the official tool's shuffle; -1 for none.
     """
     order = source.preparing_order()
     if seed >= 0:
@@ -61,11 +71,9 @@ def prepare(
         order: int64 [N], the pictures to write.
         out: the data set's folder.
         resolution: of its largest pictures, a power of two.
-        form: one of `preparation.writers.FORMS`.
-        name: of the set, the beginning of its files' names; by default the
-            folder's.
+        form, overwrite: see `writers.open_writer`.
+        name: the beginning of the files' names; by default the folder's.
         labels: write the classes, too.
-        overwrite: replace a data set that is there.
 
     Raises:
         UserError: the source cannot give such pictures, the place is taken
@@ -73,13 +81,11 @@ def prepare(
     """
     check_resolution(source, resolution)
     out = pathlib.Path(out).resolve()
-    name = name or out.name
     check_place(out, overwrite)
     if form == "tfrecords":
-        check_space(out, len(order), resolution, source.channels)
-    with open_writer(
-        form, out, name, resolution, source.channels, overwrite
-    ) as writer:
+        _check_space(out, len(order), resolution, source.channels)
+    about = (out, name or out.name, resolution, source.channels, overwrite)
+    with open_writer(form, *about) as writer:
         classes = _write_pictures(source, order, resolution, writer, labels)
         writer.finish(classes, source.class_names if labels else ())
     if source.replaced:
@@ -139,3 +145,51 @@ def _in_threads(function: Callable, items: Iterable) -> Iterator:
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _check_space(
+    folder: pathlib.Path, pictures: int, resolution: int, channels: int
+) -> None:
+    """Raises UserError where raw records of all levels cannot fit."""
+    pixels = sum(size**2 for size in resolutions(resolution))
+    needed = pictures * pixels * channels
+    above = nearest_folder(folder)
+    free = shutil.disk_usage(above).free
+    if needed > free:
+        raise UserError(
+            f"{pictures:,} pictures of {resolution}x{resolution} take "
+            f"{data_size(needed)} as tfrecords, and {above} has "
+            f"{data_size(free)} free; lower --resolution or --max_images, "
+            "or use --format=compact"
+        )
+
+
+def check_place(
+    out: str | os.PathLike, overwrite: bool, source: str = "cats"
+) -> None:
+    """Raises UserError unless a data set can be written to the folder `out`.
+
+    With `overwrite` it may replace one that is there. It may not lie within
+    the `source`, which is what `open_source` takes: in a folder of pictures it
+    would be a class, and the file of a compact one a picture.
+    """
+    if not out:
+        raise UserError("expected --out=FOLDER for the data set")
+    pictures = kind_named(source).path(source)
+    above = pathlib.Path(out).resolve().parents
+    # An empty path is told when it is opened.
+    if pictures and pathlib.Path(pictures).resolve() in above:
+        raise UserError(f"{out} lies within {source}; choose another --out")
+    put_back(out)
+    if is_free(out):
+        return
+    if not overwrite:
+        raise UserError(
+            f"{out} is there already; --overwrite replaces a data set"
+        )
+    whole = os.path.isdir(out) and kind_at(out).form is not None
+    if not whole or not all(map(_SET_FILE.fullmatch, list_folder(out))):
+        raise UserError(
+            f"{out} is no prepared data set, or more than that, so it is not "
+            "replaced; choose another --out"
+        )

@@ -6,61 +6,170 @@ with open_writer("tfrecords", "data/cats", "cats", 64, 3) as writer:
     writer.finish(labels, class_names)
 """
 
+import abc
 import contextlib
 import os
 import pathlib
 import zlib
 from collections.abc import Iterator
+from typing import BinaryIO
 
 import numpy as np
 
 from progan_tf.data import compact
 from progan_tf.data.example import example_before_data
 from progan_tf.data.pyramid import pyramid
+from progan_tf.data.source import check_grey_or_rgb
 from progan_tf.data.tfrecords import LABELS_TOGETHER, labels_file, record_file
-from progan_tf.preparation.set_writer import SetWriter
+from progan_tf.errors import UserError
+from progan_tf.files import replacing_folder, writing
+from progan_tf.resolutions import check_resolution, resolutions
+
+
+class SetWriter(abc.ABC):
+    """Writes the files of one data set; see `open_writer`.
+
+    They are written to `folder`; messages name `place`, where they will be.
+    `shape` is that of all pictures, (R, R, C). Attributes: `count`, the
+    pictures appended so far, and `finished`, whether the set is whole.
+    """
+
+    def __init__(
+        self,
+        folder: pathlib.Path,
+        place: pathlib.Path,
+        name: str,
+        shape: tuple[int, int, int],
+    ):
+        self.count, self.finished = 0, False
+        self._folder, self._place = folder, place
+        self._name, self._shape = name, shape
+        with self._writing():
+            # In the order of a payload's parts.
+            self._files = [
+                self._open(folder / file) for file in self._file_names()
+            ]
+
+    def encode(self, image: np.ndarray) -> list[bytes]:
+        """Returns what `append` takes of uint8 [R, R, C]: the heavy part.
+
+        May run in any thread. Raises ValueError for another shape or dtype.
+        """
+        if image.shape != self._shape or image.dtype != np.uint8:
+            raise ValueError(
+                f"expected a uint8 image of shape {self._shape}, got "
+                f"{image.dtype} {image.shape}"
+            )
+        return self._encode(image)
+
+    def append(self, payload: list[bytes]) -> None:
+        """Writes what `encode` made of the next picture; from one thread.
+
+        Raises UserError where the disk is full or the place cannot be written.
+        """
+        with self._writing():
+            for file, part in zip(self._files, payload, strict=True):
+                file.write(part)
+        self.count += 1
+
+    def finish(
+        self, labels: np.ndarray | None = None, class_names: tuple = ()
+    ) -> None:
+        """Writes what is known at the end only: the set is then whole.
+
+        Takes integers [count] in [0, number of classes), in the order of
+        `append`, or None for a set without labels, and one name a class; by
+        default "0", "1" and so on up to the largest label. The official records
+        keep the number of classes only. Raises UserError as `append`, or where
+        there is no picture, and ValueError for other labels.
+        """
+        if not self.count:
+            raise UserError(f"there is no picture to write to {self._place}")
+        if labels is None:
+            class_names = ()
+        else:
+            labels = np.asarray(labels)
+            numbers = map(str, range(int(labels.max()) + 1))
+            class_names = tuple(class_names or numbers)
+            _check_labels(labels, self.count, len(class_names))
+        with self._writing():
+            self._write_about(labels, class_names)
+        self.close()
+        self.finished = True
+
+    def close(self) -> None:
+        """Closes the files."""
+        with self._writing():
+            while self._files:
+                self._files.pop().close()
+
+    @abc.abstractmethod
+    def _file_names(self) -> list[str]:
+        """Returns a file's name for each part of a payload."""
+
+    def _open(self, path: pathlib.Path) -> BinaryIO:
+        """Opens a new file, with `write` and `close`."""
+        return open(path, "wb")
+
+    def _writing(self) -> contextlib.AbstractContextManager:
+        """Turns what writing may raise into UserError."""
+        return writing(self._place)
+
+    @abc.abstractmethod
+    def _encode(self, image: np.ndarray) -> list[bytes]:
+        """Returns a picture's part of each file."""
+
+    @abc.abstractmethod
+    def _write_about(self, labels: np.ndarray | None, names: tuple) -> None:
+        """Writes what is known of the whole set only at its end."""
 
 
 class RecordWriter(SetWriter):
-    """Writes what the official data-set tool writes, byte for byte.
-
-    See `data.tfrecords` for the form and `SetWriter` for everything else.
-    """
+    """Writes what the official data-set tool writes: see `data.tfrecords`."""
 
     def _file_names(self) -> list[str]:
-        return [record_file(self._name, size) for size in self._sizes]
+        sizes = resolutions(self._shape[0])
+        return [record_file(self._name, size) for size in sizes]
 
-    def _open(self, path: pathlib.Path) -> "_RecordFile":
-        return _RecordFile(path)
+    def _open(self, path: pathlib.Path) -> BinaryIO:
+        from tensorflow import io  # Slow to import; it computes checksums.
+
+        return io.TFRecordWriter(str(path))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        from tensorflow import errors
+
+        with super()._writing():
+            try:
+                yield
+            except errors.OpError as error:
+                # Before the reason TensorFlow names the hidden file.
+                raise OSError(error.message.rpartition("; ")[2]) from error
 
     def _encode(self, image: np.ndarray) -> list[bytes]:
-        levels = [
-            x.transpose(2, 0, 1) for x in reversed(pyramid(image))
-        ]  # [CRR]
-        return [example_before_data(x.shape) + x.tobytes() for x in levels]
+        levels = [level.transpose(2, 0, 1) for level in pyramid(image)]  # [CRR]
+        return [
+            example_before_data(level.shape) + level.tobytes()
+            for level in reversed(levels)
+        ]
 
-    def _write_about(
-        self, labels: np.ndarray | None, class_names: tuple[str, ...]
-    ) -> None:
+    def _write_about(self, labels: np.ndarray | None, names: tuple) -> None:
         if labels is None:
             return
-        classes = len(class_names)
-        header = {"descr": "<f4", "fortran_order": False}
-        header["shape"] = (self.count, classes)
-        with open(self._partial / labels_file(self._name), "wb") as file:
+        shape = (self.count, len(names))
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        with open(self._folder / labels_file(self._name), "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             for start in range(0, self.count, LABELS_TOGETHER):
                 some = labels[start : start + LABELS_TOGETHER]
-                one_hot = np.zeros((len(some), classes), "<f4")
+                one_hot = np.zeros((len(some), len(names)), "<f4")
                 one_hot[np.arange(len(some)), some] = 1
                 file.write(one_hot)
 
 
 class CompactWriter(SetWriter):
-    """Writes a compact data set.
-
-    See `data.compact` for the form and `SetWriter` for everything else.
-    """
+    """Writes a compact data set: see `data.compact`."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -81,70 +190,87 @@ class CompactWriter(SetWriter):
         parts = [levels[size].tobytes() for size in raw]
         return [compact.encode_picture(image), *parts]
 
-    def _write_about(
-        self, labels: np.ndarray | None, class_names: tuple[str, ...]
-    ) -> None:
-        folder = self._partial
+    def _write_about(self, labels: np.ndarray | None, names: tuple) -> None:
+        folder, labels_check = self._folder, 0
         index = np.cumsum([0, *self._lengths], dtype=np.uint64)
         np.save(folder / compact.INDEX, index)
         np.save(folder / compact.CHECKS, np.array(self._checks, np.uint32))
-        labels_check = 0
         if labels is not None:
             labels = labels.astype(np.int64)
             np.save(folder / compact.LABELS, labels)
             labels_check = zlib.crc32(labels)
-        _, resolution, channels = self._shape
-        compact.About(
-            compact.VERSION,
-            self.count,
-            resolution,
-            channels,
-            class_names,
-            labels_check,
-        ).save(folder)
+        about = (self.count, *self._shape[1:], names, labels_check)
+        compact.About(compact.VERSION, *about).save(folder)
 
 
 _WRITERS = {"tfrecords": RecordWriter, "compact": CompactWriter}
 FORMS = tuple(_WRITERS)
 
 
-def open_writer(form: str, *arguments) -> SetWriter:
-    """Begins a data set in one of `FORMS`; see `SetWriter` for the arguments.
+@contextlib.contextmanager
+def open_writer(
+    form: str,
+    folder: str | os.PathLike,
+    name: str,
+    resolution: int,
+    channels: int,
+    overwrite: bool = False,
+) -> Iterator[SetWriter]:
+    """Begins a data set in a folder that appears whole or not at all.
 
-    They are `tfrecords` for the official multi-resolution records, `compact`
-    for losslessly compressed pictures. Raises ValueError for another.
+    Its files are written to a hidden folder, which takes the name in the end:
+    see `files.replacing_folder`. Leaving without `finish` removes everything.
+
+    Args:
+        form: of `FORMS`, `tfrecords` for the official multi-resolution
+            records or `compact` for losslessly compressed pictures.
+        folder: the data set's folder. Its parents are made.
+        name: of the data set, the beginning of the files' names.
+        resolution: of the pictures, a power of two from 4 to 1024.
+        channels: of the pictures, 1 or 3.
+        overwrite: take the place of what is there.
+
+    Raises UserError where the folder is there and not empty, or cannot be
+    written, another writer is at work on it, or an argument is something else.
     """
     if form not in _WRITERS:
         raise ValueError(f"expected a form of {FORMS}, got {form!r}")
-    return _WRITERS[form](*arguments)
+    check_grey_or_rgb(channels)
+    check_resolution(resolution)
+    if not name or os.path.basename(name) != name:
+        raise UserError(
+            f"expected a name for the data set's files, without slashes, "
+            f"got {name!r}"
+        )
+    place = pathlib.Path(os.path.realpath(folder))
+    shape = (resolution, resolution, channels)
+    with (
+        contextlib.suppress(_Unfinished),
+        replacing_folder(folder, overwrite) as partial,
+    ):
+        writer = _WRITERS[form](partial, place, name, shape)
+        try:
+            yield writer
+            if not writer.finished:
+                raise _Unfinished
+        finally:
+            with contextlib.suppress(UserError):
+                writer.close()
 
 
-class _RecordFile:
-    """A file of TFRecords, whose checksums TensorFlow computes."""
-
-    def __init__(self, path: str | os.PathLike):
-        # Slow to import, and needed only here.
-        from tensorflow import io
-
-        with _system_errors():
-            self._writer = io.TFRecordWriter(str(path))
-
-    def write(self, content: bytes) -> None:
-        with _system_errors():
-            self._writer.write(content)
-
-    def close(self) -> None:
-        with _system_errors():
-            self._writer.close()
+class _Unfinished(Exception):
+    """A writer is left before its end."""
 
 
-@contextlib.contextmanager
-def _system_errors() -> Iterator[None]:
-    """Turns TensorFlow's errors, such as of a full disk, into OSError."""
-    from tensorflow import errors
-
-    try:
-        yield
-    except errors.OpError as error:
-        # Before the reason TensorFlow names the hidden file.
-        raise OSError(error.message.rpartition("; ")[2]) from error
+def _check_labels(labels: np.ndarray, count: int, classes: int) -> None:
+    """Raises ValueError unless there is one class for each picture."""
+    if labels.shape != (count,) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            f"expected {count} whole numbers as labels, got {labels.dtype} "
+            f"{labels.shape}"
+        )
+    if labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"expected labels from 0 to {classes - 1}, got {labels.min()} to "
+            f"{labels.max()}"
+        )
