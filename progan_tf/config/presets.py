@@ -1,4 +1,4 @@
-"""The presets: of the official code, the paper, a laptop, and of what ships.
+"""The presets: of the official code, the paper, small machines, what ships.
 
 Settings are those of `progan_tf.config.TrainConfig`; what a preset does not
 name keeps its default there. Kimg are thousands of images seen. A table gives
@@ -30,6 +30,67 @@ OFFICIAL_LEARNING_RATES = {
     8: _by_resolution(*[0.001] * 5, 0.0015, 0.002, 0.003, 0.003),
 }
 
+# Table 1 of the paper, at 128x128: each row adds one thing to the row before,
+# so, from the last one back, each is the next one without it. The numbers are
+# those of the paper's own program.
+_ROW_G = {
+    "resolution": 128,
+    "fade_kimg": 800,
+    "stable_kimg": 800,
+    "total_kimg": 10000,
+    "batch_size": _by_resolution(*[16] * 9),
+    "learning_rate": 0.001,
+    "fmap_base": 2048,
+    "fused_scale": False,
+    "minibatch_stddev_group": 16,
+    "tick_kimg": 20,
+    "sample_kimg": 40,
+    "checkpoint_kimg": 200,
+}
+_ROW_F = {**_ROW_G, "pixelnorm": False}
+_ROW_E = {**_ROW_F, "equalized": False, "learning_rate": 0.0001}
+_ROW_D = {**_ROW_E, "minibatch_stddev_group": 0}
+_ROW_C = {
+    **_ROW_D,
+    "latent_size": 128,
+    "normalize_latents": False,
+    "activation": "relu",
+    "generator_norm": "batch",
+    "tanh": True,
+    "discriminator_norm": "layer",
+    "discriminator_steps": 5,
+    "adam_beta2": 0.9,
+    "drift": 0.0,
+    # The average is over images: 5 minibatches pass in one generator step.
+    "average_decay": 0.999**5,
+}
+_ROW_B = {
+    **_ROW_C,
+    "batch_size": _by_resolution(*[64] * 9),
+    "average_decay": 0.999**20,
+}
+_TABLE1 = {
+    # Gulrajani et al. (2017).
+    "table1-a": {**_ROW_B, "growing": False},
+    # + progressive growing
+    "table1-b": _ROW_B,
+    # + small minibatch
+    "table1-c": _ROW_C,
+    # + revised training parameters
+    "table1-d": _ROW_D,
+    # + minibatch discrimination, of Salimans et al. (2016), instead of (e)
+    "table1-estar": {**_ROW_D, "minibatch_discrimination": 100},
+    # + minibatch standard deviation
+    "table1-e": _ROW_E,
+    # + equalized learning rate
+    "table1-f": _ROW_F,
+    # + pixelwise normalization: the paper's own networks, with fewer maps
+    "table1-g": _ROW_G,
+    # Converged: as many maps as elsewhere in the paper, and longer. It does
+    # not say how long; this is as long as preset `paper`.
+    "table1-h": {**_ROW_G, "fmap_base": 8192, "total_kimg": 19000},
+}
+
 PRESETS = {
     # The official code's default, with the minibatches for one device.
     "official": {
@@ -59,6 +120,7 @@ PRESETS = {
         "sample_kimg": 40,
         "checkpoint_kimg": 200,
     },
+    **_TABLE1,
     # The paper's CIFAR-10, as its original code has it, without labels.
     "cifar10": {
         "data": "tfds:cifar10",
@@ -146,7 +208,7 @@ def preset_settings(preset, replicas=1):
         row = max(r for r in OFFICIAL_BATCH_SIZES if r <= replicas)
         settings["batch_size"] = OFFICIAL_BATCH_SIZES[row]
         settings["learning_rate"] = OFFICIAL_LEARNING_RATES[row]
-    group = settings.get("minibatch_stddev_group", 4)
+    group = settings.get("minibatch_stddev_group", 4) or 1
     settings["batch_size"] = {
         resolution: _shared_evenly(batch, replicas, group)
         for resolution, batch in settings["batch_size"].items()

@@ -1,0 +1,132 @@
+"""Trainings that a benchmark compares: each a run directory, begun only once.
+
+A benchmark that is stopped goes on where it was, in the middle of a training,
+too. Every training and every evaluation has a process of its own.
+"""
+
+import pathlib
+import statistics
+import subprocess
+import sys
+from typing import NamedTuple
+
+from progan_tf.config import load_config
+from progan_tf.errors import UserError
+from progan_tf.evaluation.log import FOLDER, read_lines
+from progan_tf.faults import FAULT_STATUS, USER_ERROR_STATUS
+from progan_tf.reading import parse_json
+from progan_tf.training.run_log import metrics_lines
+
+
+class Point(NamedTuple):
+    """A snapshot of a run: how far it was, and what it was worth.
+
+    Attributes:
+        kimg: float, thousands of images seen.
+        minutes: float, of training until there, by the rates of the log.
+        values: dict from "swd_avg", "swd_32", ..., "ms_ssim" to float.
+        reals: dict of the same names: what other reals in its place have.
+    """
+
+    kimg: float
+    minutes: float
+    values: dict
+    reals: dict
+
+
+def measured(run_dir, given, num_images):
+    """The snapshots of a training; what is missing of it is done first.
+
+    Args:
+        run_dir: path of its run directory.
+        given: list of str, flags of `progan_tf.train`.
+        num_images: int, pictures of either set of an evaluation.
+
+    Returns:
+        list of `Point`, the last one the finished network.
+
+    Raises:
+        UserError: if a process fails; what it printed is on stderr.
+    """
+    if not _finished(run_dir):
+        _process("train", f"--run_dir={run_dir}", *given)
+    end = load_config(run_dir).schedule().total_images / 1000
+    found = points(run_dir, num_images)
+    if not found or found[-1].kimg < end:
+        _process(
+            "evaluate",
+            f"--run_dir={run_dir}",
+            "--all",
+            f"--num_images={num_images}",
+        )
+        found = points(run_dir, num_images)
+    return found
+
+
+def points(run_dir, num_images):
+    """The snapshots that have been evaluated at the final resolution.
+
+    Args:
+        run_dir: path of the run directory.
+        num_images: int, pictures of either set of the evaluation.
+
+    Returns:
+        list of `Point`, by images seen.
+    """
+    resolution = load_config(run_dir).resolution
+    found = {}
+    for line in read_lines(pathlib.Path(run_dir, FOLDER)):
+        if (line["resolution"], line["images"]) == (resolution, num_images):
+            values, reals = found.setdefault(line["images_seen"], ({}, {}))
+            values.update(line["values"])
+            reals.update(line["reals"])
+    times = minutes(run_dir)
+    return [
+        Point(
+            seen / 1000,
+            max((m for at, m in times.items() if at <= seen), default=0.0),
+            *found[seen],
+        )
+        for seen in sorted(found)
+    ]
+
+
+def minutes(run_dir):
+    """dict from images seen to minutes of training until there.
+
+    They are those of the rates in metrics.jsonl, so pauses, evaluations and
+    checkpoints do not count.
+    """
+    result, before, total = {}, 0, 0.0
+    for seen, text in metrics_lines(run_dir):
+        total += (seen - before) / parse_json(text)["images_per_second"] / 60
+        result[seen], before = total, seen
+    return result
+
+
+def mean_and_spread(numbers):
+    """Text of the mean of some numbers and half their range."""
+    mean = statistics.fmean(numbers)
+    if len(numbers) < 2:
+        return f"{mean:.4g}"
+    return f"{mean:.4g} ± {(max(numbers) - min(numbers)) / 2:.2g}"
+
+
+def _finished(run_dir):
+    if not pathlib.Path(run_dir, "generator.keras").exists():
+        return False
+    total = load_config(run_dir).schedule().total_images
+    return max((seen for seen, _ in metrics_lines(run_dir)), default=0) >= total
+
+
+def _process(name, *given):
+    arguments = [sys.executable, "-m", f"progan_tf.{name}", *given]
+    status = subprocess.run(arguments, stdout=sys.stderr, check=False)
+    if status.returncode in (USER_ERROR_STATUS, FAULT_STATUS):
+        # It has said why.
+        sys.exit(status.returncode)
+    if status.returncode:
+        raise UserError(
+            f"progan_tf.{name} ended with status {status.returncode}; run the "
+            f"same command again to go on: {' '.join(arguments[1:])}"
+        )
