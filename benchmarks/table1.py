@@ -64,7 +64,7 @@ def define_flags():
         ("num_images", 2048, 2, "pictures of either set of an evaluation"),
     ):
         flags.DEFINE_integer(name, value, text, lower_bound=low)
-    flags.DEFINE_float("kimg", 300.0, "thousands of images of a training", 1.0)
+    flags.DEFINE_float("kimg", 300.0, "thousands of images of a training", 0.1)
     flags.DEFINE_string("data", "cats", "as for training")
     flags.DEFINE_string("precision", "auto", "as for training")
     flags.DEFINE_string("out", "runs/table1", "folder for runs and table")

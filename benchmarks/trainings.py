@@ -14,8 +14,7 @@ from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.evaluation.log import FOLDER, read_lines
 from progan_tf.faults import FAULT_STATUS, USER_ERROR_STATUS
-from progan_tf.reading import parse_json
-from progan_tf.training.run_log import metrics_lines
+from progan_tf.reading import parse_json, read_text
 
 
 class Point(NamedTuple):
@@ -98,8 +97,10 @@ def minutes(run_dir):
     checkpoints do not count.
     """
     result, before, total = {}, 0, 0.0
-    for seen, text in metrics_lines(run_dir):
-        total += (seen - before) / parse_json(text)["images_per_second"] / 60
+    for line in read_text(pathlib.Path(run_dir, "metrics.jsonl")).splitlines():
+        values = parse_json(line)
+        seen, rate = values["images_seen"], values["images_per_second"]
+        total += (seen - before) / rate / 60
         result[seen], before = total, seen
     return result
 
@@ -116,7 +117,7 @@ def _finished(run_dir):
     if not pathlib.Path(run_dir, "generator.keras").exists():
         return False
     total = load_config(run_dir).schedule().total_images
-    return max((seen for seen, _ in metrics_lines(run_dir)), default=0) >= total
+    return max(minutes(run_dir), default=0) >= total
 
 
 def _process(name, *given):

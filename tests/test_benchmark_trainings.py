@@ -1,0 +1,121 @@
+"""The benchmarks that train: they go on, and count as they say."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "benchmarks"))
+
+import time_to_quality  # noqa: E402
+import trainings  # noqa: E402
+
+
+def run(*arguments):
+    """The finished process of a benchmark."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def point(kimg, minutes, distance):
+    """A snapshot with a mean distance."""
+    values = {"swd_16": distance, "swd_avg": distance, "ms_ssim": 0.3}
+    return trainings.Point(kimg, minutes, values, {**values, "swd_avg": 1.0})
+
+
+def test_table1_is_trained_once_and_printed(tmp_path):
+    small = (
+        "benchmarks/table1.py",
+        "--rows=lazy4",
+        "--kimg=0.3",
+        "--resolution=16",
+        "--fmap_base=32",
+        "--num_images=16",
+        f"--out={tmp_path}",
+    )
+    done = run(*small)
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "table1.md").read_text()
+    assert text in done.stdout
+    lines = [line.strip("| ").split(" | ") for line in text.splitlines()]
+    assert [line[0] for line in lines[2:]] == ["lazy4", "reals"]
+    assert lines[0][2:5] == ["swd_16", "swd_avg", "ms_ssim"]
+    assert (tmp_path / "table1.png").read_bytes().startswith(b"\x89PNG")
+    config = json.loads((tmp_path / "lazy4-0" / "config.json").read_text())
+    assert config["penalty_every"] == 4 and config["total_kimg"] == 0.3
+    assert config["seed"] == 1000 and config["pixelnorm"]
+    # Five phases, of which the last is half again as long.
+    assert config["fade_kimg"] == {"4": 0, "8": 0.0545455, "16": 0.0545455}
+    assert config["stable_kimg"]["4"] == 0.0545455
+    assert set(config["batch_size"].values()) == {16}
+    before = (tmp_path / "lazy4-0" / "metrics.jsonl").read_bytes()
+    # All that is left is to print.
+    done = run(*small, "--only_print")
+    assert done.returncode == 0 and text in done.stdout
+    assert run(*small).stdout == done.stdout
+    assert (tmp_path / "lazy4-0" / "metrics.jsonl").read_bytes() == before
+
+
+def test_minutes_add_up_over_the_lines_of_a_log(tmp_path):
+    lines = [
+        {"images_seen": 600, "images_per_second": 10.0},
+        {"images_seen": 1800, "images_per_second": 5.0},
+    ]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "metrics.jsonl").write_text(text)
+    assert trainings.minutes(tmp_path) == {600: 1.0, 1800: 5.0}
+
+
+def test_time_to_a_distance_is_between_two_snapshots():
+    run = [point(1, 10, 30.0), point(2, 20, 10.0), point(3, 30, 20.0)]
+    assert time_to_quality.time_to(run, 15.0) == 17.5
+    assert time_to_quality.time_to(run, 30.0) == 10
+    assert time_to_quality.time_to(run, 9.0) is None
+
+
+def test_shares_are_of_the_same_seed():
+    found = {
+        "old": [[point(1, 10, 8.0)], [point(1, 20, 4.0)]],
+        "new": [[point(1, 5, 8.0)], [point(1, 5, 4.0)]],
+        "bad": [[point(1, 5, 9.0)], [point(1, 5, 4.0)]],
+    }
+    lines = time_to_quality.table(found).splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines[2:]]
+    assert rows[0] == [
+        "old",
+        "2",
+        "15 ± 5",
+        "6 ± 2",
+        "0.3 ± 0",
+        "15 ± 5",
+        "1 ± 0",
+    ]
+    assert rows[1][-2:] == ["5 ± 0", "0.375 ± 0.12"]
+    assert rows[2][-2:] == ["5 (1 of 2 reached it)", "0.25"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["table1.py", "--rows=a,z"], "expected --rows out of a, b,"),
+        (["table1.py", "--only_print", "--out=no"], "no evaluated training"),
+        (
+            ["time_to_quality.py", "--only_print", "--out=no"],
+            "not all of them are evaluated in no yet",
+        ),
+    ],
+)
+def test_mistakes_are_one_line(arguments, words):
+    done = run(f"benchmarks/{arguments[0]}", *arguments[1:])
+    assert done.returncode == 2
+    assert words in done.stderr and "Traceback" not in done.stderr
