@@ -4,7 +4,7 @@
       rows (a) to (g) on the cats of 32x32, one seed each: hours on two cores
   python benchmarks/table1.py --rows=f,g,lazy4 --seeds=3 --kimg=600
       some rows, three seeds each
-  python benchmarks/table1.py --data=my/pictures --resolution=128 \\
+  python benchmarks/table1.py --data=my/pictures --resolution=128
       --fmap_base=2048 --kimg=10000 --num_images=16384
       the paper's size
   python benchmarks/table1.py --only_print

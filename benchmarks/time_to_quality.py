@@ -2,7 +2,7 @@
 
   python benchmarks/time_to_quality.py
       preset laptop-wgan against laptop, one seed each
-  python benchmarks/time_to_quality.py --seeds=3 \\
+  python benchmarks/time_to_quality.py --seeds=3
       --settings="--preset=laptop" --settings="--preset=laptop --fmap_max=48"
       flags of progan_tf.train against others, three seeds, by turns
   python benchmarks/time_to_quality.py --only_print
