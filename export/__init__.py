@@ -12,16 +12,10 @@ _HOMES = {
     "export_keras_file": "exporting",
     "export_litert_file": "exporting",
     "export_onnx_file": "exporting",
-    "export_saved_model": "saved_model",
+    "export_saved_model": "exporting",
 }
 
-__all__ = [
-    "GeneratorModule",
-    "export_keras_file",
-    "export_litert_file",
-    "export_onnx_file",
-    "export_saved_model",
-]
+__all__ = list(_HOMES)
 
 
 def __getattr__(name):

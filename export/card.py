@@ -21,32 +21,20 @@ _OTHERS = (
 )
 
 
-def card_files(
-    generator, form="hub", precision="float32", metrics=None, batch_size=None
-):
-    """The files that go with a model: its card and, with room, a picture.
-
-    Args:
-        generator, form, precision, metrics, batch_size: as of `model_card`.
-
-    Returns:
-        dict from file name to bytes.
-    """
+def card_files(generator, form, precision, metrics, batch_size):
+    """dict from name to bytes: `model_card` and, with room, a picture."""
     card = model_card(generator, form, precision, metrics, batch_size)
     if not FORMATS[form].has_picture:
         return {CARD_FILE: card.encode()}
-    picture = f"![samples]({SAMPLE_FILE})\n"
     title, rest = card.split("\n", 1)
-    return {
-        SAMPLE_FILE: _sample_png(generator),
-        CARD_FILE: f"{title}\n\n{picture}{rest}".encode(),
-    }
+    card = f"{title}\n\n![samples]({SAMPLE_FILE})\n{rest}"
+    return {SAMPLE_FILE: _sample_png(generator), CARD_FILE: card.encode()}
 
 
 def model_card(
     generator, form="hub", precision="float32", metrics=None, batch_size=None
 ):
-    """What a model maps, where it comes from and how to load it.
+    """What a model maps, where it comes from and how to load it, Markdown.
 
     Args:
         generator: `keras.Model` or `AnyGenerator`, from latents (and one-hot
@@ -55,25 +43,33 @@ def model_card(
         precision: str, what the model computes in.
         metrics: dict from a metric's name to its value, where known.
         batch_size: int, the one batch that the model takes; by default any.
-
-    Returns:
-        str, Markdown.
     """
     generator, record = as_generator(generator), FORMATS[form]
     config, images_seen = generator.origin or (None, None)
     latent_size, classes = generator.latent_size, generator.num_classes
-    height, width, _ = generator.image_shape
-    rows = _interface(generator, record, batch_size) | {
-        # LiteRT stores weights in it, and computes as the device does best.
-        "precision": precision + record.of_precision,
-        "parameters": f"{generator.model.count_params():,}",
-    }
+    height, width, channels = generator.image_shape
+    batch = batch_size or "batch"
+    latents = f"float32 [{batch}, {latent_size}], N(0, 1)"
+    rows = {f"input `{record.latents}`": latents}
+    if classes:
+        labels = f"float32 one-hot [{batch}, {classes}]"
+        rows[f"input `{record.labels}`"] = labels
+    shape = f"[{batch}, {height}, {width}, {channels}]"
+    rows[f"output `{record.images}`"] = f"float32 {shape} {record.values}"
+    # LiteRT stores weights in it, and computes as the device does best.
+    rows["precision"] = precision + record.of_precision
+    rows["parameters"] = f"{generator.model.count_params():,}"
+    licence = _OTHERS
     if config:
+        kind = kind_named(config.data)
         # A folder's name alone: where it lies is nobody's business.
-        data = kind_named(config.data).title(config.data)
-        rows["training data"] = data.replace("|", "\\|")
+        rows["training data"] = kind.title(config.data).replace("|", "\\|")
         rows["images seen in training"] = f"{images_seen:,}"
         rows["preset"] = config.preset
+        licence = kind.credit or _OTHERS
+        if inherited := inherited_licence(config.run_dir):
+            began = "Of the weights that training began with"
+            licence += f"\n\n{began}: {inherited}."
     rows |= {name: f"{value:.4g}" for name, value in (metrics or {}).items()}
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
     return f"""# Progressive GAN generator, {width}x{height}
@@ -90,31 +86,8 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 {record.usage(latent_size, classes, batch_size or 4)}
 ## Licence
 
-{_licence(config)}
+{licence}
 """
-
-
-def _licence(config):
-    """What the data and the weights that training began with ask for."""
-    credit = kind_named(config.data).credit if config else None
-    text = credit or _OTHERS
-    inherited = inherited_licence(config.run_dir) if config else ""
-    if inherited:
-        text += f"\n\nOf the weights that training began with: {inherited}."
-    return text
-
-
-def _interface(generator, form, batch_size):
-    """The rows of inputs and output."""
-    batch = batch_size or "batch"
-    shape = ", ".join(map(str, generator.image_shape))
-    latents = f"float32 [{batch}, {generator.latent_size}], N(0, 1)"
-    rows = {f"input `{form.latents}`": latents}
-    if generator.num_classes:
-        labels = f"float32 one-hot [{batch}, {generator.num_classes}]"
-        rows[f"input `{form.labels}`"] = labels
-    images = f"float32 [{batch}, {shape}] {form.values}"
-    return rows | {f"output `{form.images}`": images}
 
 
 def _sample_png(generator):
@@ -123,10 +96,8 @@ def _sample_png(generator):
     columns = min(8, max(2, _LARGEST_SAMPLE // resolution))
     rows = math.ceil(columns / 2)
     images = generate_images(generator, np.arange(columns * rows))
-    images = nearest_up(images, max(1, 64 // resolution))
-    grid = make_grid(images, columns)
+    grid = make_grid(nearest_up(images, max(1, 64 // resolution)), columns)
+    grid = grid.squeeze(-1) if grid.shape[-1] == 1 else grid
     buffer = io.BytesIO()
-    Image.fromarray(grid.squeeze(-1) if grid.shape[-1] == 1 else grid).save(
-        buffer, "PNG"
-    )
+    Image.fromarray(grid).save(buffer, "PNG")
     return buffer.getvalue()

@@ -1,15 +1,13 @@
 """Whether what was written gives the images of its generator."""
 
-import zipfile
-
 import numpy as np
 import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.export.module import LABELS, LATENTS
 from progan_tf.export.precision import in_precision
-from progan_tf.files import making, replacing
-from progan_tf.sampling import as_generator, one_hot, seeded_latents
+from progan_tf.latents import one_hot, seeded_latents
+from progan_tf.sampling import as_generator
 
 _SEEDS = 8
 # Of the root mean square of the difference, for images in [0, 1]. Measured, at
@@ -23,21 +21,12 @@ _TOLERANCES = {"float32": 1e-5, "float16": 0.005, "bfloat16": 0.02}
 def largest_difference(
     generator, images_of, precision="float32", batch_size=None
 ):
-    """Compare what was written with its generator, on 8 seeds.
+    """The largest difference, a float, of two images' numbers, on 8 seeds.
 
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels) to images
-            in [-1, 1]; it computes in float32 for this.
-        images_of: function from a dict of the named inputs, float32
-            `[batch, ...]`, to images `[batch, R, R, channels]` in [0, 1].
-        precision: str, what `images_of` computes in.
-        batch_size: int, the one batch that it takes; by default any.
-
-    Returns:
-        float, the largest difference of two images' numbers.
-
-    Raises:
-        UserError: if they differ by more than rounding.
+    Compares `images_of`, what `Format.load` gives, which computes in that
+    precision and takes batches of one size if that is given, with the generator
+    (`keras.Model`), which computes in float32 for this. Raises UserError if
+    they differ by more than rounding.
     """
     generator = as_generator(in_precision(generator, "float32"))
     # A graph frees each layer's output; called layer by layer, all stay.
@@ -72,42 +61,3 @@ def largest_difference(
             "most; what was written was removed"
         )
     return float(differences.max())
-
-
-def write_checked(path, write, load, generator, precision, batch_size=None):
-    """Write a file that takes its place only after it has been checked.
-
-    Args:
-        path: `pathlib.Path`; missing folders are made.
-        write: function of a path, writes the file there.
-        load: function of a path, gives `images_of` of `largest_difference`.
-        generator: `keras.Model` to compare with.
-        precision: str, what the file computes in.
-        batch_size: int, the one batch that it takes; by default any.
-
-    Returns:
-        float, see `largest_difference`.
-
-    Raises:
-        UserError: if it cannot be written, or its images differ. Then nothing
-            is left of it, and what was there is as it was.
-    """
-    with making(path.parent), replacing(path) as temporary:
-        write(temporary)
-        return largest_difference(
-            generator, load(temporary), precision, batch_size
-        )
-
-
-def append_files(path, files):
-    """Put files into a file.
-
-    Args:
-        path: a zip archive, such as a `.keras` file, or another file whose
-            readers ignore what follows it: an archive is then appended.
-        files: dict from name to bytes.
-    """
-    if files:
-        with zipfile.ZipFile(path, "a") as archive:
-            for name, data in files.items():
-                archive.writestr(name, data)

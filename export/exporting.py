@@ -1,9 +1,20 @@
 """Writing a generator in the format that is asked for."""
 
+import contextlib
+import tarfile
+
 from progan_tf.errors import UserError
 from progan_tf.export.card import card_files
+from progan_tf.export.checks import largest_difference
 from progan_tf.export.format import CARD_FILE
-from progan_tf.export.formats import FORMATS, check_request
+from progan_tf.export.formats import FORMATS, check_request, is_archive
+from progan_tf.files import (
+    making,
+    replacing,
+    replacing_folder,
+    scratch_folder,
+    writing,
+)
 from progan_tf.sampling import as_generator
 
 
@@ -52,8 +63,42 @@ def export_generator(
     batch_size = options.get("batch_size")
     files = card_files(generator, form, precision, metrics, batch_size)
     files[CARD_FILE] += note.encode()
-    write = FORMATS[form].write
-    return write(generator.model, path, precision, files, options)
+    return _write(form, generator.model, path, precision, files, options)
+
+
+def export_saved_model(
+    generator,
+    path,
+    trainable=False,
+    overwrite=False,
+    files=None,
+    precision="float32",
+):
+    """Write a generator as a TF-Hub module.
+
+    `hub.load(path)`, `hub.KerasLayer(path)` and
+    `keras.layers.TFSMLayer(path, call_endpoint="serving_default")` take it;
+    the signatures are `default` and `serving_default`.
+
+    Args:
+        generator, overwrite: as of `export_generator`.
+        path: the folder to write, or a file that ends with `.tar.gz`, which
+            `hub.load` takes from a web server.
+        trainable: bool, keep the weights as variables.
+        files: dict from file name to bytes, to lie beside the model.
+        precision: "float32", "bfloat16" or "float16", what the module
+            computes in and keeps its constants in. Latents, images and, with
+            `trainable`, the variables are float32 all the same.
+
+    Returns:
+        float, the largest difference, as there.
+
+    Raises:
+        UserError: as there, and where what is to be overwritten is no module.
+    """
+    path = check_request("hub", path, precision, overwrite)
+    model, options = as_generator(generator).model, {"trainable": trainable}
+    return _write("hub", model, path, precision, files or {}, options)
 
 
 def export_keras_file(
@@ -89,4 +134,32 @@ def _export(form, generator, path, overwrite, precision, card):
     path = check_request(form, path, precision, overwrite)
     files = {} if card is None else {CARD_FILE: card.encode()}
     model = as_generator(generator).model
-    return FORMATS[form].write(model, path, precision, files, {})
+    return _write(form, model, path, precision, files, {})
+
+
+def _write(form, model, path, precision, files, options):
+    """Write it where the place has been checked, and compare it."""
+    form = FORMATS[form]
+    with _place(form, path) as place:
+        with writing(path):
+            form.write(model, place, precision, files, options)
+        images_of, batch_size = form.load(place), options.get("batch_size")
+        return largest_difference(model, images_of, precision, batch_size)
+
+
+@contextlib.contextmanager
+def _place(form, path):
+    """Gives the place to write; it, or an archive of it, takes the path."""
+    if form.ending:
+        with making(path.parent), replacing(path) as file:
+            yield file
+    elif not is_archive(path):
+        # What comes there meanwhile is not replaced.
+        with replacing_folder(path, overwrite=path.exists()) as folder:
+            yield folder
+    else:
+        with making(path.parent), scratch_folder(path) as folder:
+            yield folder
+            with replacing(path) as file, tarfile.open(file, "w:gz") as tar:
+                for item in sorted(folder.iterdir()):
+                    tar.add(item, arcname=item.name)

@@ -1,11 +1,16 @@
 """What is told of a format in one place: its record in the table of formats."""
 
 import dataclasses
+import zipfile
 from collections.abc import Callable
 
 from progan_tf.config.precision import PRECISIONS
 
 CARD_FILE, SAMPLE_FILE = "README.md", "sample.png"
+OPENVINO = """\
+OpenVINO computes in bfloat16 where the processor has it; for exact images set
+its property `INFERENCE_PRECISION_HINT` to `f32`.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +23,13 @@ class Format:
         precisions: that it can be written in.
         packages: what it needs beside TensorFlow, as imported.
         options: names of flags that it takes and others need not.
-        write: function of (`keras.Model`, path, precision, files, options) to
-            the largest difference that was found when it was read back: see
-            `checks`. Files are a dict from name to bytes that lie beside the
-            model or in it; options a dict of those that were given.
+        write: function of (`keras.Model`, path of the file or folder,
+            precision, files, options). Files are a dict from name to bytes
+            that lie beside the model or in it; options a dict of those that
+            were given.
+        load: function of the path to one from a dict of the named inputs,
+            float32 `[batch, ...]`, to images `[batch, R, R, channels]` in
+            [0, 1].
         snippet: function of (latent size, number of classes, 0 for none, count)
             to Python that makes so many `images` of the model at
             "path/to/this".
@@ -34,7 +42,8 @@ class Format:
 
     name: str
     ending: str
-    write: Callable[..., float]
+    write: Callable[..., None]
+    load: Callable
     snippet: Callable[[int, int, int], str]
     note: str
     precisions: tuple[str, ...] = PRECISIONS
@@ -61,3 +70,15 @@ def named_inputs(latent_size: int, classes: int, count: int) -> str:
         labels = f"np.eye({classes}, dtype=np.float32)[[0] * {count}]"
         lines.append(f'inputs["labels"] = {labels}')
     return "\n".join(lines)
+
+
+def append_files(path, files: dict[str, bytes]) -> None:
+    """Put files into a zip archive, such as a `.keras` file.
+
+    Of another file, whose readers ignore what follows it, they become a zip
+    archive at its end.
+    """
+    if files:
+        with zipfile.ZipFile(path, "a") as archive:
+            for name, data in files.items():
+                archive.writestr(name, data)

@@ -16,7 +16,6 @@ from progan_tf.files import check_folder, put_back
 # new file with a record, and a line here.
 FORMATS = {form.name: form for form in (HUB, KERAS, ONNX, LITERT)}
 
-
 # A folder of such a name would be taken for an archive.
 _ARCHIVES = (".zip", ".tgz", ".tar", ".gz")
 _MODEL_FILE = "saved_model.pb"
@@ -28,23 +27,12 @@ _MODULE_FILES = frozenset(
 
 
 def check_request(name, path, precision="float32", overwrite=False, options=()):
-    """Refuse at once what could not be written in the end.
+    """Refuse at once what could not be written in the end; the `pathlib.Path`.
 
-    Args:
-        name: str, one of `FORMATS`.
-        path: the file or folder to write.
-        precision: str, one of `PRECISIONS`.
-        overwrite: bool, whether something may be there.
-        options: names of options of formats that are given.
-
-    Returns:
-        `pathlib.Path` of `path`.
-
-    Raises:
-        UserError: for an option or a precision that the format does not have,
-            another ending than its own, something that is there and may not be
-            overwritten or is not of the format's kind, a place that cannot be
-            written, or packages that are not installed.
+    Raises UserError for an option or a precision that the format of that name
+    does not have, another ending than its own, something that is there and may
+    not be overwritten or is not of the format's kind, a place that cannot be
+    written, or packages that are not installed.
     """
     path, form = pathlib.Path(path), FORMATS[name]
     for option in options:
@@ -56,25 +44,23 @@ def check_request(name, path, precision="float32", overwrite=False, options=()):
             f"expected a precision of {', '.join(form.precisions)} for the "
             f"format {name}; received {precision!r}"
         )
-    others = {other.ending: key for key, other in FORMATS.items()}
+    others = {f.ending: f.name for f in FORMATS.values() if f.ending}
+    expected = None
     if form.ending and path.suffix != form.ending:
-        raise UserError(
-            f"expected a file that ends with {form.ending}, not {path}"
-        )
-    if not form.ending and path.suffix in others.keys() - {""}:
+        expected = f"a file that ends with {form.ending}"
+    elif not form.ending and path.suffix in others:
         raise UserError(
             f"{path} has the ending of the format {others[path.suffix]}, not "
             f"of {name}"
         )
-    if not (form.ending or is_archive(path)) and path.suffix in _ARCHIVES:
-        raise UserError(
-            f"expected a folder, or a file that ends with .tar.gz, not {path}"
-        )
+    elif not (form.ending or is_archive(path)) and path.suffix in _ARCHIVES:
+        expected = "a folder, or a file that ends with .tar.gz"
+    if expected:
+        raise UserError(f"expected {expected}, not {path}")
     put_back(path)
     if path.exists() and not overwrite:
-        raise UserError(
-            f"{path} exists; choose another place, or give --overwrite"
-        )
+        choice = "choose another place, or give --overwrite"
+        raise UserError(f"{path} exists; {choice}")
     _check_replaced(name, path)
     check_folder(path.parent)
     missing = [p for p in form.packages if not importlib.util.find_spec(p)]

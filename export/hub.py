@@ -4,10 +4,39 @@ from progan_tf.export.format import Format
 
 
 def _write(model, path, precision, files, options):
-    from progan_tf.export.saved_model import write_module
+    import tensorflow as tf
+
+    from progan_tf.export.module import GeneratorModule
+    from progan_tf.export.precision import in_precision
+    from progan_tf.text import first_line
 
     trainable = bool(options.get("trainable"))
-    return write_module(model, path, trainable, files, precision)
+    module = GeneratorModule(in_precision(model, precision), trainable)
+    signatures = dict.fromkeys(
+        ("default", "serving_default"), module.signature()
+    )
+    try:
+        tf.saved_model.save(module, str(path), signatures=signatures)
+    except tf.errors.OpError as error:
+        # TensorFlow has errors of its own for a full disk.
+        raise OSError(first_line(error)) from error
+    for name, data in files.items():
+        (path / name).write_bytes(data)
+
+
+def _load(path):
+    import tensorflow as tf
+
+    from progan_tf.saved_models import load_saved_model
+
+    # Our own, in a folder of any name.
+    module = load_saved_model(path, str(path), trust=True)
+
+    def images_of(inputs):
+        inputs = {name: tf.constant(array) for name, array in inputs.items()}
+        return module.signatures["default"](**inputs)["default"]
+
+    return images_of
 
 
 def _snippet(latent_size, classes, count):
@@ -45,6 +74,7 @@ HUB = Format(
     name="hub",
     ending="",
     write=_write,
+    load=_load,
     snippet=_snippet,
     note=_NOTE,
     options=("trainable",),

@@ -1,29 +1,22 @@
 """The format keras: a `.keras` file."""
 
-from progan_tf.export.format import Format
+from progan_tf.export.format import Format, append_files
 
 
 def _write(model, path, precision, files, options):
-    from progan_tf.export.checks import append_files, write_checked
     from progan_tf.export.precision import in_precision
 
     # The layers compute in it; the weights are float32 all the same.
-    rebuilt = in_precision(model, precision)
-
-    def write(file):
-        rebuilt.save(file)
-        append_files(file, files)
-
-    return write_checked(path, write, _loaded, model, precision)
+    in_precision(model, precision).save(path)
+    append_files(path, files)
 
 
-def _loaded(file):
-    """The written model, as a function of the named inputs."""
+def _load(path):
     import keras
     import numpy as np
     import tensorflow as tf
 
-    model = keras.saving.load_model(file, compile=False)
+    model = keras.saving.load_model(path, compile=False)
     # As a graph, which takes less memory than layer by layer.
     forward = tf.function(model, autograph=False)
 
@@ -47,16 +40,14 @@ images = (generator({inputs}) + 1) / 2
 """
 
 
-_NOTE = """It needs the Python package progan-tf, whose layers it has. Any
-backend of Keras will do.
-"""
-
 KERAS = Format(
     name="keras",
     ending=".keras",
     write=_write,
+    load=_load,
     snippet=_snippet,
-    note=_NOTE,
+    note="It needs the Python package progan-tf, whose layers it has. Any\n"
+    "backend of Keras will do.\n",
     latents="latents",
     images="images",
     values="about in [-1, 1]",

@@ -43,22 +43,17 @@ class GeneratorModule(tf.train.Checkpoint):
         self._batch_size = batch_size
         face = as_generator(generator)
         self._latent_size, self._classes = face.latent_size, face.num_classes
-        self.variables = []
-        self.trainable_variables = []
+        self.variables = [
+            tf.Variable(
+                weight.numpy(),
+                trainable=weight.trainable,
+                name=weight.path.replace("/", "_"),
+            )
+            for weight in (generator.weights if trainable else ())
+        ]
+        # All but the alpha of a fade.
+        self.trainable_variables = [v for v in self.variables if v.trainable]
         self.regularization_losses = []
-        if trainable:
-            self.variables = [
-                tf.Variable(
-                    weight.numpy(),
-                    trainable=weight.trainable,
-                    name=weight.path.replace("/", "_"),
-                )
-                for weight in generator.weights
-            ]
-            # All but the alpha of a fade.
-            self.trainable_variables = [
-                variable for variable in self.variables if variable.trainable
-            ]
         weights = _weights_of(generator, self.variables)
 
         def images(inputs):
@@ -71,37 +66,33 @@ class GeneratorModule(tf.train.Checkpoint):
                 inputs = [inputs[LATENTS], inputs[LABELS]]
             return _unless_empty(images, inputs) if empty else images(inputs)
 
-        self.__call__ = tf.function(
-            call,
-            input_signature=[self._input_spec()],
-            autograph=False,
-        )
+        spec = [self._input_spec()]
+        self.__call__ = tf.function(call, spec, autograph=False)
         if self._classes:
             # A signature takes its inputs by name, but TFSMLayer passes only
             # one. To an attribute of the same name it passes the dict.
             self.serving_default = tf.function(
                 lambda inputs: {IMAGES: self.__call__(inputs)},
-                input_signature=[self._input_spec()],
+                input_signature=spec,
                 autograph=False,
             )
 
     def _input_spec(self):
-        latents = tf.TensorSpec(
-            [self._batch_size, self._latent_size], name=LATENTS
+        batch, sizes = self._batch_size, (self._latent_size, self._classes)
+        latents, labels = (
+            tf.TensorSpec([batch, size], name=name)
+            for size, name in zip(sizes, (LATENTS, LABELS), strict=True)
         )
-        if not self._classes:
-            return latents
-        labels = tf.TensorSpec([self._batch_size, self._classes], name=LABELS)
-        return {LATENTS: latents, LABELS: labels}
+        return {LATENTS: latents, LABELS: labels} if self._classes else latents
 
     def signature(self):
         """The function of the signatures: named inputs, output `default`."""
         spec = self._input_spec()
-        specs = [spec[LATENTS], spec[LABELS]] if self._classes else [spec]
+        specs = list(spec.values()) if self._classes else [spec]
 
         def named(*inputs):
             if self._classes:
-                inputs = [dict(zip((LATENTS, LABELS), inputs, strict=True))]
+                inputs = [dict(zip(spec, inputs, strict=True))]
             return {IMAGES: self.__call__(*inputs)}
 
         return tf.function(named, input_signature=specs, autograph=False)
@@ -122,16 +113,10 @@ def _unless_empty(images, inputs):
 
 
 def _weights_of(generator, variables):
-    """A context in which the generator's weights are others.
+    """A function to a context manager, in which other weights are in place.
 
-    Args:
-        generator: `keras.Model`.
-        variables: `tf.Variable`s in the order of `generator.weights`; none
-            for constants.
-
-    Returns:
-        Function without arguments to a context manager, to be entered where
-        a `tf.function` is traced.
+    It is to be entered where a `tf.function` is traced. They are `variables`,
+    in the order of `generator.weights`, or constants where there are none.
     """
     if variables:
         return lambda: keras.StatelessScope(
@@ -161,12 +146,8 @@ def _weights_of(generator, variables):
 def folded_kernels(generator):
     """Every kernel as it is multiplied with: scaled, folded and rounded.
 
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels).
-
-    Returns:
-        dict from the `id` of a layer to its kernel in the layer's compute
-        dtype, an array.
+    A dict from the `id` of a `keras.Model`'s layer to the kernel, an array of
+    the layer's compute dtype.
     """
     face = as_generator(generator)
     sizes = filter(None, (face.latent_size, face.num_classes))

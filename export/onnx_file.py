@@ -5,30 +5,24 @@ It takes `latent_vector` (and `labels`) and gives `default`, as a
 batch. It is of opset 17, which onnxruntime reads from 1.12 on.
 """
 
-from progan_tf.export.format import CARD_FILE, Format, named_inputs
+from progan_tf.export.format import CARD_FILE, OPENVINO, Format, named_inputs
 
 
 def _write(model, path, precision, files, options):
-    from progan_tf.export.checks import write_checked
     from progan_tf.export.onnx_graph import onnx_model
     from progan_tf.export.precision import in_precision
 
     # The card becomes the model's description.
     card = files.get(CARD_FILE, b"").decode()
     graph = onnx_model(in_precision(model, precision), precision, card)
-    data = graph.SerializeToString()
-    return write_checked(
-        path, lambda file: file.write_bytes(data), _loaded, model, precision
-    )
+    path.write_bytes(graph.SerializeToString())
 
 
-def _loaded(file):
-    """The written file, as a function of the named inputs."""
+def _load(path):
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(
-        str(file), providers=["CPUExecutionProvider"]
-    )
+    providers = ["CPUExecutionProvider"]
+    session = onnxruntime.InferenceSession(str(path), providers=providers)
     return lambda inputs: session.run(["default"], inputs)[0]
 
 
@@ -42,23 +36,22 @@ session = onnxruntime.InferenceSession("path/to/this")
 """
 
 
-_NOTE = """The batch may have any size. onnxruntime-web runs the same file in a
+_NOTE = f"""The batch may have any size. onnxruntime-web runs the same file in a
 browser:
 
 ```javascript
 const session = await ort.InferenceSession.create("path/to/this");
 const latents = new ort.Tensor("float32", numbers, [1, numbers.length]);
-const {default: images} = await session.run({latent_vector: latents});
+const {{default: images}} = await session.run({{latent_vector: latents}});
 ```
 
-OpenVINO computes in bfloat16 where the processor has it; for exact images set
-its property `INFERENCE_PRECISION_HINT` to `f32`.
-"""
+{OPENVINO}"""
 
 ONNX = Format(
     name="onnx",
     ending=".onnx",
     write=_write,
+    load=_load,
     snippet=_snippet,
     note=_NOTE,
     # Its convolution takes bfloat16 from opset 22 on only, which is too new for

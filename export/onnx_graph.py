@@ -34,20 +34,13 @@ _KERNEL = [3, 2, 0, 1]
 
 
 def onnx_model(generator, precision="float32", card=None):
-    """Build the ONNX model of a generator.
+    """The `onnx.ModelProto` of a generator; `card` becomes its description.
 
-    Args:
-        generator: functional `keras.Model` of the layers of
-            `progan_tf.layers`, which compute in `precision`.
-        precision: "float32" or "float16".
-        card: str, the model's description.
-
-    Returns:
-        `onnx.ModelProto` with the inputs, output and names of a
-        `GeneratorModule`. Kernels are constants, scaled and folded.
-
-    Raises:
-        UserError: for a layer or an activation that it does not know.
+    It has the inputs, output and names of a `GeneratorModule`; kernels are
+    constants, scaled and folded. The generator is a functional `keras.Model` of
+    the layers of `progan_tf.layers`, which compute in `precision`, "float32" or
+    "float16". Raises UserError for a layer or an activation that it does not
+    know.
     """
     for layer in generator.layers:
         if type(layer) not in {keras.layers.InputLayer, *_LAYERS}:
@@ -60,16 +53,16 @@ def onnx_model(generator, precision="float32", card=None):
     if face.num_classes:
         sizes[LABELS] = face.num_classes
     graph = _Graph(generator, precision, list(sizes))
-    inputs = [
-        helper.make_tensor_value_info(name, _FLOAT, ["batch", size])
-        for name, size in sizes.items()
-    ]
-    images = helper.make_tensor_value_info(
-        IMAGES, _FLOAT, ["batch", *generator.output_shape[1:]]
-    )
+
+    def described(name, *shape):
+        shape = ["batch", *shape]
+        return helper.make_tensor_value_info(name, _FLOAT, shape)
+
+    inputs = [described(name, size) for name, size in sizes.items()]
+    images = [described(IMAGES, *generator.output_shape[1:])]
     return helper.make_model(
         helper.make_graph(
-            graph.nodes, generator.name, inputs, [images], graph.constants
+            graph.nodes, generator.name, inputs, images, graph.constants
         ),
         opset_imports=[helper.make_opsetid("", _OPSET)],
         ir_version=_IR_VERSION,
@@ -80,16 +73,10 @@ def onnx_model(generator, precision="float32", card=None):
 
 
 class _Graph:
-    """The nodes and constants of a generator.
+    """The nodes and constants of a generator, lists of ONNX's records.
 
-    Args:
-        generator: `keras.Model`.
-        precision: str, the dtype between the inputs and the images.
-        inputs: list of str, the names of the generator's inputs.
-
-    Attributes:
-        nodes, constants: lists of `onnx.NodeProto` and `onnx.TensorProto`.
-        kernels: dict from the `id` of a layer to its folded kernel.
+    `precision` is the dtype between the inputs, of these names, and the images;
+    `kernels` a dict from the `id` of a layer to its folded kernel.
     """
 
     def __init__(self, generator, precision, inputs):
@@ -144,12 +131,9 @@ class _Graph:
 
 
 def _calls_of(generator):
-    """A copy of a generator, and its layers' calls in their order.
+    """A copy of a generator, and its calls: (layer, input tensors, output).
 
     A copy, because layers remember how they were called.
-
-    Returns:
-        (`keras.Model`, list of (layer, list of input tensors, output)).
     """
     calls = []
 
@@ -201,12 +185,14 @@ def _bias_of(layer):
 
 
 def _add_activation(graph, layer, x):
-    if layer.activation is keras.activations.linear:
+    activations = keras.activations
+    if layer.activation is activations.linear:
         return x
-    if layer.activation is keras.activations.leaky_relu:
+    if layer.activation is activations.leaky_relu:
         return graph.add("LeakyRelu", [x], {"alpha": 0.2})
-    if layer.activation in _OPERATIONS:
-        return graph.add(_OPERATIONS[layer.activation], [x])
+    others = {activations.relu: "Relu", activations.tanh: "Tanh"}
+    if layer.activation in others:
+        return graph.add(others[layer.activation], [x])
     raise UserError(
         "the format onnx has the activations linear, leaky_relu, relu and "
         f"tanh; received {layer.activation.__name__} in {layer.name}"
@@ -214,24 +200,17 @@ def _add_activation(graph, layer, x):
 
 
 def _add_pixel_normalization(graph, layer, x):
-    power = graph.add(
-        "ReduceMean", [graph.add("Mul", [x, x])], {"axes": [1], "keepdims": 1}
-    )
+    along = {"axes": [1], "keepdims": 1}
+    power = graph.add("ReduceMean", [graph.add("Mul", [x, x])], along)
     epsilon = graph.constant("epsilon", layer.epsilon)
     root = graph.add("Sqrt", [graph.add("Add", [power, epsilon])])
     return graph.add("Div", [x, root])
 
 
 def _add_batch_normalization(graph, layer, x):
-    mean, variance, scale, shift = (
-        weight.numpy().reshape(1, -1, 1, 1)
-        for weight in (
-            layer.moving_mean,
-            layer.moving_variance,
-            layer.gamma,
-            layer.beta,
-        )
-    )
+    names = "moving_mean", "moving_variance", "gamma", "beta"
+    weights = (getattr(layer, name).numpy() for name in names)
+    mean, variance, scale, shift = (w.reshape(1, -1, 1, 1) for w in weights)
     scale = scale / np.sqrt(variance + layer.epsilon)
     x = graph.add("Mul", [x, graph.constant("scale", scale)])
     shift = graph.constant("shift", shift - mean * scale)
@@ -240,15 +219,10 @@ def _add_batch_normalization(graph, layer, x):
 
 def _add_upscale(graph, layer, x):
     scales = [1, 1, layer.factor, layer.factor]
-    return graph.add(
-        "Resize",
-        [x, "", graph.constant("scales", scales, "float32")],
-        {
-            "mode": "nearest",
-            "coordinate_transformation_mode": "asymmetric",
-            "nearest_mode": "floor",
-        },
-    )
+    scales = graph.constant("scales", scales, "float32")
+    nearest = {"mode": "nearest", "nearest_mode": "floor"}
+    nearest["coordinate_transformation_mode"] = "asymmetric"
+    return graph.add("Resize", [x, "", scales], nearest)
 
 
 def _add_fade(graph, layer, old, new):
@@ -262,10 +236,6 @@ def _add_concatenation(graph, layer, *inputs):
     return graph.add("Concat", list(inputs), {"axis": 1})
 
 
-_OPERATIONS = {
-    keras.activations.relu: "Relu",
-    keras.activations.tanh: "Tanh",
-}
 _LAYERS = {
     EqualizedConv2D: _add_convolution,
     EqualizedDense: _add_dense,

@@ -31,14 +31,29 @@ def in_precision(generator, precision):
     if policies == {policy}:
         return generator
 
-    def rebuilt(layer):
-        config = layer.get_config()
+    def changes(layer):
+        changed = {}
         if not isinstance(layer, keras.layers.Identity):
-            config["dtype"] = policy
+            changed["dtype"] = policy
         if precision == "float16" and isinstance(layer, PixelNormalization):
-            config["epsilon"] = max(layer.epsilon, _FLOAT16_EPSILON)
-        return type(layer).from_config(config)
+            changed["epsilon"] = max(layer.epsilon, _FLOAT16_EPSILON)
+        return changed
 
-    clone = keras.models.clone_model(generator, clone_function=rebuilt)
+    return rebuilt(generator, changes)
+
+
+def rebuilt(generator, changes, call=None):
+    """A copy of a functional `keras.Model`, its layers with other settings.
+
+    `changes` is a function of a layer to the settings that are other, and
+    `call` that of `keras.models.clone_model`.
+    """
+
+    def remade(layer):
+        return type(layer).from_config(layer.get_config() | changes(layer))
+
+    clone = keras.models.clone_model(
+        generator, clone_function=remade, call_function=call
+    )
     clone.set_weights(generator.get_weights())
     return clone

@@ -30,7 +30,8 @@ _HOMES = {
     "networks": ("Discriminator", "Generator"),
     "trainer": ("Trainer",),
     "checkpoint": ("load_generator",),
-    "sampling": ("generate_images", "seeded_latents"),
+    "latents": ("seeded_latents",),
+    "sampling": ("generate_images",),
 }
 _MODULES = {name: home for home, names in _HOMES.items() for name in names}
 

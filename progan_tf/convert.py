@@ -29,12 +29,8 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags, and those of training."""
     text, switch = flags.DEFINE_string, flags.DEFINE_boolean
-    text(
-        "weights",
-        None,
-        "a published file, a run directory or cats-128",
-        required=True,
-    )
+    kinds = "a published file, a run directory or cats-128"
+    text("weights", None, kinds, required=True)
     text("out", None, "what to write", required=True)
     flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "of --out")
     switch("latest", None, "the generator of the last step, not the average")

@@ -26,12 +26,11 @@ def define_flags():
     number("fps", 30, "frames a second", 1, 120)
     number("columns", None, "of the samples' grid; by default 8 or all", 1)
     number("rows", None, "of the samples' grid; by default 4 or all", 1)
-    flags.DEFINE_boolean(
-        "by_images",
-        False,
+    by_images = (
         "show a sample for as long as the run took, in images seen, to the "
-        "next one; by default all equally long",
+        "next one; by default all equally long"
     )
+    flags.DEFINE_boolean("by_images", False, by_images)
 
 
 def main():

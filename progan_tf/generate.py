@@ -23,10 +23,11 @@ is stopped, the same command goes on where it was.
 
 from absl import flags
 
-from progan_tf import command, sampling
+from progan_tf import command
 from progan_tf.errors import UserError
 from progan_tf.generation import array_files, image_files, opening
 from progan_tf.generation.latent_directions import load_directions, parse_edit
+from progan_tf.latents import parse_seeds
 
 FLAGS = flags.FLAGS
 
@@ -51,18 +52,13 @@ def define_flags():
 
 def main():
     """Load the generator and write its images."""
-    seeds, out = sampling.parse_seeds(FLAGS.seeds), FLAGS.out
+    seeds, out = parse_seeds(FLAGS.seeds), FLAGS.out
     if (FLAGS.directions is None) != (FLAGS.edit is None):
         raise UserError("--edit needs --directions, and --directions --edit")
     # A mistake should not show only when all images are made.
     is_folder, ending = image_files.place_of(out, FLAGS.format)
-    generator = opening.open_generator(
-        FLAGS.run_dir,
-        FLAGS.module,
-        FLAGS.resolution,
-        FLAGS.latest,
-        FLAGS.trust,
-    )
+    which = FLAGS.run_dir, FLAGS.module, FLAGS.resolution, FLAGS.latest
+    generator = opening.open_generator(*which, FLAGS.trust)
     offset = None
     if FLAGS.edit is not None:
         found = load_directions(FLAGS.directions, generator.latent_size)
@@ -73,9 +69,8 @@ def main():
         image_files.save_grid(source, seeds, out, FLAGS.columns)
         return
     if is_folder:
-        made = image_files.save_folder(
-            source, seeds, out, ending, FLAGS.overwrite
-        )
+        to = out, ending, FLAGS.overwrite
+        made = image_files.save_folder(source, seeds, *to)
     else:
         made = array_files.save_array(source, seeds, out, FLAGS.overwrite)
     if not made:

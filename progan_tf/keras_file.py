@@ -6,47 +6,31 @@ import keras
 
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
-from progan_tf.text import first_line
+from progan_tf.reading import refusing
 
 
 def save_keras(model, path):
-    """Write a Keras model as a `.keras` file, whole or not at all.
-
-    Raises:
-        UserError: if it cannot be written.
-    """
+    """Write a Keras model, whole or not at all; UserError if it cannot be."""
     with replacing(path) as temporary:
         model.save(temporary)
 
 
 def load_keras(path, resolution=None):
-    """A generator from a `.keras` file.
+    """The generator in a `.keras` file, a `keras.Model`.
 
-    Args:
-        path: the file.
-        resolution: int, which it must have; by default any.
-
-    Returns:
-        `keras.Model`.
-
-    Raises:
-        UserError: if it cannot be read, or holds another model.
+    Raises UserError if it cannot be read, holds another model, or one of
+    another resolution than is given.
     """
     if not zipfile.is_zipfile(path):
         raise UserError(
             f"expected a run directory or .keras file; {path} is neither, or "
             "damaged (some commands take a TF-Hub module as --module)"
         )
-    try:
+    with refusing(path, "as a Keras model"):
         generator = keras.saving.load_model(path, compile=False)
         if isinstance(generator, keras.Sequential) and generator.built:
             # Exports take functional models apart, which it is, too.
             generator = keras.Model(generator.inputs[0], generator.outputs[0])
-    except Exception as error:
-        # Of any kind: Keras meets whatever a broken file holds.
-        raise UserError(
-            f"cannot read {path} as a Keras model: {first_line(error)}"
-        ) from error
     if not _is_generator(generator):
         raise UserError(
             "expected a generator, from latents [batch, Z] (and labels "
@@ -64,32 +48,19 @@ def load_keras(path, resolution=None):
 def _is_generator(model):
     """Whether a Keras model maps latents (and labels) to square images."""
     try:
-        inputs, shapes, image = (
-            model.input,
-            model.input_shape,
-            model.output_shape,
-        )
+        inputs, image = model.input, model.output
     except (AttributeError, ValueError):
         return False  # It is a layer, or a model that was never called.
     inputs = inputs if isinstance(inputs, list) else [inputs]
-    shapes = shapes if isinstance(shapes, list) else [shapes]
+    # Neither a dict of them nor a list of lists.
+    tensors = all(isinstance(x, keras.KerasTensor) for x in [*inputs, image])
+    if not (isinstance(model, keras.Model) and tensors):
+        return False
+    rows = all(len(x.shape) == 2 and x.shape[0] is None for x in inputs)
+    if not rows or len(inputs) > 2 or len(image.shape) != 4:
+        return False
+    batch, height, width, channels = image.shape
+    sizes = [*(x.shape[1] for x in inputs), height]
     return (
-        isinstance(model, keras.Model)
-        and len(inputs) in (1, 2)
-        # Neither a dict of them nor a list of lists.
-        and all(isinstance(each, keras.KerasTensor) for each in inputs)
-        and all(
-            isinstance(shape, tuple)
-            and len(shape) == 2
-            and shape[0] is None
-            and shape[1]
-            for shape in shapes
-        )
-        and isinstance(model.output, keras.KerasTensor)
-        and isinstance(image, tuple)
-        and len(image) == 4
-        and image[0] is None
-        and image[1] == image[2] is not None
-        and image[1] > 0
-        and image[3] in (1, 3)
+        all(sizes) and batch is None and height == width and channels in (1, 3)
     )

@@ -45,9 +45,8 @@ def main():
     # Only now, because it imports TensorFlow.
     from progan_tf.generation.projection import project
 
-    label = projection_files.known_class(
-        FLAGS.target, generator, FLAGS["class"].value
-    )
+    chosen = FLAGS["class"].value
+    label = projection_files.known_class(FLAGS.target, generator, chosen)
     target = projection_files.read_target(FLAGS.target, generator, label)
     film = projection_files.Film(target, FLAGS.steps)
     done = progress(range(FLAGS.steps), FLAGS.steps, "step", "searched")
@@ -57,16 +56,11 @@ def main():
         film.add(step, image)
         return bool(told)
 
+    settings = FLAGS.starts, FLAGS.steps, FLAGS.seed
+    coarse = {"coarse_weight": FLAGS.coarse_weight}
     with signals.told_to_stop() as told:
         found = project(
-            generator,
-            target,
-            FLAGS.starts,
-            FLAGS.steps,
-            FLAGS.seed,
-            label=label,
-            coarse_weight=FLAGS.coarse_weight,
-            callback=show,
+            generator, target, *settings, label=label, callback=show, **coarse
         )
     next(done, None)  # The last step is done, too.
     projection_files.save(FLAGS.out, target, found, film)

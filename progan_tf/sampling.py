@@ -1,4 +1,4 @@
-"""From seeds to pictures, by any generator.
+"""From latents to pictures, by any generator.
 
 A generator may be a Keras model, a run, a TF-Hub module: `AnyGenerator` is the
 one face that pictures, films, projections, metrics and exports speak to.
@@ -7,12 +7,12 @@ one face that pictures, films, projections, metrics and exports speak to.
 import abc
 import functools
 import hashlib
-import re
 
 import numpy as np
 
 from progan_tf.errors import UserError
 from progan_tf.images import to_uint8
+from progan_tf.latents import moved, one_hot, seeded_latents
 from progan_tf.text import first_line
 
 # Images are computed in groups whose size depends on the resolution alone:
@@ -22,133 +22,6 @@ from progan_tf.text import first_line
 # 256x256 fewer are as fast and take less memory.
 _GROUP = 8
 _GROUP_PIXELS = _GROUP * 256**2
-_MOST_SEEDS = 1_000_000
-_HIGHEST_SEED = 2**32 - 1
-
-
-def parse_seeds(text):
-    """Seeds from text such as "0-63" or "1,5,9-12".
-
-    Returns:
-        list of ints from 0 to 2**32 - 1, in the order of the text.
-
-    Raises:
-        UserError: for other text, or for more than a million seeds.
-    """
-    seeds = []
-    for part in text.split(","):
-        match = re.fullmatch(r"([0-9]{1,10})(-([0-9]{1,10}))?", part.strip())
-        first = int(match[1]) if match else -1
-        last = int(match[3] or first) if match else -1
-        if not 0 <= first <= last <= _HIGHEST_SEED:
-            raise UserError(
-                "expected seeds such as 0-63 or 1,5,9-12, of 0 to "
-                f"{_HIGHEST_SEED}; received {part!r} in {text!r}"
-            )
-        if len(seeds) + last - first >= _MOST_SEEDS:
-            raise UserError(
-                f"expected at most {_MOST_SEEDS:,} seeds; received {text!r}"
-            )
-        seeds.extend(range(first, last + 1))
-    return seeds
-
-
-def seeded_latents(seeds, latent_size=512):
-    """Latents from seeds: one seed is one picture, in any batch.
-
-    Args:
-        seeds: sequence of N ints from 0 to 2**32 - 1.
-        latent_size: int, numbers a latent.
-
-    Returns:
-        float32 `[N, latent_size]`, normally distributed.
-    """
-    rows = [
-        np.random.RandomState(seed).standard_normal(latent_size)
-        for seed in seeds
-    ]
-    return np.array(rows, "float32").reshape(len(rows), latent_size)
-
-
-def one_hot(labels, num_classes):
-    """Class numbers `[N]` to float32 `[N, num_classes]`."""
-    return np.eye(num_classes, dtype="float32")[np.asarray(labels, "int64")]
-
-
-def generate_images(generator, seeds, labels=None, batch_size=32):
-    """Generate the images of seeds, all at once.
-
-    Args:
-        generator: `keras.Model` from latents (and one-hot labels), or
-            `AnyGenerator`.
-        seeds: sequence of N ints; image i depends on seed i alone.
-        labels: class numbers `[N]`, where the generator takes labels; by
-            default seed modulo the number of classes.
-        batch_size: of no use any more; images are computed in groups.
-
-    Returns:
-        uint8 `[N, height, width, channels]`. NaN, of a generator that has
-        diverged, becomes grey.
-
-    Raises:
-        UserError: if labels are unwanted or not among the classes.
-    """
-    generator = as_generator(generator)
-    if labels is None:
-        labels = generator.labels_of(seeds)
-    latents = seeded_latents(seeds, generator.latent_size)
-    return generator.images_of(latents, labels, finite=False)
-
-
-def interpolate(start, end, fraction):
-    """Spherical interpolation between latents (Shoemake 1985).
-
-    Directions turn along the great circle; lengths change linearly.
-
-    Args:
-        start: float `[..., latent_size]`.
-        end: likewise.
-        fraction: float or array that broadcasts over `[...]`, from 0 to 1.
-
-    Returns:
-        float32 `[..., latent_size]`.
-    """
-    start, end = np.asarray(start, "float64"), np.asarray(end, "float64")
-    fraction = np.asarray(fraction, "float64")[..., np.newaxis]
-    lengths = [np.linalg.norm(x, axis=-1, keepdims=True) for x in (start, end)]
-    u, v = start / lengths[0], end / lengths[1]
-    angle = np.arccos(np.clip(np.sum(u * v, -1, keepdims=True), -1, 1))
-    sine = np.sin(angle)
-    safe = np.where(sine < 1e-6, 1.0, sine)
-    turned = np.where(
-        sine < 1e-6,
-        (1 - fraction) * u + fraction * v,
-        (np.sin((1 - fraction) * angle) * u + np.sin(fraction * angle) * v)
-        / safe,
-    )
-    length = (1 - fraction) * lengths[0] + fraction * lengths[1]
-    return (turned * length).astype("float32")
-
-
-def moved(latents, offset):
-    """Latents moved by an offset, and back to the length that each had.
-
-    Generators normalize latents: a mere sum would also change the length,
-    which they throw away, and so turn the direction less and less.
-
-    Args:
-        latents: float32 `[N, latent_size]`.
-        offset: float `[latent_size]`.
-
-    Returns:
-        float32 `[N, latent_size]`; the same latents, to the bit, for 0.
-    """
-    offset = np.asarray(offset, "float64")
-    if not offset.any():
-        return latents
-    sums = latents + offset
-    old, new = (np.linalg.norm(x, axis=1)[:, None] for x in (latents, sums))
-    return (sums * (old / new)).astype("float32")
 
 
 class AnyGenerator(abc.ABC):
@@ -166,27 +39,21 @@ class AnyGenerator(abc.ABC):
             None where that is not known.
     """
 
+    class_names, model, origin = (), None, None
+
     def __init__(self, name, latent_size, num_classes, image_shape):
         self.name = name
         self.latent_size = latent_size
         self.num_classes = num_classes
-        self.class_names = ()
         self.image_shape = tuple(image_shape)
-        self.model = None
-        self.origin = None
 
     @abc.abstractmethod
     def __call__(self, latents, labels=None):
         """Images as the network gives them; gradients pass through.
 
-        Args:
-            latents: float32 `[batch, latent_size]`, array or tensor.
-            labels: float32 `[batch, num_classes]`, one-hot or what lies
-                between classes, where there are classes; otherwise None.
-
-        Returns:
-            float32 `[batch, height, width, channels]`, a tensor, about in
-            [-1, 1].
+        A tensor float32 `[batch, height, width, channels]`, about in [-1, 1],
+        of latents float32 `[batch, latent_size]` and, where there are classes,
+        labels float32 `[batch, num_classes]`, one-hot or between such.
         """
 
     @property
@@ -200,18 +67,10 @@ class AnyGenerator(abc.ABC):
         return self.image_shape[0]
 
     def labels_of(self, seeds, chosen=None):
-        """The classes of the images of seeds.
+        """The classes of the images of N seeds, int64 `[N]`; None without any.
 
-        Args:
-            seeds: sequence of N ints.
-            chosen: int, the class of all images; by default seed modulo
-                classes, of those that had pictures in training.
-
-        Returns:
-            int64 `[N]`, or None where there are no classes.
-
-        Raises:
-            UserError: if there is no such class.
+        By default seed modulo classes, of those that had pictures in training;
+        `chosen` is one for all. Raises UserError if there is no such class.
         """
         if chosen is not None:
             return self.checked_labels([chosen] * len(seeds), len(seeds))
@@ -226,8 +85,7 @@ class AnyGenerator(abc.ABC):
     def checked_labels(self, labels, count):
         """Class numbers as int64 `[count]`; None where there are no classes.
 
-        Raises:
-            UserError: if labels are missing, unwanted or not among the classes.
+        Raises UserError for those that lack, are unwanted or no classes.
         """
         classes = self.num_classes
         if not classes:
@@ -249,21 +107,12 @@ class AnyGenerator(abc.ABC):
         return labels
 
     def images_of(self, latents, labels=None, finite=True):
-        """The images of latents, each the same in whatever company it comes.
+        """The images of latents, uint8 `[N, height, width, channels]`.
 
-        Args:
-            latents: float32 `[N, latent_size]`.
-            labels: class numbers `[N]`, where the generator takes labels; or
-                what lies between classes, as floats `[N, num_classes]`.
-            finite: bool, whether NaN and infinity are refused.
-
-        Returns:
-            uint8 `[N, height, width, channels]`. On one machine an image
-            depends on its latent and label alone, to the bit.
-
-        Raises:
-            UserError: if labels are missing, unwanted or not among the
-                classes, or if an image is not finite.
+        On one machine an image depends on its latent and label alone, to the
+        bit. Latents are float32 `[N, latent_size]`, labels class numbers `[N]`
+        or what lies between classes, float `[N, num_classes]`. Raises UserError
+        as `checked_labels`, and with `finite` for NaN and infinity.
         """
         latents = np.asarray(latents, "float32")
         if np.ndim(labels) != 2:
@@ -273,20 +122,11 @@ class AnyGenerator(abc.ABC):
         return np.concatenate([none, *groups])
 
     def stream(self, seeds, labels=None, offset=None):
-        """The images of seeds in groups, as they are computed.
+        """Yields the images of seeds, uint8 `[8 or fewer, height, width, C]`.
 
-        Args:
-            seeds: sequence of N ints; image i depends on seed i alone.
-            labels: class numbers `[N]`, where the generator takes labels; by
-                default `labels_of(seeds)`.
-            offset: float `[latent_size]`, by which latents are `moved`.
-
-        Returns:
-            Iterator of uint8 `[8 or fewer, height, width, channels]`.
-
-        Raises:
-            UserError: at once, if labels are unwanted or not among the
-                classes; later, if an image is not finite.
+        Labels are class numbers, by default `labels_of(seeds)`; an offset,
+        float `[latent_size]`, is one by which latents are `moved`. Raises
+        UserError as `images_of`, for labels at once.
         """
         seeds = np.asarray(seeds, "int64")
         labels = self.labels_of(seeds) if labels is None else labels
@@ -349,10 +189,7 @@ class AnyGenerator(abc.ABC):
 
     @functools.cached_property
     def _compiled(self):
-        """The forward pass as one graph of a list of the generator's inputs.
-
-        Called layer by layer it is 4x slower.
-        """
+        """The forward pass of a list of inputs, as a graph: 4x as fast."""
         # Here, because seeds are read before TensorFlow is there.
         import tensorflow as tf
 
@@ -365,12 +202,10 @@ class KerasGenerator(AnyGenerator):
     def __init__(self, model, name="the generator", origin=None):
         shapes = model.input_shape
         shapes = shapes if isinstance(shapes, list) else [shapes]
-        (latent_size, *classes) = [shape[-1] for shape in shapes]
-        super().__init__(
-            name, latent_size, sum(classes), model.output_shape[1:]
-        )
-        self.model = model
-        self.origin = origin
+        latent_size, *classes = [shape[-1] for shape in shapes]
+        image_shape = model.output_shape[1:]
+        super().__init__(name, latent_size, sum(classes), image_shape)
+        self.model, self.origin = model, origin
 
     def __call__(self, latents, labels=None):
         inputs = latents if labels is None else [latents, labels]
@@ -385,15 +220,37 @@ class KerasGenerator(AnyGenerator):
         return digest.hexdigest()[:16]
 
 
+# One for each model, so that its forward pass is compiled once; of two models,
+# because one may want to compare them image by image.
+_of_model = functools.lru_cache(maxsize=2)(KerasGenerator)
+
+
 def as_generator(generator):
     """The `AnyGenerator` of a `keras.Model`, or of one itself."""
-    if isinstance(generator, AnyGenerator):
-        return generator
-    return _of_model(generator)
+    known = isinstance(generator, AnyGenerator)
+    return generator if known else _of_model(generator)
 
 
-# Two, because one may want to compare two generators image by image.
-@functools.lru_cache(maxsize=2)
-def _of_model(model):
-    """One for each model, so that its forward pass is compiled once."""
-    return KerasGenerator(model)
+def generate_images(generator, seeds, labels=None, batch_size=32):
+    """Generate the images of seeds, all at once.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels), or
+            `AnyGenerator`.
+        seeds: sequence of N ints; image i depends on seed i alone.
+        labels: class numbers `[N]`, where the generator takes labels; by
+            default seed modulo the number of classes.
+        batch_size: of no use any more; images are computed in groups.
+
+    Returns:
+        uint8 `[N, height, width, channels]`. NaN, of a generator that has
+        diverged, becomes grey.
+
+    Raises:
+        UserError: if labels are unwanted or not among the classes.
+    """
+    generator = as_generator(generator)
+    if labels is None:
+        labels = generator.labels_of(seeds)
+    latents = seeded_latents(seeds, generator.latent_size)
+    return generator.images_of(latents, labels, finite=False)

@@ -10,6 +10,7 @@ import gzip
 import os
 import pathlib
 import re
+import shutil
 import tarfile
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -23,10 +24,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from progan_tf.errors import UserError
-from progan_tf.reading import open_file
+from progan_tf.reading import open_file, refusing
 from progan_tf.text import first_line
 
-_GRAPH = "saved_model.pb"
+GRAPH = "saved_model.pb"
 # A generator of 1024x1024 with all feature maps takes 92 MB, and networks for
 # photographs a gigabyte at most.
 _MOST_BYTES = 2 << 30
@@ -63,51 +64,29 @@ _SAVING = re.compile(
 
 
 def load_saved_model(folder, name, trust=False):
-    """Load a SavedModel, also one of TF-Hub's first format.
+    """What `tf.saved_model.load` gives, also of TF-Hub's first format.
 
-    Args:
-        folder: its path.
-        name: str, what errors call it.
-        trust: bool, load it whatever its operations do.
-
-    Returns:
-        What `tf.saved_model.load` gives.
-
-    Raises:
-        UserError: if it cannot be read, or has an operation that is refused.
+    Raises UserError, which calls the folder by that name, if it cannot be read
+    or has an operation that is refused; those of a trusted one are not looked
+    at.
     """
-    folder = pathlib.Path(folder)
-    if not (folder / _GRAPH).is_file():
-        raise UserError(
-            f"cannot read {name} as a TF-Hub module or SavedModel: it has no "
-            f"file {_GRAPH}"
-        )
-    # TensorFlow would take this one in its place.
-    if (folder / _GRAPH).with_suffix(".cpb").exists():
-        raise UserError(f"cannot read {name}: it is in pieces (.cpb)")
-    if not trust:
-        _check_operations(folder / _GRAPH, name)
-    # TensorFlow 1's modules hold several graphs; this is the one for use.
-    tags = [] if (folder / "tfhub_module.pb").exists() else None
-    try:
-        with _plain_path(folder) as path:
+    graph = pathlib.Path(folder, GRAPH)
+    with refusing(name, "as a TF-Hub module or SavedModel"):
+        if not graph.is_file():
+            raise ValueError(f"it has no file {GRAPH}")
+        # TensorFlow would take this one in its place.
+        if graph.with_suffix(".cpb").exists():
+            raise ValueError("it is in pieces (.cpb)")
+        if not trust:
+            _check_operations(graph, name)
+        # TensorFlow 1's modules hold several graphs; this is the one for use.
+        tags = [] if graph.with_name("tfhub_module.pb").exists() else None
+        with _plain_path(graph.parent) as path:
             return tf.saved_model.load(path, tags)
-    except Exception as error:
-        # Of any kind: it meets whatever a broken module holds.
-        raise UserError(
-            f"cannot read {name} as a TF-Hub module or SavedModel: "
-            f"{first_line(error)}"
-        ) from error
 
 
 def check_graph(definition, name, trust=False):
-    """Raise UserError for a graph with an operation that is refused.
-
-    Args:
-        definition: `GraphDef`.
-        name: str, what errors call it.
-        trust: bool, admit every operation.
-    """
+    """Raise UserError for a `GraphDef` with an operation that is refused."""
     if not trust:
         meta = tf.compat.v1.MetaGraphDef(graph_def=definition)
         everything = meta.collection_def["everything"].node_list.value
@@ -119,14 +98,8 @@ def check_graph(definition, name, trust=False):
 def unpacked(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Gives the folder of a packed module, which is removed in the end.
 
-    It consists of folders and files alone: links, devices and whatever else
-    an archive may hold are refused, and so is what would lie outside.
-
-    Args:
-        path: a tar archive, with gzip or without.
-
-    Raises:
-        UserError: if it cannot be unpacked, or holds too much.
+    The path is of a tar archive, with gzip or without. Raises UserError if it
+    holds too much, or anything but folders and files that lie within.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -135,8 +108,7 @@ def unpacked(path: str | os.PathLike) -> Iterator[pathlib.Path]:
                 file.seek(0)
                 source = gzip.GzipFile(fileobj=file) if packed else file
                 _unpack(_Limited(source), pathlib.Path(folder))
-        except Exception as error:
-            # Of any kind: the readers meet whatever a broken file holds.
+        except Exception as error:  # Of any kind, of a file that is damaged.
             raise UserError(
                 f"cannot unpack {path}: {first_line(error)}; expected the "
                 "folder of a module, or its .tar.gz"
@@ -194,13 +166,8 @@ def _unpack(file, folder: pathlib.Path) -> None:
                 continue
             place.parent.mkdir(parents=True, exist_ok=True)
             with open(place, "xb") as target:
-                data, left = archive.extractfile(member), member.size
-                while left:
-                    some = data.read(min(left, _LONGEST_READ))
-                    if not some:
-                        raise EOFError("it ends in the middle")
-                    target.write(some)
-                    left -= len(some)
+                data = archive.extractfile(member)
+                shutil.copyfileobj(data, target, _LONGEST_READ)
 
 
 @contextlib.contextmanager
@@ -216,14 +183,8 @@ def _plain_path(folder: pathlib.Path) -> Iterator[str]:
 
 
 def _check_operations(path: pathlib.Path, name: str) -> None:
-    try:
-        with open_file(path) as file:
-            model = saved_model_pb2.SavedModel.FromString(file.read())
-    except (OSError, message.DecodeError) as error:
-        raise UserError(
-            f"cannot read {name} as a TF-Hub module or SavedModel: "
-            f"{first_line(error)}"
-        ) from error
+    with open_file(path) as file:
+        model = saved_model_pb2.SavedModel.FromString(file.read())
     refused = set()
     for meta in model.meta_graphs:
         # Functions that a caller can reach, besides those of signatures.
@@ -241,11 +202,9 @@ def _raise_if(refused: set[str], name: str) -> None:
 
 
 def _refused_in(meta, functions: Iterable[str]) -> set[str]:
-    """The operations of a graph that are refused.
+    """The operations of a `MetaGraphDef` that are refused.
 
-    Args:
-        meta: `MetaGraphDef`.
-        functions: names of functions that can be called from outside.
+    `functions` are the names of those that can be called from outside.
     """
     nodes = {node.name: node for node in meta.graph_def.node}
     library = {f.signature.name: f for f in meta.graph_def.library.function}
@@ -257,13 +216,10 @@ def _refused_in(meta, functions: Iterable[str]) -> set[str]:
     # Functions that nobody calls may save the variables, or be gradients.
     rest = library.keys() - reached - restored
     others, _ = _operations(library, nodes, (), rest)
+    looked_at = (main, None), (restore, _RESTORING), (others, _SAVING)
     return {
         operation
-        for operations, admitted in (
-            (main, None),
-            (restore, _RESTORING),
-            (others, _SAVING),
-        )
+        for operations, admitted in looked_at
         for operation in operations
         if not _is_harmless(operation, library)
         and not (admitted and admitted.fullmatch(operation))
@@ -299,32 +255,27 @@ def _needed(nodes, names: Iterable[str]) -> set[str]:
 
 
 def _operations(library, nodes, names, functions=()):
-    """Operations of some nodes and of all functions that they call.
+    """Two sets: operations of some nodes and of all functions that they call.
 
-    Args:
-        library: dict from a function's name to `FunctionDef`.
-        nodes: dict from a node's name to `NodeDef`.
-        names: of the nodes.
-        functions: names of more functions that are called.
-
-    Returns:
-        (names of operations, names of functions), two sets.
+    Both by their names. `library` and `nodes` are dicts from a name to
+    `FunctionDef` and `NodeDef`; `functions` are called, too.
     """
     operations, reached = set(), set()
-    looked_at, waiting = [nodes[name] for name in names], list(functions)
-    while looked_at or waiting:
-        for node in looked_at:
-            operations.add(node.op)
-            waiting.append(node.op)
-            for value in node.attr.values():
-                waiting.append(value.func.name)
-                waiting.extend(function.name for function in value.list.func)
-        looked_at = []
-        while waiting:
-            name = waiting.pop()
+    waiting = [nodes[name] for name in names]
+
+    def call(names):
+        for name in names:
             if name in library and name not in reached:
                 reached.add(name)
-                looked_at.extend(library[name].node_def)
+                waiting.extend(library[name].node_def)
+
+    call(functions)
+    while waiting:
+        node = waiting.pop()
+        operations.add(node.op)
+        call([node.op])
+        for value in node.attr.values():
+            call([value.func.name, *(each.name for each in value.list.func)])
     return operations, reached
 
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from absl import flags
 
-from progan_tf import command, sampling
+from progan_tf import command
 from progan_tf.errors import UserError
 from progan_tf.generation import films, opening, walks
 from progan_tf.generation.latent_directions import (
@@ -24,6 +24,7 @@ from progan_tf.generation.latent_directions import (
     direction,
     load_directions,
 )
+from progan_tf.latents import parse_seeds
 
 FLAGS = flags.FLAGS
 _CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # pixels; pictures of a strip, of a leg
@@ -79,7 +80,7 @@ def main():
     films.check_place(out, (".mp4", ".gif", ".png"), fps)
     kind = check_flags()
     given = "0" if FLAGS.seeds is None else FLAGS.seeds
-    seeds = sampling.parse_seeds(given)
+    seeds = parse_seeds(given)
     columns, cells = walks.parse_grid(FLAGS.grid or "1x1")
     generator = opening.open_generator(
         FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust

@@ -24,12 +24,8 @@ from progan_tf.generation.latent_directions import (
     save_directions,
 )
 from progan_tf.generation.walks import walk_along
-from progan_tf.sampling import (
-    as_generator,
-    generate_images,
-    moved,
-    seeded_latents,
-)
+from progan_tf.latents import moved, seeded_latents
+from progan_tf.sampling import as_generator, generate_images
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KINDS = [{}, {"num_classes": 3}, {"variant": "gan_zoo", "fused_scale": False}]

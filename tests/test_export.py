@@ -18,7 +18,7 @@ from generators import make_generator
 
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
-from progan_tf.sampling import seeded_latents
+from progan_tf.latents import seeded_latents
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LATENTS = seeded_latents(range(5), 12)

@@ -21,8 +21,8 @@ from tiny import make_run
 from progan_tf.checkpoint import load_generator
 from progan_tf.export.card import model_card
 from progan_tf.generation.opening import open_generator
+from progan_tf.latents import seeded_latents
 from progan_tf.networks import Generator
-from progan_tf.sampling import seeded_latents
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 

@@ -21,7 +21,7 @@ from progan_tf.export import (
 from progan_tf.export.card import model_card
 from progan_tf.export.exporting import export_generator
 from progan_tf.export.formats import FORMATS
-from progan_tf.sampling import seeded_latents
+from progan_tf.latents import seeded_latents
 
 LATENTS = seeded_latents(range(16), 12)
 LABELS = np.eye(3, dtype="float32")[np.arange(16) % 3]

@@ -11,8 +11,8 @@ from progan_tf.errors import UserError
 from progan_tf.export import export_keras_file, export_saved_model
 from progan_tf.export.checks import largest_difference
 from progan_tf.export.precision import in_precision
+from progan_tf.latents import seeded_latents
 from progan_tf.layers import PixelNormalization
-from progan_tf.sampling import seeded_latents
 
 LATENTS = seeded_latents(range(5), 12)
 REDUCED = ("bfloat16", "float16")

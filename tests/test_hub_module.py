@@ -13,8 +13,9 @@ from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
 from progan_tf.generation.hub_module import load_module
 from progan_tf.generation.projection import project
+from progan_tf.latents import seeded_latents
 from progan_tf.networks import Generator
-from progan_tf.sampling import as_generator, generate_images, seeded_latents
+from progan_tf.sampling import as_generator, generate_images
 
 
 def make_generator(num_classes=0, channels=3):

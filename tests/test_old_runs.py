@@ -24,7 +24,7 @@ from PIL import Image
 from tiny import checkpoint_values
 
 import progan_tf
-from progan_tf.sampling import one_hot
+from progan_tf.latents import one_hot
 
 GOLDEN = pathlib.Path(__file__).resolve().parent / "goldens" / "old_run"
 # Of the weights after nine more steps. The same machine gives the same bits;

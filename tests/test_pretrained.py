@@ -25,8 +25,9 @@ from progan_tf.evaluation.log import newest_metrics
 from progan_tf.export.card import model_card
 from progan_tf.generation.opening import open_generator
 from progan_tf.images import to_uint8
+from progan_tf.latents import one_hot
 from progan_tf.networks import Discriminator, Generator
-from progan_tf.sampling import generate_images, one_hot
+from progan_tf.sampling import generate_images
 from progan_tf.training.fine_tuning import write_run
 from progan_tf.weights import read_published
 from progan_tf.weights.runs import training_arrays

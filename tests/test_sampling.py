@@ -6,6 +6,7 @@ import pytest
 from progan_tf import sampling
 from progan_tf.config import TrainConfig
 from progan_tf.errors import UserError
+from progan_tf.latents import interpolate, parse_seeds, seeded_latents
 from progan_tf.networks import Generator
 
 
@@ -33,7 +34,7 @@ def conditional():
     ],
 )
 def test_parse_seeds(text, seeds):
-    assert sampling.parse_seeds(text) == seeds
+    assert parse_seeds(text) == seeds
 
 
 @pytest.mark.parametrize(
@@ -42,18 +43,18 @@ def test_parse_seeds(text, seeds):
 )
 def test_parse_seeds_mistakes(text):
     with pytest.raises(UserError, match="expected seeds such as"):
-        sampling.parse_seeds(text)
+        parse_seeds(text)
 
 
 def test_too_many_seeds():
-    assert len(sampling.parse_seeds("1-1000000")) == 1_000_000
+    assert len(parse_seeds("1-1000000")) == 1_000_000
     for text in ("0-1000000", "5,0-999999", "0-4294967295"):
         with pytest.raises(UserError, match="at most 1,000,000"):
-            sampling.parse_seeds(text)
+            parse_seeds(text)
 
 
 def test_seeded_latents():
-    latents = sampling.seeded_latents([1, 0, 2**32 - 1], 3)
+    latents = seeded_latents([1, 0, 2**32 - 1], 3)
     assert latents.dtype == np.float32
     # What numpy.random.RandomState gives on every machine.
     np.testing.assert_allclose(
@@ -61,7 +62,7 @@ def test_seeded_latents():
         [[1.6243454, -0.6117564, -0.5281718], [1.7640524, 0.4001572, 0.978738]],
         rtol=1e-6,
     )
-    assert sampling.seeded_latents([], 3).shape == (0, 3)
+    assert seeded_latents([], 3).shape == (0, 3)
 
 
 # ---- images ----
@@ -84,7 +85,7 @@ def test_an_image_depends_on_its_seed_alone(generator):
 
 
 def test_images_are_those_of_the_model(generator):
-    latents = sampling.seeded_latents([4, 5], 16)
+    latents = seeded_latents([4, 5], 16)
     floats = np.asarray(generator(latents, training=False))
     images = sampling.as_generator(generator).images_of(latents)
     expected = np.clip(floats * 127.5 + 127.5, 0, 255)
@@ -122,7 +123,7 @@ def test_what_is_not_finite_is_grey_or_refused():
     with pytest.raises(UserError, match=words):
         next(face.stream([0]))
     with pytest.raises(UserError, match=words):
-        face.images_of(sampling.seeded_latents([0], 16))
+        face.images_of(seeded_latents([0], 16))
 
 
 def test_classes(conditional):
@@ -180,7 +181,7 @@ def test_labels_where_they_do_not_belong(generator, conditional):
     with pytest.raises(UserError, match="the generator has none"):
         sampling.as_generator(generator).stream([0], [0])
     with pytest.raises(UserError, match="has 3 classes"):
-        latents = sampling.seeded_latents([0], 16)
+        latents = seeded_latents([0], 16)
         sampling.as_generator(conditional).images_of(latents)
 
 
@@ -189,13 +190,13 @@ def test_labels_where_they_do_not_belong(generator, conditional):
 
 @pytest.fixture
 def ends():
-    return sampling.seeded_latents([0, 1], 512)
+    return seeded_latents([0, 1], 512)
 
 
 def test_interpolation_meets_its_ends(ends):
     start, end = ends
     for fraction, expected in ((0, start), (1, end)):
-        z = sampling.interpolate(start, end, fraction)
+        z = interpolate(start, end, fraction)
         assert z.dtype == np.float32
         np.testing.assert_allclose(z, expected, atol=1e-6)
 
@@ -203,7 +204,7 @@ def test_interpolation_meets_its_ends(ends):
 def test_lengths_change_linearly(ends):
     start, end = ends[0], 3 * ends[1]
     lengths = [np.linalg.norm(z) for z in (start, end)]
-    middle = sampling.interpolate(start, end, 0.5)
+    middle = interpolate(start, end, 0.5)
     np.testing.assert_allclose(np.linalg.norm(middle), np.mean(lengths), 1e-5)
     # A straight line would pass much nearer to the middle of the sphere.
     assert np.linalg.norm((start + end) / 2) < 0.9 * np.mean(lengths)
@@ -211,7 +212,7 @@ def test_lengths_change_linearly(ends):
 
 def test_directions_turn_evenly_along_the_great_circle(ends):
     fractions = np.linspace(0, 1, 6)
-    path = sampling.interpolate(*ends, fractions)
+    path = interpolate(*ends, fractions)
     assert path.shape == (6, 512)
     units = path / np.linalg.norm(path, axis=1, keepdims=True)
     angles = np.arccos(np.sum(units[1:] * units[:-1], axis=1))
@@ -222,11 +223,11 @@ def test_directions_turn_evenly_along_the_great_circle(ends):
 
 
 def test_a_quarter_turn_in_numbers():
-    z = sampling.interpolate([2.0, 0.0], [0.0, 4.0], [0.0, 1 / 3, 1.0])
+    z = interpolate([2.0, 0.0], [0.0, 4.0], [0.0, 1 / 3, 1.0])
     third = 8 / 3 * np.array([np.cos(np.pi / 6), np.sin(np.pi / 6)])
     np.testing.assert_allclose(z, [[2, 0], third, [0, 4]], atol=1e-6)
 
 
 def test_interpolation_between_equals(ends):
-    z = sampling.interpolate(ends[0], ends[0], 0.3)
+    z = interpolate(ends[0], ends[0], 0.3)
     np.testing.assert_allclose(z, ends[0], atol=1e-6)

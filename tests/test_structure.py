@@ -44,7 +44,7 @@ TIERS = (
         "variants",
     },
     {"keras_file", "saved_models", "schedule", "settings"},
-    {"architecture", "images", "layers"},
+    {"architecture", "images", "latents", "layers"},
     {"data", "family"},
     {"config", "networks"},
     {"checkpoint", "metrics", "preparation", "sampling"},

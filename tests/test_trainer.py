@@ -17,7 +17,7 @@ from tiny import checkpoint_values, make_folder, tiny_config
 
 from progan_tf.checkpoint import load_generator
 from progan_tf.errors import UserError
-from progan_tf.sampling import seeded_latents
+from progan_tf.latents import seeded_latents
 from progan_tf.trainer import Trainer
 from progan_tf.training import devices
 from progan_tf.training.devices import make_strategy

@@ -14,8 +14,9 @@ from progan_tf.evaluation.log import read_lines
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
 from progan_tf.evaluation.training import TrainingEvaluation
+from progan_tf.latents import seeded_latents
 from progan_tf.networks import Generator
-from progan_tf.sampling import generate_images, seeded_latents
+from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
 from progan_tf.training.stopping import StopRequest

@@ -10,6 +10,7 @@ from generators import make_generator
 from progan_tf import sampling
 from progan_tf.errors import UserError
 from progan_tf.generation import walks
+from progan_tf.latents import seeded_latents
 
 
 def angles_between(first, second):
@@ -23,7 +24,7 @@ def angles_between(first, second):
 def test_a_leg_is_an_even_turn_from_seed_to_seed():
     walk = walks.walk_through([4, 9], 5, latent_size=64, loop=False)
     assert (walk.shape, walk.dtype) == ((6, 64), "float32")
-    ends = sampling.seeded_latents([4, 9], 64)
+    ends = seeded_latents([4, 9], 64)
     np.testing.assert_array_equal(walk[[0, -1]], ends)
     steps = angles_between(walk[1:], walk[:-1])
     turn = angles_between(ends[0], ends[1])
@@ -37,7 +38,7 @@ def test_a_leg_is_an_even_turn_from_seed_to_seed():
 def test_a_loop_passes_all_seeds_and_closes():
     walk = walks.walk_through([4, 9, 2], 3, latent_size=64)
     assert walk.shape == (9, 64)
-    own = sampling.seeded_latents([4, 9, 2], 64)
+    own = seeded_latents([4, 9, 2], 64)
     np.testing.assert_array_equal(walk[::3], own)
     steps = angles_between(np.roll(walk, -1, axis=0), walk)
     np.testing.assert_allclose(steps[6:], steps[6], rtol=1e-4)

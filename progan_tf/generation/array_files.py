@@ -13,52 +13,36 @@ import pathlib
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from progan_tf.files import only_writer, replacing, writing
 from progan_tf.generation.image_files import (
     MANIFEST,
-    SeededImages,
     occupied,
     read_manifest,
     write_manifest,
 )
-from progan_tf.progress import progress
 
 # Between two notes of how far the file is: what a power cut may cost.
 _SECONDS = 2.0
 
 
-def save_array(
-    source: SeededImages,
-    seeds: Sequence[int],
-    path: str | os.PathLike,
-    overwrite: bool = False,
-) -> int:
+def save_array(source, seeds, path, overwrite=False):
     """Writes all images as uint8 `[N, height, width, channels]`.
 
     FILE.npy is that array. FILE.npz holds it as `images`, not compressed,
     besides `seeds` and, where there are classes, `labels`, both int64 `[N]`.
     It is packed when all images are there, for which the disk needs their
-    space twice.
+    space twice. The folder must exist.
 
     An image goes to the disk when it is made. After an interruption the same
     call goes on, and its file is that of an uninterrupted one, to the byte.
 
-    Args:
-        source: of the images.
-        seeds: N of them, in the order of the images.
-        path: FILE.npy or FILE.npz; the folder must exist.
-        overwrite: replace a file of another request, once this one is whole.
-
-    Returns:
-        How many images were made: 0 where the file is there already.
-
-    Raises:
-        UserError: there is a file of another request, another process is
-            writing it, or the place cannot be written.
+    Returns how many images were made: 0 where the file is there already. Raises
+    UserError where there is a file of another request, which `overwrite`
+    replaces once this one is whole, or another process is writing it, or the
+    place cannot be written.
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".{path.name}.partial")
@@ -85,7 +69,7 @@ def save_array(
         path.parent.stat()  # A lock would make the folder.
     with only_writer(path, beside=True), writing(path):
 
-        def note(done: int, size: int | None = None) -> None:
+        def note(done, size=None):
             fields = {"request": request, "done": done, "bytes": size}
             write_manifest(manifest, fields)
 
@@ -101,23 +85,10 @@ def save_array(
     return made
 
 
-def _grow(
-    path: pathlib.Path,
-    source: SeededImages,
-    seeds: Sequence[int],
-    done: int,
-    note: Callable[[int], None],
-) -> int:
-    """Writes the images that are missing in an .npy file.
+def _grow(path, source, seeds, done, note):
+    """Writes the images that are missing in an .npy file; how many they were.
 
-    Args:
-        path: of what there is of it.
-        source, seeds: as of `save_array`.
-        done: how many images should be in it.
-        note: is told how many have reached the disk.
-
-    Returns:
-        How many images were made.
+    `done` should be in it. `note` is told how many have reached the disk.
     """
     header = _npy_header((len(seeds), *source.shape))
     image_bytes = math.prod(source.shape)
@@ -131,15 +102,14 @@ def _grow(
             file.write(header)
         file.seek(len(header) + done * image_bytes)
 
-        def save(count: int) -> None:
+        def save(count):
             file.flush()
             os.fsync(descriptor)
             note(count)
 
         save(done)
         noted, left = time.monotonic(), seeds[done:]
-        images = progress(source.images(left), len(left), "image", "generated")
-        for count, image in enumerate(images, done + 1):
+        for count, image in enumerate(source.images(left), done + 1):
             file.write(np.ascontiguousarray(image))
             if time.monotonic() - noted >= _SECONDS:
                 save(count)
@@ -150,9 +120,7 @@ def _grow(
     return len(left)
 
 
-def _pack(
-    path: pathlib.Path, images: pathlib.Path, members: dict[str, np.ndarray]
-) -> None:
+def _pack(path, images, members):
     """Writes an .npz of an .npy file, its `images`, and of small arrays."""
     with zipfile.ZipFile(path, "w") as archive:
         with (
@@ -166,14 +134,14 @@ def _pack(
             archive.writestr(_entry(name), buffer.getvalue())
 
 
-def _entry(name: str) -> zipfile.ZipInfo:
+def _entry(name):
     """An array's place in an archive, of 1980: equal arrays, equal files."""
     entry = zipfile.ZipInfo(f"{name}.npy")
     entry.external_attr = 0o644 << 16  # Readable where it is unpacked.
     return entry
 
 
-def _npy_header(shape: tuple[int, ...]) -> bytes:
+def _npy_header(shape):
     """The beginning of a .npy file of uint8."""
     buffer = io.BytesIO()
     fields = {"descr": "|u1", "fortran_order": False, "shape": shape}

@@ -39,10 +39,7 @@ _H264 = (
 def check_place(path, suffixes, fps):
     """Raise UserError unless a film can be written there; see `write_film`.
 
-    Args:
-        path: the file.
-        suffixes: those that it may have, such as `(".mp4", ".gif")`.
-        fps: int, frames a second.
+    Its suffix may be one of several, such as `(".mp4", ".gif")`.
     """
     path = pathlib.Path(path)
     suffix = path.suffix.lower()
@@ -50,9 +47,8 @@ def check_place(path, suffixes, fps):
         names = ", ".join(f"FILE{known}" for known in suffixes)
         raise UserError(f"expected {names}; received {str(path)!r}")
     if not os.access(path.parent, os.W_OK | os.X_OK) or path.is_dir():
-        raise UserError(
-            f"cannot write {path}: expected a file in a folder to write to"
-        )
+        expected = "expected a file in a folder to write to"
+        raise UserError(f"cannot write {path}: {expected}")
     if suffix == ".gif" and fps > _HIGHEST_GIF_FPS:
         raise UserError(
             f"expected at most {_HIGHEST_GIF_FPS} frames a second in a GIF; "
@@ -90,20 +86,12 @@ def write(frames, path, fps, total):
 def write_film(frames, path, fps, total):
     """Write an endless GIF or an MP4 (H.264, yuv420p), whole or not at all.
 
-    It shows how far it is, see `progress`. A GIF counts equal frames in a row
-    as one that is shown for longer. An MP4 has even sides: a
-    black row or column is added where need be.
-
-    Args:
-        frames: iterator of uint8 `[height, width, 1 or 3]`, all of one shape.
-        path: FILE.gif or FILE.mp4; the folder must exist.
-        fps: int, frames a second. In a GIF they last 0.01 s more or less, so
-            that the film takes its time.
-        total: int, how many frames there are, at least one.
-
-    Raises:
-        UserError: if it cannot be written there, or of that size.
-        ValueError: for other frames, or another number of them.
+    The frames are `total`, one or more, uint8 `[height, width, 1 or 3]`, all of
+    one shape; their progress is shown. A GIF counts equal frames in a row as
+    one that is shown for longer; its frames last 0.01 s more or less, so that
+    the film takes its time. An MP4 has even sides: a black row or column is
+    added where need be. Raises UserError if it cannot be written there, or of
+    that size, and ValueError for other frames, or another number of them.
     """
     check_place(path, (".mp4", ".gif"), fps)
     path = pathlib.Path(path)

@@ -6,8 +6,9 @@ import pathlib
 import tensorflow as tf
 
 from progan_tf.errors import UserError
-from progan_tf.sampling import AnyGenerator, one_hot, seeded_latents
-from progan_tf.saved_models import load_saved_model, unpacked
+from progan_tf.latents import one_hot, seeded_latents
+from progan_tf.sampling import AnyGenerator
+from progan_tf.saved_models import GRAPH, load_saved_model, unpacked
 from progan_tf.text import first_line
 
 _SIGNATURES = ("default", "serving_default")
@@ -23,15 +24,9 @@ _MOST_NUMBERS = 100_000
 
 
 class ModuleGenerator(AnyGenerator):
-    """A loaded module; its own images are in [0, 1].
+    """The module in a folder, whose own images are in [0, 1].
 
-    Args:
-        folder: path of the module's SavedModel.
-        name: str, what errors call it; by default the path.
-        trust: bool, see `load_module`.
-
-    Raises:
-        UserError: if it is no such SavedModel.
+    Errors call it by a name, by default the path. See `load_module`.
     """
 
     def __init__(self, folder, name=None, trust=False):
@@ -43,14 +38,17 @@ class ModuleGenerator(AnyGenerator):
         latent_size, *classes = [specs[key].shape[-1] for key in self._inputs]
         shape = self._checked_image(latent_size, *classes, name=name).shape
         super().__init__(name, latent_size, sum(classes), shape)
-        self._fingerprint = _digest(pathlib.Path(folder))
+        digest = hashlib.sha256()  # Of the graph and the variables.
+        folder = pathlib.Path(folder)
+        for path in [*sorted(folder.glob("variables/*")), folder / GRAPH]:
+            if path.is_file():
+                digest.update(path.read_bytes())
+        self._fingerprint = digest.hexdigest()[:16]
 
     def __call__(self, latents, labels=None):
         inputs = [latents] if labels is None else [latents, labels]
-        named = {
-            name: tf.convert_to_tensor(value, tf.float32)
-            for name, value in zip(self._inputs, inputs, strict=True)
-        }
+        inputs = [tf.convert_to_tensor(x, tf.float32) for x in inputs]
+        named = dict(zip(self._inputs, inputs, strict=True))
         images = tf.cast(self._signature(**named)[_IMAGES], tf.float32)
         return 2.0 * images - 1.0
 
@@ -66,9 +64,8 @@ class ModuleGenerator(AnyGenerator):
         try:
             images = (self(*inputs).numpy() + 1) / 2
         except (tf.errors.OpError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{name} makes no image: {first_line(error)}"
-            ) from error
+            reason = first_line(error)
+            raise UserError(f"{name} makes no image: {reason}") from error
         shape = images.shape
         right = len(shape) == 4 and shape[0] == 1 and shape[-1] in (1, 3)
         if not right or 0 in shape:
@@ -116,18 +113,17 @@ def load_module(path, trust=False):
 def _signature_of(loaded, name):
     """The signature to call and the names of its inputs, latents first."""
     signatures = getattr(loaded, "signatures", {})
-    for key in _SIGNATURES:
-        if key in signatures:
-            signature = signatures[key]
-            inputs = signature.structured_input_signature[1]
-            # One input may have any name.
-            names = sorted(inputs, key=lambda each: each == _LABELS)
-            known = len(names) == 1 or names[1:] == [_LABELS]
-            rows = all(map(_is_rows, inputs.values()))
-            images = signature.structured_outputs.get(_IMAGES)
-            if known and rows and images is not None:
-                if images.dtype.is_floating or images.dtype.is_integer:
-                    return signature, names
+    for key in filter(signatures.__contains__, _SIGNATURES):
+        signature = signatures[key]
+        inputs = signature.structured_input_signature[1]
+        # One input may have any name.
+        names = sorted(inputs, key=lambda each: each == _LABELS)
+        known = len(names) == 1 or names[1:] == [_LABELS]
+        rows = all(map(_is_rows, inputs.values()))
+        images = signature.structured_outputs.get(_IMAGES)
+        if known and rows and images is not None:
+            if images.dtype.is_floating or images.dtype.is_integer:
+                return signature, names
     found = "; ".join(
         f"{key} from {_text(signature.structured_input_signature[1])} to "
         f"{_text(signature.structured_outputs)}"
@@ -141,25 +137,12 @@ def _signature_of(loaded, name):
 
 def _is_rows(spec):
     """Whether an input is float32 `[None, a number that can be]`."""
-    shape = spec.shape
-    return (
-        spec.dtype == tf.float32
-        and shape.rank == 2
-        and shape[0] is None
-        and shape[1] is not None
-        and 0 < shape[1] <= _MOST_NUMBERS
-    )
+    if spec.dtype != tf.float32 or spec.shape.rank != 2:
+        return False
+    batch, size = spec.shape
+    return batch is None and size is not None and 0 < size <= _MOST_NUMBERS
 
 
 def _text(specs):
     """Names and shapes of a signature's inputs or outputs."""
     return ", ".join(f"{name} {spec.shape}" for name, spec in specs.items())
-
-
-def _digest(folder):
-    """A text that differs where the graph or the variables do."""
-    digest = hashlib.sha256()
-    paths = [*sorted(folder.glob("variables/*")), folder / "saved_model.pb"]
-    for path in filter(pathlib.Path.is_file, paths):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]

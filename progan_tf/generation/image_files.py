@@ -6,6 +6,7 @@ the images of two generators.
 """
 
 import collections
+import contextlib
 import hashlib
 import io
 import itertools
@@ -14,9 +15,7 @@ import math
 import os
 import pathlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -26,7 +25,6 @@ from progan_tf.files import write_atomically, write_text_atomically, writing
 from progan_tf.images import make_grid, save_png
 from progan_tf.progress import progress
 from progan_tf.reading import read_json
-from progan_tf.sampling import AnyGenerator
 
 # Endings of the files in a folder, of grids and of single files.
 FORMATS = ("png", "jpg", "npy")
@@ -44,29 +42,18 @@ _WAITING = 4 * _THREADS
 
 
 class SeededImages:
-    """The images of one generator by their seeds, made when they are wanted.
+    """The images of an `AnyGenerator` by their seeds, made when wanted.
 
-    Args:
-        generator: whose images they are.
-        chosen: the class of all images; by default seed modulo classes.
-        offset: float `[latent_size]`, by which all latents are moved.
+    `chosen` is the class of all (UserError if there is no such one), by default
+    seed modulo classes; an offset, float `[latent_size]`, moves all latents.
 
     Attributes:
         shape: (height, width, channels) of an image.
         request: what an image depends on but its seed; JSON can hold it.
-
-    Raises:
-        UserError: there is no such class.
     """
 
-    def __init__(
-        self,
-        generator: AnyGenerator,
-        chosen: int | None = None,
-        offset: np.ndarray | None = None,
-    ):
-        self._generator = generator
-        self._chosen = chosen
+    def __init__(self, generator, chosen=None, offset=None):
+        self._generator, self._chosen = generator, chosen
         self._offset = offset
         self.shape = generator.image_shape
         self.request = {
@@ -80,32 +67,24 @@ class SeededImages:
         # So that a wrong class is told before anything is written.
         self.labels([0])
 
-    def labels(self, seeds: Sequence[int]) -> np.ndarray | None:
+    def labels(self, seeds):
         """Classes int64 `[N]`, or None where the generator has none."""
         return self._generator.labels_of(seeds, self._chosen)
 
-    def images(self, seeds: Sequence[int]) -> Iterator[np.ndarray]:
-        """Images uint8 `[height, width, channels]`, one after the other."""
-        batches = self._generator.stream(
-            seeds, self.labels(seeds), self._offset
-        )
-        return itertools.chain.from_iterable(batches)
+    def images(self, seeds):
+        """Yields images uint8 `[height, width, channels]`, one by one."""
+        labels = self.labels(seeds)
+        groups = self._generator.stream(seeds, labels, self._offset)
+        images = itertools.chain.from_iterable(groups)
+        return progress(images, len(seeds), "image", "generated")
 
 
-def place_of(out: str, kind: str | None = None) -> tuple[bool, str]:
-    """Where and how images are written.
+def place_of(out, kind=None):
+    """Whether images are written to a folder, and as which of `FORMATS`.
 
-    Args:
-        out: a folder where it exists as one or ends with a slash, otherwise
-            a file.
-        kind: one of `FORMATS`, for the files in a folder; by default PNG.
-
-    Returns:
-        (whether it is a folder, the ending of the file or of those in it).
-
-    Raises:
-        UserError: it is neither, the file cannot be written, or the format
-            is another one than its ending.
+    `out` is a folder where it exists as one or ends with a slash, otherwise a
+    file of its ending. `kind` is for the files in a folder, by default PNG.
+    Raises UserError if it is neither, or the file cannot be written.
     """
     if out.endswith(("/", os.sep)) or os.path.isdir(out):
         return True, kind or FORMATS[0]
@@ -120,28 +99,16 @@ def place_of(out: str, kind: str | None = None) -> tuple[bool, str]:
             f"here {ending}"
         )
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise UserError(
-            f"cannot write {out}: {path.parent} is no folder to write to"
-        )
+        reason = f"{path.parent} is no folder to write to"
+        raise UserError(f"cannot write {out}: {reason}")
     return False, ending
 
 
-def save_grid(
-    source: SeededImages,
-    seeds: Sequence[int],
-    path: str | os.PathLike,
-    columns: int | None = None,
-) -> None:
+def save_grid(source, seeds, path, columns=None):
     """Writes all images as one PNG or JPEG file, in place of what is there.
 
-    Args:
-        source: of the images.
-        seeds: at least one.
-        path: FILE.png or FILE.jpg; the folder must exist.
-        columns: of the grid; by default it has about as many as rows.
-
-    Raises:
-        UserError: the grid is too large, or cannot be written.
+    By default it has about as many columns as rows. Raises UserError if the
+    grid is too large, or cannot be written.
     """
     columns = columns or math.ceil(math.sqrt(len(seeds)))
     height, width, channels = source.shape
@@ -152,39 +119,25 @@ def save_grid(
             f"a grid of {len(seeds):,} images would have {width:,} x "
             f"{height:,} pixels; write FOLDER/ or FILE.npz, or fewer seeds"
         )
-    images = progress(source.images(seeds), len(seeds), "image", "generated")
-    write_image(path, make_grid(np.stack(list(images)), columns))
+    images = np.stack(list(source.images(seeds)))
+    write_image(path, make_grid(images, columns))
 
 
-def save_folder(
-    source: SeededImages,
-    seeds: Sequence[int],
-    folder: str | os.PathLike,
-    kind: str,
-    overwrite: bool = False,
-) -> int:
+def save_folder(source, seeds, folder, kind, overwrite=False):
     """Writes those images that are missing as seedNNNNNN.png, .jpg or .npy.
 
-    Files that the same request has made stay as they are, for they are
-    whole: after an interruption the same call goes on where it was. Other
-    calls may write images of other seeds at the same time.
+    Files that the same request has made stay as they are, for they are whole:
+    after an interruption the same call goes on where it was. Other calls may
+    write images of other seeds at the same time. A seed that comes again counts
+    once; the folder is made where need be.
 
-    Args:
-        source: of the images.
-        seeds: a seed that comes again counts once.
-        folder: it is made where need be.
-        kind: one of `FORMATS`.
-        overwrite: remove the images of another request that are there.
-
-    Returns:
-        How many images were made.
-
-    Raises:
-        UserError: the folder holds images of another request, or cannot be
-            written.
+    Returns how many images were made. Raises UserError if the folder holds
+    images of another request, which `overwrite` removes, or cannot be written.
     """
     folder, request = pathlib.Path(folder), {"format": kind, **source.request}
-    there = set(_names_in(folder, _IMAGE))
+    there = set()
+    with contextlib.suppress(OSError):
+        there.update(filter(_IMAGE.fullmatch, os.listdir(folder)))
     found = read_manifest(folder / MANIFEST)
     others = there if found != request else set()
     if others and not overwrite:
@@ -199,21 +152,16 @@ def save_folder(
             (folder / name).unlink(missing_ok=True)
     write_manifest(folder / MANIFEST, request)
     images = source.images([names[name] for name in missing])
-    images = progress(images, len(missing), "image", "generated")
     paths = (folder / name for name in missing)
     _in_threads(write_image, zip(paths, images, strict=True))
     return len(missing)
 
 
-def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Writes one image as its path ends, whole or not at all.
+def write_image(path, image):
+    """Writes an image uint8 `[height, width, 1 or 3]`, whole or not at all.
 
-    Args:
-        path: .png, .jpg (quality 95, colours at full resolution) or .npy.
-        image: uint8 `[height, width, 1 or 3]`.
-
-    Raises:
-        UserError: it cannot be written.
+    The path ends with .png, .jpg (quality 95, colours at full resolution) or
+    .npy. Raises UserError if it cannot be written.
     """
     ending = pathlib.Path(path).suffix.lower()
     if ending == ".png":
@@ -224,21 +172,12 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
         np.save(buffer, image)
     else:
         pixels = image[..., 0] if image.shape[-1] == 1 else image
-        Image.fromarray(pixels).save(
-            buffer, "JPEG", quality=_JPEG_QUALITY, subsampling="4:4:4"
-        )
+        options = {"quality": _JPEG_QUALITY, "subsampling": "4:4:4"}
+        Image.fromarray(pixels).save(buffer, "JPEG", **options)
     write_atomically(path, buffer.getvalue())
 
 
-def _names_in(folder: pathlib.Path, pattern: re.Pattern) -> list[str]:
-    """Names of files that match, none where there is no such folder."""
-    try:
-        return [name for name in os.listdir(folder) if pattern.fullmatch(name)]
-    except OSError:
-        return []
-
-
-def _in_threads(function: Callable, arguments: Iterable[tuple]) -> None:
+def _in_threads(function, arguments):
     """Calls a function with each tuple of arguments, several at a time.
 
     Tuples are drawn as threads become free, so that few are held.
@@ -256,8 +195,8 @@ def _in_threads(function: Callable, arguments: Iterable[tuple]) -> None:
         pool.shutdown(cancel_futures=True)
 
 
-def read_manifest(path: pathlib.Path) -> dict[str, Any]:
-    """The fields of a manifest; none where no file can be read."""
+def read_manifest(path):
+    """The fields of a manifest, a dict; none where no file can be read."""
     try:
         fields = read_json(path)
     except UserError:
@@ -265,28 +204,16 @@ def read_manifest(path: pathlib.Path) -> dict[str, Any]:
     return fields if isinstance(fields, dict) else {}
 
 
-def write_manifest(path: pathlib.Path, fields: dict[str, Any]) -> None:
-    """Writes a manifest, whole or not at all.
-
-    Args:
-        path: the file; its folder must exist.
-        fields: of numbers, texts, dicts and None.
-
-    Raises:
-        UserError: the place cannot be written or the disk is full.
-    """
+def write_manifest(path, fields):
+    """Writes a manifest, whole or not at all; fields as JSON can hold them."""
     write_text_atomically(path, json.dumps(fields, indent=2) + "\n")
 
 
-def occupied(
-    place: str | os.PathLike, found: dict[str, Any], wanted: dict[str, Any]
-) -> UserError:
-    """The error to raise where a place holds images of another request.
+def occupied(place, found, wanted):
+    """The UserError where a place holds images of another request.
 
-    Args:
-        place: the file or folder.
-        found: the request in its manifest, empty where there is none.
-        wanted: the request that is made now.
+    `found` is that of its manifest, empty where there is none, `wanted` that
+    which is made now.
     """
     both = {**wanted, **found}
     names = [name for name in both if found.get(name) != wanted.get(name)]

@@ -14,8 +14,9 @@ import numpy as np
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
 from progan_tf.images import make_grid, nearest_up
+from progan_tf.latents import moved, one_hot, seeded_latents
 from progan_tf.reading import ArrayArchive
-from progan_tf.sampling import as_generator, moved, one_hot, seeded_latents
+from progan_tf.sampling import as_generator
 
 DIRECTIONS_FILE, PICTURE_FILE = "directions.npz", "directions.png"
 # Of the picture: how far its columns are along a direction. A latent's
@@ -66,11 +67,8 @@ def sefa(generator, count=10):
     weight = np.asarray(layer.kernel)[: generator.latent_size].astype("float64")
     weight /= np.linalg.norm(weight, axis=0) + np.finfo("float64").tiny
     values, vectors = np.linalg.eigh(weight @ weight.T)  # Rising.
-    return _directions(
-        vectors[:, ::-1].T[:count],
-        values[::-1][:count] / values.sum(),
-        "sefa",
-    )
+    strengths = values[::-1][:count] / values.sum()
+    return _directions(vectors[:, ::-1].T[:count], strengths, "sefa")
 
 
 def pca(generator, count=10, samples=_SAMPLES, seed=0):
@@ -81,15 +79,12 @@ def pca(generator, count=10, samples=_SAMPLES, seed=0):
     2020, section 2.2), and the directions made orthonormal in their order.
 
     Args:
-        generator, count: as of `sefa`.
+        generator, count: as of `sefa`, which raises the same errors.
         samples: int, random latents.
         seed: int, of the first latent.
 
     Returns:
         `Directions`; strengths are shares of the activations' variance.
-
-    Raises:
-        UserError: as `sefa` does.
     """
     generator = as_generator(generator)
     _first_layer(generator, count)
@@ -115,15 +110,7 @@ METHODS = {"sefa": sefa, "pca": pca}
 
 
 def save_directions(folder, directions):
-    """Write directions.npz: `vectors`, `strengths` and `method`.
-
-    Args:
-        folder: path; it must exist.
-        directions: `Directions`.
-
-    Raises:
-        UserError: if it cannot be written.
-    """
+    """Write directions.npz to a folder: `vectors`, `strengths`, `method`."""
     with replacing(pathlib.Path(folder, DIRECTIONS_FILE)) as temporary:
         np.savez(temporary, **directions._asdict())
 
@@ -144,8 +131,7 @@ def load_directions(path, latent_size=None):
     if os.path.isdir(path):
         path = os.path.join(path, DIRECTIONS_FILE)
     with ArrayArchive(path) as arrays:
-        found = [arrays[name] for name in Directions._fields]
-    vectors, strengths, method = found
+        vectors, strengths, method = (arrays[x] for x in Directions._fields)
     good = (
         vectors.ndim == 2
         and strengths.shape == vectors.shape[:1]
@@ -167,17 +153,10 @@ def load_directions(path, latent_size=None):
 
 
 def parse_edit(text, directions):
-    """The offset of latents from text such as "2:1.5,0:-1".
+    """The offset for `moved`, float32 `[latent_size]`, of "2:1.5,0:-1".
 
-    Args:
-        text: numbers of directions, each with how far to go along it.
-        directions: `Directions`.
-
-    Returns:
-        float32 `[latent_size]`, for `sampling.moved`.
-
-    Raises:
-        UserError: for other text, or no such direction.
+    These are numbers of directions, each with how far to go along it. Raises
+    UserError for other text, or no such direction.
     """
     offset = np.zeros(directions.vectors.shape[1])
     for part in text.split(","):
@@ -193,11 +172,7 @@ def parse_edit(text, directions):
 
 
 def direction(directions, number):
-    """One of the vectors, float32 `[latent_size]`.
-
-    Raises:
-        UserError: if there is no such one.
-    """
+    """One of the vectors, float32 `[latent_size]`; UserError if it is none."""
     count = len(directions.vectors)
     if not 0 <= number < count:
         raise UserError(
@@ -207,16 +182,10 @@ def direction(directions, number):
 
 
 def picture(generator, directions, seed=0, chosen=None):
-    """A row a direction, in whose columns one latent goes from -3 to 3.
+    """A row a direction, in whose columns a seed's latent goes from -3 to 3.
 
-    Args:
-        generator: `AnyGenerator`.
-        directions: `Directions`.
-        seed: int, of the latent.
-        chosen: int, the class of all; by default seed modulo classes.
-
-    Returns:
-        uint8 `[height, width, channels]`, cells of 64 pixels or more.
+    uint8 `[height, width, channels]`, in cells of 64 pixels or more. The class
+    of all is `chosen`, by default seed modulo classes.
     """
     latents = seeded_latents([seed], generator.latent_size)
     rows = [
@@ -253,11 +222,7 @@ def _first_layer(generator, count):
 
 
 def _early_activations(generator, latents, seeds):
-    """What the first convolution gives, or without one the first layer.
-
-    Returns:
-        float64 `[N, features]`.
-    """
+    """float64 `[N, features]`: of the first convolution, or the first layer."""
     import keras
     import tensorflow as tf
 
@@ -265,19 +230,15 @@ def _early_activations(generator, latents, seeds):
     layers = [x for x in model.layers if getattr(x, "kernel", None) is not None]
     convolutions = [x for x in layers if len(x.kernel.shape) == 4]
     early = keras.Model(model.inputs, (convolutions or layers)[0].output)
-    forward = tf.function(
-        lambda inputs: early(inputs, training=False), autograph=False
-    )
+    forward = tf.function(lambda x: early(x, training=False), autograph=False)
     inputs = [latents]
     if generator.num_classes:
         labels = generator.labels_of(seeds)
         inputs.append(one_hot(labels, generator.num_classes))
-    rows = []
-    for start in range(0, len(latents), _TOGETHER):
-        part = [x[start : start + _TOGETHER] for x in inputs]
-        values = forward(part).numpy()
-        rows.append(values.reshape(len(values), -1))
-    return np.concatenate(rows).astype("float64")
+    starts = range(0, len(latents), _TOGETHER)
+    parts = ([x[s : s + _TOGETHER] for x in inputs] for s in starts)
+    values = np.concatenate([forward(part).numpy() for part in parts])
+    return values.reshape(len(latents), -1).astype("float64")
 
 
 def _directions(vectors, strengths, method):

@@ -16,42 +16,26 @@ def define_flags():
     text = flags.DEFINE_string
     text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("module", None, "a TF-Hub module instead: its folder or .tar.gz")
-    flags.DEFINE_integer(
-        "resolution", None, "any finished; by default the highest", 4
-    )
+    highest = "any finished; by default the highest"
+    flags.DEFINE_integer("resolution", None, highest, 4)
     define_trust(flags)
 
 
 def define_trust(flags):
     """Define --trust, for what is of other people; flags is `absl.flags`."""
-    flags.DEFINE_boolean(
-        "trust", False, "run whatever a module does, touching files included"
-    )
+    whatever = "run whatever a module does, touching files included"
+    flags.DEFINE_boolean("trust", False, whatever)
 
 
 def open_generator(
     run_dir=None, module=None, resolution=None, latest=False, trust=False
 ):
-    """Load a generator, importing TensorFlow first.
+    """Load a generator, an `AnyGenerator`, as the flags of these names say.
 
-    Mistakes that show without TensorFlow do not wait for it.
-
-    Args:
-        run_dir: str, a run directory, a `.keras` file, or the name of a
-            generator that comes with the program.
-        module: str, a TF-Hub module's folder or `.tar.gz`, instead. Without
-            either it is the default of `pretrained`, as a line says.
-        resolution: int, of a run; by default the highest that is finished.
-        latest: bool, a run's weights of the last step, not their average.
-        trust: bool, load a module whatever its operations do: see
-            `saved_models`.
-
-    Returns:
-        `AnyGenerator`.
-
-    Raises:
-        UserError: if both are given, if the others do not go with them, or
-            if it cannot be loaded.
+    TensorFlow is imported first; mistakes that show without it do not wait for
+    it. Without a run directory, `.keras` file or name and without a module it
+    is the default of `pretrained`, as a line says. Raises UserError for flags
+    that do not go together, or if it cannot be loaded.
     """
     if run_dir is not None and module is not None:
         raise UserError("expected one of --run_dir and --module")
@@ -69,11 +53,8 @@ def open_generator(
             "generator, and so does what comes with the program"
         )
     if by_default:
-        print(
-            f"Generator: {shipped.name}, which comes with progan_tf "
-            f"({shipped.licence}).",
-            flush=True,
-        )
+        kind = f"which comes with progan_tf ({shipped.licence})"
+        print(f"Generator: {shipped.name}, {kind}.", flush=True)
     # Only now, because TensorFlow takes seconds to import.
     command.import_tensorflow()
     if module is not None:

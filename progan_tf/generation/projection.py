@@ -14,8 +14,9 @@ import tensorflow as tf
 
 from progan_tf.errors import UserError
 from progan_tf.images import to_float, to_uint8
+from progan_tf.latents import one_hot
 from progan_tf.layers import kernels_computed_once
-from progan_tf.sampling import as_generator, one_hot
+from progan_tf.sampling import as_generator
 from progan_tf.text import first_line
 
 # Adam's decays. Gradients shrink by orders of magnitude on the way, and Adam
@@ -116,14 +117,8 @@ def multi_scale_errors(images, target, coarse_weight=0.0):
     so can help with a picture that the generator cannot make. They also count
     colours several times, and details converge more slowly.
 
-    Args:
-        images: float32 `[B, R, R, C]`.
-        target: float32 `[1, R, R, C]`.
-        coarse_weight: float, of the sum over the smaller sizes.
-
-    Returns:
-        float32 `[B]`, the error at full size + coarse_weight * the sum of
-        those at the smaller sizes.
+    float32 `[B]`, the error at full size + coarse_weight * the sum of those at
+    the smaller sizes, of images `[B, R, R, C]` and a target `[1, R, R, C]`.
     """
     difference = images - target
     total = tf.reduce_mean(tf.square(difference), (1, 2, 3))
@@ -132,9 +127,8 @@ def multi_scale_errors(images, target, coarse_weight=0.0):
     while coarse_weight and size > 4:
         difference = tf.nn.avg_pool2d(difference, 2, 2, "VALID")
         size //= 2
-        total += coarse_weight * tf.reduce_mean(
-            tf.square(difference), (1, 2, 3)
-        )
+        errors = tf.reduce_mean(tf.square(difference), (1, 2, 3))
+        total += coarse_weight * errors
     return total
 
 
@@ -232,33 +226,23 @@ def _descend(search, state, labels, steps, learning_rate, callback):
         if callback and callback(step, to_uint8(images[best]), history[-1]):
             break
         if step + 1 == math.ceil(_CUT * steps):
-            state, labels = _strong(state, labels, errors)
+            # Only the strongest starts go on.
+            stay = np.argsort(errors)[: max(1, int(_STAY * len(errors)))]
+            state = tuple(x.numpy()[stay] for x in state)
+            labels = None if labels is None else labels[stay]
     return np.asarray(state[0]), labels, history
-
-
-def _strong(state, labels, errors):
-    """The state and labels of the starts that go on."""
-    stay = np.argsort(errors)[: max(1, int(_STAY * len(errors)))]
-    state = tuple(x.numpy()[stay] for x in state)
-    return state, None if labels is None else labels[stay]
 
 
 def _best(generator, latents, labels, target, history):
     if not np.all(np.isfinite(latents)):
-        raise UserError(
-            f"cannot search with {generator.name}, as its gradient is not "
-            "finite"
-        )
+        reason = "as its gradient is not finite"
+        raise UserError(f"cannot search with {generator.name}, {reason}")
     images = generator.images_of(latents, labels)
     ratios = [peak_ratio(image, target) for image in images]
     best = int(np.argmax(ratios))
-    return Projection(
-        latents[best],
-        images[best],
-        ratios[best],
-        np.array(history, "float32"),
-        None if labels is None else int(labels[best]),
-    )
+    label = None if labels is None else int(labels[best])
+    history = np.array(history, "float32")
+    return Projection(latents[best], images[best], ratios[best], history, label)
 
 
 def _checked_target(generator, target):

@@ -26,7 +26,7 @@ from progan_tf.files import (
 )
 from progan_tf.generation import films
 from progan_tf.images import nearest_up, save_png
-from progan_tf.sampling import parse_seeds
+from progan_tf.latents import parse_seeds
 
 _OWN = "seed:"
 _TARGET, _RESULT, _FILM = "target.png", "result.png", "search.gif"
@@ -41,46 +41,35 @@ _LAST = 30
 def check_places(target, out):
     """Raise UserError unless there is a target and a folder can be written.
 
-    What an earlier search wrote may be replaced, but not the target.
-
-    Args:
-        target: str, a picture's path or such as "seed:17".
-        out: str, path of a folder; it and those above need not exist yet.
+    What an earlier search wrote there may be replaced, but not the target. The
+    folder and those above it need not exist yet.
     """
     if pathlib.Path(out).suffix.lower() in EXTENSIONS:
         raise UserError(f"expected --out=FOLDER/ for the files; received {out}")
+    check_folder(out)
     if target.startswith(_OWN):
         _own_seed(target)
-    elif not os.path.isfile(target):
+        return
+    if not os.path.isfile(target):
         raise UserError(
             f"expected a picture, or seed:17; there is no file {target}"
         )
-    else:
-        _decoded(target, read_size)
-        for name in (_TARGET, _RESULT, _FILM):
-            place = pathlib.Path(out, name)
-            if place.exists() and place.samefile(target):
-                raise UserError(
-                    f"{target} would be replaced by what is written to {out}; "
-                    "choose another --out"
-                )
-    check_folder(out)
+    _decoded(target, read_size)
+    for name in (_TARGET, _RESULT, _FILM):
+        place = pathlib.Path(out, name)
+        if place.exists() and place.samefile(target):
+            raise UserError(
+                f"{target} would be replaced by what is written to {out}; "
+                "choose another --out"
+            )
 
 
 def read_target(target, generator, label=None):
-    """The target, read as training reads pictures: `data.picture_files`.
+    """The target as uint8 `[R, R, C]`, of a path or such as "seed:17".
 
-    Args:
-        target: str, a picture's path or such as "seed:17" for the generator's
-            own picture of a seed.
-        generator: `AnyGenerator`.
-        label: int, class of the generator's own picture: `known_class`.
-
-    Returns:
-        uint8 `[R, R, C]`.
-
-    Raises:
-        UserError: if it is no picture, or there is no such class.
+    A file is read as training reads pictures; seed:17 is the generator's own
+    picture, of the class that `known_class` gave. Raises UserError if it is no
+    picture, or there is no such class.
     """
     if target.startswith(_OWN):
         labels = None if label is None else [label]
@@ -91,16 +80,9 @@ def read_target(target, generator, label=None):
 
 
 def known_class(target, generator, chosen=None):
-    """The class of the target, where it is known.
+    """The class of the target, an int, or None where it is not known.
 
-    Args:
-        target: str, see `read_target`.
-        generator: `AnyGenerator`.
-        chosen: int, the class that was asked for, or None.
-
-    Returns:
-        int, by default that of the generator's own picture: seed modulo the
-        number of classes; or None.
+    By default that of the generator's own picture: seed modulo classes.
     """
     if not target.startswith(_OWN):
         return chosen
@@ -109,12 +91,7 @@ def known_class(target, generator, chosen=None):
 
 
 class Film:
-    """The search beside its target, in at most 60 frames.
-
-    Args:
-        target: uint8 `[R, R, C]`.
-        steps: int, of the search.
-    """
+    """The search, of so many steps, beside its target, in at most 60 frames."""
 
     def __init__(self, target, steps):
         self._target = target
@@ -145,19 +122,10 @@ def enlarged(image):
 
 
 def save(out, target, found, film):
-    """Write what was found to a folder.
+    """Write a `projection.Projection` to a folder, made where need be.
 
     These are target.png, result.png, latent.npy, found.json with what the
     latent does not tell, and search.gif.
-
-    Args:
-        out: path of the folder; it is made where need be.
-        target: uint8 `[R, R, C]`.
-        found: `projection.Projection`.
-        film: `Film`.
-
-    Raises:
-        UserError: if it cannot be written.
     """
     out = pathlib.Path(out)
     buffer = io.BytesIO()
@@ -173,9 +141,8 @@ def save(out, target, found, film):
         save_png(out / _TARGET, enlarged(target))
         save_png(out / _RESULT, enlarged(found.image))
         write_atomically(out / "latent.npy", buffer.getvalue())
-        write_text_atomically(
-            out / "found.json", json.dumps(facts, indent=2) + "\n"
-        )
+        text = json.dumps(facts, indent=2) + "\n"
+        write_text_atomically(out / "found.json", text)
 
 
 def _own_seed(target):
@@ -186,11 +153,9 @@ def _own_seed(target):
 
 
 def _decoded(path, read):
-    """What a function of `data.picture_files` makes of a file."""
     try:
         return read(path)
-    except Exception as error:
-        # Of any kind: Pillow's readers meet whatever a broken file holds.
+    except Exception as error:  # Of any kind, of a file that is damaged.
         raise UserError(
             f"cannot read {path} as a picture; expected {KINDS}, whole"
         ) from error

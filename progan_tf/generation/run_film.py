@@ -17,22 +17,13 @@ _BAR = 4
 def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
     """The same latents' pictures over a run, with a bar of the film's time.
 
-    Args:
-        run_dir: path of a run directory with samples.
-        total: int, frames.
-        columns: int, of the grid of samples, from the left; by default all,
-            but not more than 8.
-        rows: int, from the top; by default all, but not more than 4.
-        by_images: bool, show each sample for as long as the run took, in
-            images seen, to the next one; by default all equally long.
-
-    Returns:
-        Iterator of `total` frames uint8 `[rows * cell + 4, columns * cell,
-        3]`, whose cells are the run's resolution or 64.
-
-    Raises:
-        UserError: at once, if there are no samples, or fewer columns or rows
-            than asked for; later, if a sample cannot be read.
+    Yields `total` frames uint8 `[rows * cell + 4, columns * cell, 3]`, whose
+    cells are the run's resolution or 64. Of the grid of samples they show the
+    upper left, by default 8 columns and 4 rows at most. With `by_images` each
+    is shown for as long as the run took, in images seen, to the next one, and
+    otherwise all equally long. Raises UserError at once, if there are no
+    samples, or fewer columns or rows than asked for; later, if a sample cannot
+    be read.
     """
     seen, paths = _samples(run_dir)
     cell = max(load_config(run_dir).resolution, _SMALLEST_CELL)
@@ -40,13 +31,8 @@ def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
     height, width, _ = shape
     if min(height, width) < cell:
         raise _wrong_size(paths[-1], width, height)
-    columns, rows = (
-        _crop(name, given, usual, size // cell)
-        for name, given, usual, size in (
-            ("columns", columns, 8, width),
-            ("rows", rows, 4, height),
-        )
-    )
+    columns = _crop("columns", columns, 8, width // cell)
+    rows = _crop("rows", rows, 4, height // cell)
     times = np.array(seen) if by_images else np.arange(len(paths), dtype=float)
     times -= times[0]
     # The last sample is shown for as long as the others are on average.
@@ -86,8 +72,7 @@ def _read(path):
     try:
         with open_picture(path, ("PNG",)) as image:
             return np.asarray(image.convert("RGB"))
-    except Exception as error:
-        # Of any kind: Pillow's readers meet whatever a broken file holds.
+    except Exception as error:  # Of any kind, of a file that is damaged.
         raise UserError(
             f"cannot read {path}: {error}; delete it to leave it out"
         ) from error

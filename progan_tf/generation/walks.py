@@ -5,10 +5,10 @@ import re
 
 import numpy as np
 
-from progan_tf import sampling
 from progan_tf.errors import UserError
 from progan_tf.generation import films
 from progan_tf.images import make_grid, nearest_up
+from progan_tf.latents import interpolate, moved, one_hot, seeded_latents
 
 # Latents of 512 numbers then take 2 GB while they are drawn.
 _MOST_LATENTS = 500_000
@@ -21,46 +21,27 @@ _TRUNCATE = 4.0
 def walk_through(seeds, frames_per_leg, latent_size=512, loop=True):
     """A walk along great circles, from one seed's latent to the next.
 
-    Args:
-        seeds: sequence of two or more ints.
-        frames_per_leg: int, frames from one seed to the next.
-        latent_size: int, numbers a latent.
-        loop: bool, whether the last leg leads back to the first seed.
-
-    Returns:
-        float32 `[frames, latent_size]`. Frame `i * frames_per_leg` is seed
-        i's latent, to the bit. A loop has `len(seeds)` legs and leaves out
-        its last frame, which would be the first again; otherwise there is
-        one leg less, and the last frame is the last seed's.
-
-    Raises:
-        UserError: for fewer than two seeds, or too many frames.
+    float32 `[frames, latent_size]`. Frame `i * frames_per_leg` is seed i's
+    latent, to the bit. A loop has `len(seeds)` legs, the last of which leads
+    back, and leaves out its last frame, which would be the first again;
+    otherwise there is one leg less, and the last frame is the last seed's.
+    Raises UserError for fewer than two seeds, or too many frames.
     """
     if len(seeds) < 2:
         raise UserError(
             f"expected two or more seeds to walk through; received {len(seeds)}"
         )
     _check_count(len(seeds) * frames_per_leg)
-    own = sampling.seeded_latents(seeds, latent_size)
-    return _legs(own, frames_per_leg, loop, sampling.interpolate)
+    own = seeded_latents(seeds, latent_size)
+    return _legs(own, frames_per_leg, loop, interpolate)
 
 
 def classes_through(generator, seeds, frames_per_leg, loop=True, chosen=None):
     """The classes along `walk_through`: from each seed's to the next one's.
 
-    Args:
-        generator: `AnyGenerator`.
-        seeds: sequence of ints; the class of one is seed modulo classes.
-        frames_per_leg, loop: as of `walk_through`.
-        chosen: int, the class of all frames instead.
-
-    Returns:
-        float32 `[frames, 1, classes]`, of sum 1: one-hot at a seed, and
-        between two the linear way from class to class. Int64 `[1]`, where
-        one is chosen; None without classes.
-
-    Raises:
-        UserError: if there is no such class.
+    float32 `[frames, 1, classes]`, of sum 1: one-hot at a seed, and between two
+    the linear way from class to class. Int64 `[1]`, where one is chosen for all
+    (UserError if it is none); None without classes.
     """
     if chosen is not None or not generator.num_classes:
         return generator.labels_of(seeds[:1], chosen)
@@ -70,7 +51,7 @@ def classes_through(generator, seeds, frames_per_leg, loop=True, chosen=None):
         return ((1 - fractions) * start + fractions * end).astype("float32")
 
     labels = generator.labels_of(seeds)
-    own = sampling.one_hot(labels, generator.num_classes)
+    own = one_hot(labels, generator.num_classes)
     return _legs(own, frames_per_leg, loop, between)[:, np.newaxis]
 
 
@@ -78,22 +59,11 @@ def smooth_walk(seed, frames, count, latent_size=512, sigma=30.0):
     """The official code's random walk, of several latents, as a loop.
 
     Normal noise is smoothed over time by a Gaussian filter that wraps around
-    (truncated at 4 sigma) and divided by its root mean square.
-
-    Args:
-        seed: int, from 0 to 2**32 - 1.
-        frames: int.
-        count: int, latents that walk independently.
-        latent_size: int, numbers a latent.
-        sigma: float, the filter's standard deviation in frames: seconds of
-            smoothing times frames a second; 0 does not smooth.
-
-    Returns:
-        float32 `[frames, count, latent_size]`, of root mean square 1.
-
-    Raises:
-        UserError: if sigma is over a quarter of the film, which would then
-            hardly move, or for too many latents.
+    (truncated at 4 sigma) and divided by its root mean square. Sigma is its
+    standard deviation in frames: seconds of smoothing times frames a second; 0
+    does not smooth. `count` latents walk independently: float32 `[frames,
+    count, latent_size]`, of root mean square 1. Raises UserError if sigma is
+    over a quarter of the film, or for too many latents.
     """
     if not 0 <= sigma <= frames / 4:
         raise UserError(
@@ -114,47 +84,28 @@ def smooth_walk(seed, frames, count, latent_size=512, sigma=30.0):
 
 
 def walk_along(seeds, vector, distance, frames, latent_size=512, loop=True):
-    """A walk of each seed's latent along a direction and against it.
+    """A walk of the seeds' latents along a direction and against it.
 
-    Args:
-        seeds: sequence of ints, whose latents walk together.
-        vector: float32 `[latent_size]`, of length 1.
-        distance: float, how far at most.
-        frames: int.
-        latent_size: int, numbers a latent.
-        loop: bool, swing from the latent forth, back and forth again; otherwise
-            from -distance to distance.
-
-    Returns:
-        float32 `[frames, seeds, latent_size]`, at the latents' lengths.
-
-    Raises:
-        UserError: for too many latents.
+    float32 `[frames, seeds, latent_size]`, at the latents' lengths. The vector
+    is float32 `[latent_size]`, of length 1. A loop swings from the latent
+    forth, back and forth again; otherwise it goes from -distance to distance.
+    Raises UserError for too many latents.
     """
     _check_count(frames * len(seeds))
-    own = sampling.seeded_latents(seeds, latent_size)
+    own = seeded_latents(seeds, latent_size)
     steps = np.linspace(-distance, distance, frames)
     if loop:
         steps = distance * np.sin(2 * np.pi * np.arange(frames) / frames)
-    return np.stack([sampling.moved(own, step * vector) for step in steps])
+    return np.stack([moved(own, step * vector) for step in steps])
 
 
 def walk_frames(generator, latents, columns, labels=None, scale=1):
-    """Frames with a cell for each latent that walks.
+    """Yields frames uint8 `[height, width, channels]`, a cell for each latent.
 
-    Args:
-        generator: `AnyGenerator`.
-        latents: float32 `[frames, count, latent_size]`.
-        columns: int, cells in a row.
-        labels: class numbers `[count]`, where the generator takes labels, or
-            `[frames, count, classes]`, what lies between classes.
-        scale: int, by which pictures are enlarged to cells.
-
-    Returns:
-        Iterator of uint8 `[height, width, channels]`.
-
-    Raises:
-        UserError: at once, for frames that are too large for a film.
+    Latents are float32 `[frames, count, latent_size]`, labels class numbers
+    `[count]` or what lies between classes, `[frames, count, classes]`. Pictures
+    are enlarged by `scale`. Raises UserError at once, for frames that are too
+    large for a film.
     """
     frames, count, latent_size = latents.shape
     height, width, _ = generator.image_shape
@@ -162,15 +113,15 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
     films.check_size(grid_rows * height * scale, columns * width * scale)
     rows = latents.reshape(frames * count, latent_size)  # [FZ] F = frame, cell
     if np.ndim(labels) == 3:
-        row_labels = labels.reshape(len(rows), -1)  # [FL]
-    else:
-        row_labels = None if labels is None else np.tile(labels, frames)
+        labels = labels.reshape(len(rows), -1)  # [FL]
+    elif labels is not None:
+        labels = np.tile(labels, frames)  # [F]
 
     def pictures():
         for start in range(0, len(rows), _TOGETHER):
             part = slice(start, start + _TOGETHER)
-            part_labels = None if row_labels is None else row_labels[part]
-            yield from generator.images_of(rows[part], part_labels)
+            chosen = None if labels is None else labels[part]
+            yield from generator.images_of(rows[part], chosen)
 
     def grids():
         cells = pictures()
@@ -183,8 +134,7 @@ def walk_frames(generator, latents, columns, labels=None, scale=1):
 def parse_grid(text):
     """Columns and cells, two ints, from text such as "4x3": 4 and 12.
 
-    Raises:
-        UserError: for other text, or more than 99 of either.
+    Raises UserError for other text, or more than 99 columns or rows.
     """
     match = re.fullmatch(r"([1-9]\d?)x([1-9]\d?)", text, re.A)
     if match is None:
@@ -193,30 +143,21 @@ def parse_grid(text):
 
 
 def _legs(own, frames_per_leg, loop, between):
-    """The way through the rows of `own`, see `walk_through`.
+    """The way through the rows of `own`, `[N, numbers]`, see `walk_through`.
 
-    Args:
-        own: `[N, numbers]`.
-        frames_per_leg, loop: as of `walk_through`.
-        between: function of two rows and fractions `[frames_per_leg]`.
+    `between` is a function of two rows and fractions `[frames_per_leg]`.
     """
-    starts, ends = own, np.roll(own, -1, axis=0)
-    if not loop:
-        starts, ends = own[:-1], own[1:]
+    ends = [*own[1:], own[0]] if loop else own[1:]
     fractions = np.arange(frames_per_leg) / frames_per_leg
-    legs = [
-        between(start, end, fractions)
-        for start, end in zip(starts, ends, strict=True)
-    ]  # legs x [frames_per_leg, numbers]
-    walk = np.concatenate(legs)
-    return walk if loop else np.concatenate([walk, own[-1:]])
+    # Each [frames_per_leg, numbers]; without a loop there is one end less.
+    legs = [between(*pair, fractions) for pair in zip(own, ends, strict=False)]
+    return np.concatenate(legs if loop else [*legs, own[-1:]])
 
 
 def _wrapped_gaussian(frames, sigma):
-    """The filter's weights by distance in frames, modulo the film's length.
+    """The filter's weights, float64 `[frames]` of sum 1.
 
-    Returns:
-        float64 `[frames]` of sum 1.
+    By distance in frames, modulo the film's length.
     """
     if not sigma:
         return np.eye(1, frames)[0]

@@ -28,15 +28,11 @@ GENERATOR_FILE, TRAINING_FILE = "generator.keras", "training.npz"
 
 @dataclasses.dataclass(frozen=True)
 class Shipped:
-    """A generator that comes with the program.
+    """A generator that commands and `load_generator` take by its name.
 
-    Attributes:
-        name: str, by which commands and `load_generator` take it.
-        images_seen: int, real images that it was trained on.
-        class_names: tuple of str, one a class.
-        licence: str, of one line: what may be done with it and its images.
-        digests: dict from file name to how the SHA-256 of its bytes
-            begins.
+    It was trained on `images_seen` real images; the licence, a line, says what
+    may be done with it and its images. Digests are a dict from file name to how
+    the SHA-256 of its bytes begins.
     """
 
     name: str
@@ -51,42 +47,31 @@ class Shipped:
         return pathlib.Path(__file__).parent / self.name
 
     def file(self, name):
-        """The `pathlib.Path` of a file, which is the one it should be.
-
-        Raises:
-            UserError: if it is not there, of another version, or damaged.
-        """
-        path = self.folder / name
+        """The `pathlib.Path` of a file; UserError if it is another one."""
+        path, fault = self.folder / name, None
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            if digest != self.digests[name]:
+                fault = f"{path} is damaged or of another version of progan_tf"
         except OSError as error:
-            raise UserError(
-                f"cannot read {path}, a part of progan_tf: {error.strerror}; "
-                "install progan_tf again"
-            ) from error
-        if digest != self.digests[name]:
-            raise UserError(
-                f"{path} is damaged or of another version of progan_tf; "
-                "install progan_tf again"
-            )
+            reason = error.strerror
+            fault = f"cannot read {path}, a part of progan_tf: {reason}"
+        if fault:
+            raise UserError(f"{fault}; install progan_tf again")
         return path
 
 
-SHIPPED = {
-    shipped.name: shipped
-    for shipped in (
-        Shipped(
-            "cats-128",
-            images_seen=1_000_000,
-            class_names=tuple(f"body{number}" for number in range(15)),
-            licence="CC BY 4.0; name David Revoy as the source of the cats",
-            digests={
-                GENERATOR_FILE: "bac4e808594b0527",
-                TRAINING_FILE: "5d2e70a2e336feda",
-            },
-        ),
-    )
-}
+_CATS = Shipped(
+    "cats-128",
+    images_seen=1_000_000,
+    class_names=tuple(f"body{number}" for number in range(15)),
+    licence="CC BY 4.0; name David Revoy as the source of the cats",
+    digests={
+        GENERATOR_FILE: "bac4e808594b0527",
+        TRAINING_FILE: "5d2e70a2e336feda",
+    },
+)
+SHIPPED = {_CATS.name: _CATS}
 
 
 def named(text):
@@ -99,11 +84,7 @@ def named(text):
 
 
 def check_no_name(run_dir):
-    """Refuse the name of a generator where the folder of a run is wanted.
-
-    Raises:
-        UserError: if it is one.
-    """
+    """Raise UserError for such a name where the folder of a run is wanted."""
     if named(run_dir):
         raise UserError(
             f"{run_dir} is the generator that comes with progan_tf, and no "
