@@ -36,13 +36,8 @@ def model_card(
 ):
     """What a model maps, where it comes from and how to load it, Markdown.
 
-    Args:
-        generator: `keras.Model` or `AnyGenerator`, from latents (and one-hot
-            labels).
-        form: str, the format: a key of `progan_tf.export.formats.FORMATS`.
-        precision: str, what the model computes in.
-        metrics: dict from a metric's name to its value, where known.
-        batch_size: int, the one batch that the model takes; by default any.
+    The generator is a `keras.Model` or `AnyGenerator`; metrics are a dict from
+    a metric's name to its value; `batch_size` is the one that the model takes.
     """
     generator, record = as_generator(generator), FORMATS[form]
     config, images_seen = generator.origin or (None, None)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from progan_tf.errors import UserError
 from progan_tf.export.module import LABELS, LATENTS
 from progan_tf.export.precision import in_precision
-from progan_tf.latents import one_hot, seeded_latents
+from progan_tf.latents import seeded_latents
 from progan_tf.sampling import as_generator
 
 _SEEDS = 8
@@ -40,15 +40,14 @@ def largest_difference(
     if batch_size:
         groups = np.resize(seeds, (-(-_SEEDS // batch_size), batch_size))
     for seeds in groups:
-        inputs = {LATENTS: seeded_latents(seeds, generator.latent_size)}
-        labels = generator.labels_of(seeds)
-        if labels is not None:
-            inputs[LABELS] = one_hot(labels, generator.num_classes)
+        latents = seeded_latents(seeds, generator.latent_size)
+        inputs = generator.inputs_of(latents, generator.labels_of(seeds))
         # On the CPU, because GPUs round the factors of float32 products to
         # TensorFloat-32.
         with tf.device("CPU:0"):
-            outputs = forward(list(inputs.values()))
-            images = np.asarray(images_of(inputs))
+            outputs = forward(inputs)
+            named = dict(zip((LATENTS, LABELS), inputs, strict=False))
+            images = np.asarray(images_of(named))
         expected = ((np.asarray(outputs) + 1) / 2).clip(0, 1)
         differences.append(np.abs(images - expected))
     differences = np.concatenate(differences)

@@ -28,30 +28,27 @@ def export_generator(
     metrics=None,
     options=None,
 ):
-    """Write a generator with its card, in any format.
+    """Write a generator with its card, in a format of `FORMATS`.
 
     Args:
         generator: `keras.Model` from latents (and one-hot labels) to images
             in [-1, 1], whose layers are those of `progan_tf.layers`; or an
             `AnyGenerator` that has one, whose origin the card tells.
-        path: the file or folder.
-        form: str, a key of `progan_tf.export.formats.FORMATS`.
-        overwrite: bool, replace what is there.
+        path: the file or folder; with `overwrite` it may be there.
+        form: str, the format's name.
         precision: "float32", "bfloat16" or "float16", to compute in.
         note: str, Markdown for the end of the card, such as a licence.
         metrics: dict from a metric's name to its value, for the card.
-        options: dict from a name in `Format.options` to its value: for hub
-            `trainable`, a bool, whether the weights stay variables; for litert
-            `batch_size`, an int, the one batch that the file takes.
+        options: dict of those that the format has, see `Format.options`.
 
     Returns:
         float, the largest difference between what was written and the
         generator, of the images of 8 seeds in [0, 1].
 
     Raises:
-        UserError: if it cannot be written: see `check_request`; if something is
-            there and may not be overwritten, or if the images differ. Then
-            nothing is left of it, and what was there is as it was.
+        UserError: if it cannot be written: see `check_request`; or if the
+            images differ. Then nothing is left of it, and what was there is as
+            it was.
     """
     generator, options = as_generator(generator), options or {}
     if generator.image_shape[-1] not in (1, 3):

@@ -22,7 +22,9 @@ class Format:
         ending: of the file's name; empty for a folder, or `.tar.gz` of it.
         precisions: that it can be written in.
         packages: what it needs beside TensorFlow, as imported.
-        options: names of flags that it takes and others need not.
+        options: names of flags that it takes and others need not: `trainable`,
+            a bool, whether the weights stay variables; `batch_size`, an int,
+            the one batch that the file takes.
         write: function of (`keras.Model`, path of the file or folder,
             precision, files, options). Files are a dict from name to bytes
             that lie beside the model or in it; options a dict of those that

@@ -11,20 +11,11 @@ _FLOAT16_EPSILON = 1e-4
 def in_precision(generator, precision):
     """Rebuild a generator from its layers' settings and its weights.
 
-    The weights are float32 in every precision, and so are the latents that
-    go in and the images that come out: `float16` and `bfloat16` are Keras's
-    mixed policies. In float16 the epsilon of the pixel normalization is 1e-4
-    at least.
-
-    Args:
-        generator: functional `keras.Model` from latents (and one-hot labels)
-            whose images leave through an `Identity` layer in float32, as those
-            of `progan_tf.networks.Generator` do.
-        precision: "float32", "bfloat16" or "float16".
-
-    Returns:
-        `keras.Model` with weights of its own; the given one where all of it
-        is in float32 and shall be.
+    The weights are float32 in every precision, "float32", "bfloat16" or
+    "float16", and so are the latents that go in and the images that come out,
+    through an `Identity` layer: these are Keras's mixed policies. In float16
+    the epsilon of the pixel normalization is 1e-4 at least. A functional
+    `keras.Model`; the given one where all of it is as it shall be.
     """
     policy = precision if precision == "float32" else f"mixed_{precision}"
     policies = {layer.dtype_policy.name for layer in generator.layers}

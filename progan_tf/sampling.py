@@ -37,6 +37,7 @@ class AnyGenerator(abc.ABC):
             is none, as in a module.
         origin: (`TrainConfig`, int images seen) of the run that it comes from;
             None where that is not known.
+        fingerprint: short str that generators with other weights do not share.
     """
 
     class_names, model, origin = (), None, None
@@ -55,11 +56,6 @@ class AnyGenerator(abc.ABC):
         of latents float32 `[batch, latent_size]` and, where there are classes,
         labels float32 `[batch, num_classes]`, one-hot or between such.
         """
-
-    @property
-    @abc.abstractmethod
-    def fingerprint(self):
-        """A short str that generators with other weights do not share."""
 
     @property
     def resolution(self):
@@ -87,23 +83,22 @@ class AnyGenerator(abc.ABC):
 
         Raises UserError for those that lack, are unwanted or no classes.
         """
-        classes = self.num_classes
+        classes, fault = self.num_classes, None
+        if not classes and labels is not None:
+            raise UserError("expected no class: the generator has none")
         if not classes:
-            if labels is not None:
-                raise UserError("expected no class: the generator has none")
             return None
         if labels is None:
-            raise UserError(
-                f"expected labels: the generator has {classes} classes"
-            )
-        labels = np.asarray(labels, "int64")
-        if labels.shape != (count,):
-            raise UserError(f"expected {count} labels; received {labels.shape}")
-        wrong = labels[(labels < 0) | (labels >= classes)]
-        if len(wrong):
-            raise UserError(
-                f"expected classes from 0 to {classes - 1}; received {wrong[0]}"
-            )
+            fault = f"labels: the generator has {classes} classes"
+        else:
+            labels = np.asarray(labels, "int64")
+            wrong = labels[(labels < 0) | (labels >= classes)]
+            if labels.shape != (count,):
+                fault = f"{count} labels; received {labels.shape}"
+            elif len(wrong):
+                fault = f"classes from 0 to {classes - 1}; received {wrong[0]}"
+        if fault:
+            raise UserError(f"expected {fault}")
         return labels
 
     def images_of(self, latents, labels=None, finite=True):
@@ -148,13 +143,17 @@ class AnyGenerator(abc.ABC):
         height, width, _ = self.image_shape
         return min(_GROUP, max(1, _GROUP_PIXELS // (height * width)))
 
+    def inputs_of(self, latents, labels):
+        """What the network takes: a list of latents, and labels as rows."""
+        if labels is None:
+            return [latents]
+        if np.ndim(labels) == 1:
+            labels = one_hot(labels, self.num_classes)
+        return [latents, np.asarray(labels, "float32")]
+
     def _groups(self, latents, labels, finite=True):
         """Yields uint8 images of latents and labels, both checked."""
-        inputs = [latents]
-        if labels is not None:
-            if np.ndim(labels) == 1:
-                labels = one_hot(labels, self.num_classes)
-            inputs.append(np.asarray(labels, "float32"))
+        inputs = self.inputs_of(latents, labels)
         size = self._group_size()
         for start in range(0, len(latents), size):
             rows = [x[start : start + size] for x in inputs]
@@ -182,10 +181,8 @@ class AnyGenerator(abc.ABC):
             return np.asarray(self._compiled(inputs))
         except (tf.errors.OpError, ValueError) as error:
             # A module may do with one image, and not with eight.
-            raise UserError(
-                f"{self.name} cannot make {len(inputs[0])} images at once: "
-                f"{first_line(error)}"
-            ) from error
+            what = f"{len(inputs[0])} images at once: {first_line(error)}"
+            raise UserError(f"{self.name} cannot make {what}") from error
 
     @functools.cached_property
     def _compiled(self):

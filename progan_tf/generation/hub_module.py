@@ -36,14 +36,14 @@ class ModuleGenerator(AnyGenerator):
         self._signature, self._inputs = _signature_of(self._loaded, name)
         specs = self._signature.structured_input_signature[1]
         latent_size, *classes = [specs[key].shape[-1] for key in self._inputs]
-        shape = self._checked_image(latent_size, *classes, name=name).shape
+        shape = self._image_shape(name, latent_size, *classes)
         super().__init__(name, latent_size, sum(classes), shape)
         digest = hashlib.sha256()  # Of the graph and the variables.
         folder = pathlib.Path(folder)
         for path in [*sorted(folder.glob("variables/*")), folder / GRAPH]:
             if path.is_file():
                 digest.update(path.read_bytes())
-        self._fingerprint = digest.hexdigest()[:16]
+        self.fingerprint = digest.hexdigest()[:16]
 
     def __call__(self, latents, labels=None):
         inputs = [latents] if labels is None else [latents, labels]
@@ -52,17 +52,11 @@ class ModuleGenerator(AnyGenerator):
         images = tf.cast(self._signature(**named)[_IMAGES], tf.float32)
         return 2.0 * images - 1.0
 
-    @property
-    def fingerprint(self):
-        return self._fingerprint
-
-    def _checked_image(self, latent_size, classes=0, name=""):
-        """The image of seed 0, to see what comes."""
-        inputs = [seeded_latents([0], latent_size)]
-        if classes:
-            inputs.append(one_hot([0], classes))
+    def _image_shape(self, name, latent_size, classes=0):
+        """The shape of the image of seed 0, which is made to see what comes."""
+        labels = one_hot([0], classes) if classes else None
         try:
-            images = (self(*inputs).numpy() + 1) / 2
+            images = self(seeded_latents([0], latent_size), labels).numpy()
         except (tf.errors.OpError, ValueError, TypeError) as error:
             reason = first_line(error)
             raise UserError(f"{name} makes no image: {reason}") from error
@@ -73,39 +67,32 @@ class ModuleGenerator(AnyGenerator):
                 f"{name} is no generator: {_EXPECTED}; its images are "
                 f"{list(shape)}"
             )
+        images = (images + 1) / 2
         low, high = images.min(), images.max()
         if not _RANGE[0] <= low <= high <= _RANGE[1]:
             raise UserError(
                 f"{name} makes images from {low:.3g} to {high:.3g}; expected "
                 "a module whose images are in [0, 1]"
             )
-        return images[0]
+        return shape[1:]
 
 
 def load_module(path, trust=False):
     """Load a TF-Hub module, such as `progan_tf.export` writes.
 
-    Modules of TensorFlow 1's format, such as google/progan-128, will do, too.
-
-    Args:
-        path: its folder, or the same packed as `.tar.gz`.
-        trust: bool, load it whatever its operations do: see `saved_models`.
-
-    Returns:
-        `ModuleGenerator`.
-
-    Raises:
-        UserError: if there is no such module that makes images from latents.
+    It is in a folder or packed as `.tar.gz`; one of TensorFlow 1's format, such
+    as google/progan-128, will do, too. If trusted it is loaded whatever its
+    operations do. Raises UserError if it makes no images from latents.
     """
     place = pathlib.Path(path)
     if place.is_dir():
         return ModuleGenerator(place, trust=trust)
+    if place.suffix == ".keras" and place.is_file():
+        raise UserError(f"{path} is no module; give it to --run_dir")
     if not place.is_file():
         raise UserError(
             f"expected the folder of a module, or its .tar.gz; no {path}"
         )
-    if place.suffix == ".keras":
-        raise UserError(f"{path} is no module; give it to --run_dir")
     with unpacked(place) as folder:
         return ModuleGenerator(folder, str(path), trust)
 

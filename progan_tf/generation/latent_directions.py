@@ -14,7 +14,7 @@ import numpy as np
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
 from progan_tf.images import make_grid, nearest_up
-from progan_tf.latents import moved, one_hot, seeded_latents
+from progan_tf.latents import moved, seeded_latents
 from progan_tf.reading import ArrayArchive
 from progan_tf.sampling import as_generator
 
@@ -231,10 +231,7 @@ def _early_activations(generator, latents, seeds):
     convolutions = [x for x in layers if len(x.kernel.shape) == 4]
     early = keras.Model(model.inputs, (convolutions or layers)[0].output)
     forward = tf.function(lambda x: early(x, training=False), autograph=False)
-    inputs = [latents]
-    if generator.num_classes:
-        labels = generator.labels_of(seeds)
-        inputs.append(one_hot(labels, generator.num_classes))
+    inputs = generator.inputs_of(latents, generator.labels_of(seeds))
     starts = range(0, len(latents), _TOGETHER)
     parts = ([x[s : s + _TOGETHER] for x in inputs] for s in starts)
     values = np.concatenate([forward(part).numpy() for part in parts])

@@ -7,7 +7,6 @@ dense layers [outputs, inputs] with feature maps as [CHW]. Scale i is 4 * 2**i
 pixels wide.
 """
 
-import dataclasses
 import os
 
 from progan_tf.architecture import Architecture
@@ -72,25 +71,22 @@ def read_gan_zoo(path):
     settings = getattr(content.get("config"), "__dict__", {})
     _check_settings(path, settings)
     attributes = _attributes(path, settings)
-    shared = _shared(path, netG, sum(attributes))
-    size, average = os.path.getsize(path), ("netG", netG)
-    if avgG is not None:
-        average = ("avgG", avgG)
-    families = [
-        _generator(f"{path}: netG", shared, netG, size),
-        _discriminator(f"{path}: netD", shared, netD, size),
-        _generator(f"{path}: {average[0]}", shared, average[1], size),
-    ]
+    architecture = _architecture(path, netG, netD, sum(attributes))
+    kinds = {
+        "netG": (Generator, _generator_tensors, netG),
+        "netD": (Discriminator, _discriminator_tensors, netD),
+        "avgG": (Generator, _generator_tensors, netG if avgG is None else avgG),
+    }
     # Its alpha is the share of the old path.
-    lod = float(settings.get("alpha", 0.0))
-    for family in families:
+    lod, size = float(settings.get("alpha", 0.0)), os.path.getsize(path)
+    families = []
+    for name, (make, tensors_of, arrays) in kinds.items():
+        where = f"{path}: {name}"
+        family = filled(make, architecture, tensors_of, where, arrays, size)
         set_level_of_detail(family, lod)
-    has_average = avgG is not None
-    info = PublishedInfo(_VARIANT, lod, attributes, LICENCE, has_average)
+        families.append(family)
+    info = PublishedInfo(_VARIANT, lod, attributes, LICENCE, avgG is not None)
     return PublishedGAN(*families, info)
-
-
-# ---- what a file holds ----
 
 
 def _arrays(where, content, name):
@@ -136,15 +132,13 @@ def _attributes(path, settings):
     except (AttributeError, KeyError, TypeError) as error:
         raise UserError(f"{path}: cannot read attribKeysOrder") from error
     if not isinstance(count, int) or sum(sizes) != count:
-        raise UserError(
-            f"{path}: expected as many values in attribKeysOrder as "
-            "categoryVectorDim says"
-        )
+        as_many = "as many values in attribKeysOrder as categoryVectorDim says"
+        raise UserError(f"{path}: expected {as_many}")
     return sizes
 
 
-def _shared(path, netG, num_classes):
-    """The `Architecture` as far as generator and discriminator share it."""
+def _architecture(path, netG, netD, num_classes):
+    """The `Architecture` of networks with these arrays."""
     maps, channels = {}, 0
     while (key := f"toRGBLayers.{len(maps)}.weight") in netG:
         shape = netG[key].shape
@@ -152,54 +146,32 @@ def _shared(path, netG, num_classes):
             break
         channels, maps[4 << len(maps)] = shape[0], shape[1]
     if not maps or "formatLayer.weight" not in netG:
-        raise UserError(
-            f"{path} holds another network than pytorch_GAN_zoo's progressive "
-            "GAN"
-        )
+        other = "another network than pytorch_GAN_zoo's progressive GAN"
+        raise UserError(f"{path} holds {other}")
     try:
         check_resolution(max(maps))
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     if min(maps.values()) < 1 or channels < 1:
         raise UserError(f"{path}: expected feature maps at every scale")
+    inputs = netG["formatLayer.weight"].shape
+    latent_size = (inputs[1] if len(inputs) == 2 else 0) - num_classes
+    if latent_size < 1:
+        raise UserError(f"{path}: netG: expected a formatLayer with latents")
     base, most = feature_map_settings(maps)
+    kernel = netD.get("groupScaleZero.0.weight")
+    # The minibatch standard deviation adds one input map.
+    stddev = kernel is not None and kernel.shape[1:2] == (maps[4] + 1,)
     return Architecture(
         resolution=max(maps),
+        latent_size=latent_size,
         num_classes=num_classes,
         channels=channels,
         fmap_base=base,
         fmap_max=most,
         fused_scale=False,
+        minibatch_stddev_group=4 if stddev else 0,
         variant=_VARIANT,
-    )
-
-
-# ---- the networks ----
-
-
-def _generator(where, shared, arrays, most_bytes):
-    """A `Generator` with the weights of netG or avgG."""
-    inputs = arrays.get("formatLayer.weight")
-    sizes = () if inputs is None else inputs.shape
-    latent_size = (sizes[1] if len(sizes) == 2 else 0) - shared.num_classes
-    if latent_size < 1:
-        raise UserError(f"{where}: expected a formatLayer with latents")
-    made = dataclasses.replace(shared, latent_size=latent_size)
-    return filled(
-        Generator, made, _generator_tensors, where, arrays, most_bytes
-    )
-
-
-def _discriminator(where, shared, arrays, most_bytes):
-    """A `Discriminator` with the weights of netD."""
-    kernel = arrays.get("groupScaleZero.0.weight")
-    # The minibatch standard deviation adds one input map.
-    with_stddev = shared.feature_maps(4) + 1
-    stddev = kernel is not None and kernel.shape[1:2] == (with_stddev,)
-    group = 4 if stddev else 0
-    made = dataclasses.replace(shared, minibatch_stddev_group=group)
-    return filled(
-        Discriminator, made, _discriminator_tensors, where, arrays, most_bytes
     )
 
 

@@ -112,15 +112,13 @@ def _states(path, content, functions):
         )
     states = [network.state for network in content]
     for state, function in zip(states, functions, strict=True):
+        other = None
         if state.get("version") != 2:
-            raise UserError(
-                f"{path} has networks of another version; expected version 2"
-            )
-        if state.get("build_func_name") != function:
-            raise UserError(
-                f"{path} has networks of other functions; expected "
-                f"{', '.join(functions)}"
-            )
+            other = "another version; expected version 2"
+        elif state.get("build_func_name") != function:
+            other = f"other functions; expected {', '.join(functions)}"
+        if other:
+            raise UserError(f"{path} has networks of {other}")
     return states
 
 
