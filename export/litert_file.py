@@ -6,12 +6,7 @@ runtimes in browsers take no other than that of the file. All operations are
 LiteRT's own.
 """
 
-from progan_tf.export.format import (
-    OPENVINO,
-    Format,
-    append_files,
-    named_inputs,
-)
+from progan_tf.export.format import OPENVINO, Format, append_files, named_inputs
 
 
 def _write(model, path, precision, files, options):

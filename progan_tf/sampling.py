@@ -81,7 +81,7 @@ class AnyGenerator(abc.ABC):
     def checked_labels(self, labels, count):
         """Class numbers as int64 `[count]`; None where there are no classes.
 
-        Raises UserError for those that lack, are unwanted or no classes.
+        Raises UserError where they are missing, unwanted or no classes.
         """
         classes, fault = self.num_classes, None
         if not classes and labels is not None:
@@ -144,7 +144,7 @@ class AnyGenerator(abc.ABC):
         return min(_GROUP, max(1, _GROUP_PIXELS // (height * width)))
 
     def inputs_of(self, latents, labels):
-        """What the network takes: a list of latents, and labels as rows."""
+        """[latents] or [latents, float32 rows of labels], for the network."""
         if labels is None:
             return [latents]
         if np.ndim(labels) == 1:

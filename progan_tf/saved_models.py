@@ -108,7 +108,7 @@ def unpacked(path: str | os.PathLike) -> Iterator[pathlib.Path]:
                 file.seek(0)
                 source = gzip.GzipFile(fileobj=file) if packed else file
                 _unpack(_Limited(source), pathlib.Path(folder))
-        except Exception as error:  # Of any kind, of a file that is damaged.
+        except Exception as error:  # Damage raises errors of every kind.
             raise UserError(
                 f"cannot unpack {path}: {first_line(error)}; expected the "
                 "folder of a module, or its .tar.gz"

@@ -97,14 +97,14 @@ def project(
         raise ValueError(f"expected starts, steps >= 1; got {starts}, {steps}")
     target = _checked_target(generator, target)
     labels = generator.labels_of(range(starts), label)
-    search = _Search(generator, target, coarse_weight)
+    step = _step_of(generator, target, coarse_weight)
     random = np.random.RandomState(seed)
     latents = random.standard_normal((starts, generator.latent_size))
     latents = latents.astype("float32")
     state = (_on_sphere(tf.constant(latents)), 0.0 * latents, 0.0 * latents)
     with _without_remapper():
         latents, labels, history = _descend(
-            search, state, labels, steps, learning_rate, callback
+            generator, step, state, labels, steps, learning_rate, callback
         )
     return _best(generator, latents, labels, target, history)
 
@@ -139,56 +139,32 @@ def peak_ratio(image, target):
     return 10 * math.log10(255**2 / square) if square else math.inf
 
 
-class _Search:
-    """One step down, compiled, for one generator and one target."""
+def _step_of(generator, target, coarse_weight):
+    """One step down, compiled, for one generator and one target.
 
-    def __init__(self, generator, target, coarse_weight):
-        self._generator = generator
-        self._coarse_weight = coarse_weight
-        target = tf.constant(to_float(target)[np.newaxis])
-        self._target = target
-        # Images are clipped to [-1, 1] when they become files. So a number
-        # beyond an end of the range is right where the target is at that end.
-        # Clipping all numbers would leave wrong pixels without a gradient.
-        self._low = tf.where(target <= -1, -1.0, -math.inf)
-        self._high = tf.where(target >= 1, 1.0, math.inf)
-        sizes = filter(None, (generator.latent_size, generator.num_classes))
-        with kernels_computed_once() as kernels:
-            generator(*[np.zeros((1, size), "float32") for size in sizes])
-        # The weights stay as they are, so each kernel is scaled only here.
-        self._kernels = kernels
-        self._compiled = tf.function(self._step, autograph=False)
+    A function of (state, one-hot labels, steps done and the learning rate as
+    tensors) to (state, errors `[B]`, images `[B, R, R, C]`).
+    """
+    target = tf.constant(to_float(target)[np.newaxis])
+    # Images are clipped to [-1, 1] when they become files. So a number beyond
+    # an end of the range is right where the target is at that end. Clipping all
+    # numbers would leave wrong pixels without a gradient.
+    low = tf.where(target <= -1, -1.0, -math.inf)
+    high = tf.where(target >= 1, 1.0, math.inf)
+    sizes = filter(None, (generator.latent_size, generator.num_classes))
+    # The weights stay as they are, so each kernel is scaled only here.
+    with kernels_computed_once() as kernels:
+        generator(*[np.zeros((1, size), "float32") for size in sizes])
 
-    def step(self, state, labels, step, rate):
-        """Returns (state, errors `[B]`, images `[B, R, R, C]`)."""
-        if labels is not None:
-            labels = one_hot(labels, self._generator.num_classes)
-        # As tensors, because a Python number would be compiled in.
-        numbers = tf.constant(step + 1.0), tf.constant(rate, tf.float32)
-        try:
-            state, errors, images = self._compiled(
-                tuple(map(tf.convert_to_tensor, state)), labels, *numbers
-            )
-        except (LookupError, TypeError, ValueError, tf.errors.OpError) as error:
-            # Of modules of other people, which need not have gradients.
-            raise UserError(
-                f"cannot search with {self._generator.name}, as its gradient "
-                f"cannot be computed: {first_line(error)}"
-            ) from error
-        return state, errors.numpy(), images.numpy()
-
-    def _step(self, state, labels, step, rate):
+    def step(state, labels, count, rate):
         """Algorithm 1 of Kingma and Ba 2015, and back to the sphere."""
         latents, mean, square = state
         with tf.GradientTape() as tape:
             tape.watch(latents)
-            with kernels_computed_once(dict(self._kernels)):
-                images = self._generator(latents, labels)
-            totals = multi_scale_errors(
-                tf.clip_by_value(images, self._low, self._high),
-                self._target,
-                self._coarse_weight,
-            )
+            with kernels_computed_once(dict(kernels)):
+                images = generator(latents, labels)
+            within = tf.clip_by_value(images, low, high)
+            totals = multi_scale_errors(within, target, coarse_weight)
         # The gradient of the sum will do: an image depends on its own latent
         # alone.
         gradients = tape.gradient(totals, latents)
@@ -196,12 +172,14 @@ class _Search:
             raise LookupError("its pictures do not depend on its latents")
         mean += (1 - _BETA_1) * (gradients - mean)
         square += (1 - _BETA_2) * (tf.square(gradients) - square)
-        scaled = mean / (1 - _BETA_1**step)
-        scaled /= tf.sqrt(square / (1 - _BETA_2**step)) + 1e-8
+        scaled = mean / (1 - _BETA_1**count)
+        scaled /= tf.sqrt(square / (1 - _BETA_2**count)) + 1e-8
         latents = _on_sphere(latents - rate * scaled)
         images = tf.clip_by_value(images, -1.0, 1.0)
-        errors = multi_scale_errors(images, self._target)
+        errors = multi_scale_errors(images, target)
         return (latents, mean, square), errors, images
+
+    return tf.function(step, autograph=False)
 
 
 def _on_sphere(latents):
@@ -214,18 +192,32 @@ def _on_sphere(latents):
     return latents / tf.sqrt(squares)
 
 
-def _descend(search, state, labels, steps, learning_rate, callback):
+def _descend(generator, step, state, labels, steps, learning_rate, callback):
     """Returns the latents that are left, their labels and the history."""
     history = []
-    for step in range(steps):
-        rate = learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-        state, errors, images = search.step(state, labels, step, rate)
+    for done in range(steps):
+        rate = learning_rate * 0.5 * (1 + math.cos(math.pi * done / steps))
+        # As tensors, because a Python number would be compiled in.
+        numbers = tf.constant(done + 1.0), tf.constant(rate, tf.float32)
+        state = tuple(map(tf.convert_to_tensor, state))
+        rows = labels
+        if labels is not None:
+            rows = one_hot(labels, generator.num_classes)
+        try:
+            state, errors, images = step(state, rows, *numbers)
+        except (LookupError, TypeError, ValueError, tf.errors.OpError) as error:
+            # Of modules of other people, which need not have gradients.
+            raise UserError(
+                f"cannot search with {generator.name}, as its gradient cannot "
+                f"be computed: {first_line(error)}"
+            ) from error
+        errors, images = errors.numpy(), images.numpy()
         best = np.argmin(errors)
         # Errors are of [-1, 1], whose square of the peak is 4.
         history.append(10 * math.log10(4 / max(errors[best], 1e-20)))
-        if callback and callback(step, to_uint8(images[best]), history[-1]):
+        if callback and callback(done, to_uint8(images[best]), history[-1]):
             break
-        if step + 1 == math.ceil(_CUT * steps):
+        if done + 1 == math.ceil(_CUT * steps):
             # Only the strongest starts go on.
             stay = np.argsort(errors)[: max(1, int(_STAY * len(errors)))]
             state = tuple(x.numpy()[stay] for x in state)

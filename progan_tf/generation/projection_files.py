@@ -155,7 +155,7 @@ def _own_seed(target):
 def _decoded(path, read):
     try:
         return read(path)
-    except Exception as error:  # Of any kind, of a file that is damaged.
+    except Exception as error:  # Damage raises errors of every kind.
         raise UserError(
             f"cannot read {path} as a picture; expected {KINDS}, whole"
         ) from error

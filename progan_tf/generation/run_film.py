@@ -72,7 +72,7 @@ def _read(path):
     try:
         with open_picture(path, ("PNG",)) as image:
             return np.asarray(image.convert("RGB"))
-    except Exception as error:  # Of any kind, of a file that is damaged.
+    except Exception as error:  # Damage raises errors of every kind.
         raise UserError(
             f"cannot read {path}: {error}; delete it to leave it out"
         ) from error

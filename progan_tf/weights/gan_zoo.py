@@ -18,11 +18,7 @@ from progan_tf.weights.published import (
     PublishedInfo,
     set_level_of_detail,
 )
-from progan_tf.weights.tensors import (
-    Tensor,
-    feature_map_settings,
-    filled,
-)
+from progan_tf.weights.tensors import Tensor, feature_map_settings, filled
 from progan_tf.weights.torch_files import read_torch_file
 
 LICENCE = (

@@ -9,10 +9,7 @@ import os
 
 from progan_tf.errors import UserError
 from progan_tf.networks import Discriminator, Generator
-from progan_tf.weights.official_options import (
-    discriminator_architecture,
-    generator_architecture,
-)
+from progan_tf.weights.official_options import architecture_of
 from progan_tf.weights.published import (
     PublishedGAN,
     PublishedInfo,
@@ -60,30 +57,25 @@ def read_official(path):
             ours do not have; the message names it.
     """
     content = read_pickle(path, {_NETWORK, *NUMPY_NAMES}, _FOREIGN)
-    most_bytes = os.path.getsize(path)
+    size = os.path.getsize(path)
     kinds = {
-        "G_paper": (Generator, generator_architecture, _generator_tensors),
-        "D_paper": (
-            Discriminator,
-            discriminator_architecture,
-            _discriminator_tensors,
-        ),
+        "G_paper": (Generator, _generator_tensors),
+        "D_paper": (Discriminator, _discriminator_tensors),
     }
     functions = {"G": "G_paper", "D": "D_paper", "Gs": "G_paper"}
     states = _states(path, content, functions.values())
     networks = {}
     for (name, function), state in zip(functions.items(), states, strict=True):
         where = f"{path}: {name}"
-        arrays = _arrays(where, state, most_bytes)
+        arrays = _arrays(where, state, size)
         lod = arrays.pop("lod", None)  # The level of detail is no weight.
         if lod is None or lod.shape or not 0 <= lod <= 8:
             raise UserError(f"{where}: expected a number lod from 0 to 8")
-        make, architecture_of, tensors_of = kinds[function]
-        options = state.get("static_kwargs")
-        architecture = architecture_of(where, options, arrays)
-        family = filled(
-            make, architecture, tensors_of, where, arrays, most_bytes
+        architecture = architecture_of(
+            where, state.get("static_kwargs"), arrays
         )
+        make, tensors_of = kinds[function]
+        family = filled(make, architecture, tensors_of, where, arrays, size)
         set_level_of_detail(family, float(lod))
         networks[name] = family
     generator, discriminator, average = networks.values()

@@ -47,7 +47,7 @@ def read_torch_file(path, classes):
             return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
-    except Exception as error:  # Of any kind, of a file that is damaged.
+    except Exception as error:  # Damage raises errors of every kind.
         asked = re.search(r"GLOBAL ([\w.]+)", str(error))
         if asked:
             raise UserError(
