@@ -16,8 +16,8 @@ from absl import app, flags
 from progan_tf import faults, flag_values, signals
 from progan_tf.errors import UserError
 
-# Of the environment, for what a command imports: Keras on TensorFlow whatever
-# its own settings say, and plots to files, also from a notebook's shell.
+# What commands import reads these variables: Keras runs on TensorFlow whatever
+# its own settings say, and plots go to files, also from a notebook's shell.
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
 
 
@@ -138,7 +138,7 @@ def _parse_flags(arguments):
     try:
         positional = flags.FLAGS(arguments)[1:]
     except SystemExit:
-        # After --helpfull and the like, of which absl makes a mistake.
+        # After --helpfull and the like, which absl takes for a mistake.
         sys.exit(0)
     except UnicodeError as error:
         raise UserError("the file of --flagfile is no text in UTF-8") from error
@@ -155,15 +155,12 @@ def _program():
     spec = sys.modules["__main__"].__spec__
     if not spec:
         return os.path.basename(sys.argv[0])
-    return spec.name.removesuffix(".__main__")  # Of a package, such as export.
+    return spec.name.removesuffix(".__main__")  # As of export/.
 
 
 @contextlib.contextmanager
 def _stderr_held_back():
-    """Keep file descriptor 2 silent; show what it got if an error comes.
-
-    The descriptor and not `sys.stderr`, because TensorFlow's C++ writes to it.
-    """
+    """Keep descriptor 2, which C++ writes to, silent unless an error comes."""
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as held:

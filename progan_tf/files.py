@@ -163,10 +163,7 @@ def scratch_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def making(folder: str | os.PathLike) -> Iterator[None]:
-    """Makes a folder and those above it, which an error takes back.
-
-    What has come into them by then stays. UserError where they cannot be made.
-    """
+    """Makes a folder and those above; an error removes what is still empty."""
     folder, made = pathlib.Path(folder), []
     try:
         with writing(folder):
@@ -252,10 +249,7 @@ def write_text_atomically(path: str | os.PathLike, text: str) -> None:
 
 
 def _to_disk(file: pathlib.Path) -> None:
-    """Without this a power cut could leave a name on an empty file.
-
-    A rename may reach the disk before the bytes do.
-    """
+    """Or a power cut could leave the name, which came first, without bytes."""
     with open(file, "rb+") as opened:
         os.fsync(opened.fileno())
 

@@ -56,10 +56,7 @@ def box_down(images: np.ndarray, factor: int) -> np.ndarray:
 
 
 def nearest_up(images: np.ndarray, factor: int) -> np.ndarray:
-    """Enlarges [N, H, W, C] of any dtype, which is kept, by repeating pixels.
-
-    Raises ValueError unless the factor is a whole number, 1 or more.
-    """
+    """Enlarges [N, H, W, C] by repeating pixels; ValueError for factors < 1."""
     if factor < 1 or factor != int(factor):
         raise ValueError(f"expected a factor of 1 or more; received {factor}")
     return images.repeat(factor, axis=1).repeat(factor, axis=2)
@@ -86,10 +83,8 @@ def make_grid(images: np.ndarray, columns: int) -> np.ndarray:
     """
     images = np.asarray(images)
     if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
-        raise ValueError(
-            "expected images [N, H, W, 1 or 3] with N >= 1, "
-            f"got {list(images.shape)}"
-        )
+        wanted = "expected images [N, H, W, 1 or 3] with N >= 1"
+        raise ValueError(f"{wanted}, got {list(images.shape)}")
     if images.dtype != np.uint8:
         raise ValueError(f"expected uint8 images, got {images.dtype}")
     if columns < 1:
@@ -110,13 +105,13 @@ def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
     UserError where the place cannot be written or the disk is full.
     """
     image = np.asarray(image)
-    if image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise ValueError(
-            f"expected an image [H, W, 1 or 3], got {list(image.shape)}"
-        )
+    shape = list(image.shape)
+    if image.ndim != 3 or shape[-1] not in (1, 3):
+        raise ValueError(f"expected an image [H, W, 1 or 3], got {shape}")
     if image.dtype != np.uint8:
         raise ValueError(f"expected a uint8 image, got {image.dtype}")
-    grey = image.shape[-1] == 1
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if grey else image).save(buffer, "PNG")
+    Image.fromarray(image[..., 0] if shape[-1] == 1 else image).save(
+        buffer, "PNG"
+    )
     write_atomically(path, buffer.getvalue())

@@ -50,10 +50,7 @@ def open_file(path: str | os.PathLike) -> BinaryIO:
 
 
 def read_text(path: str | os.PathLike) -> str:
-    """Reads UTF-8, with or without a byte order mark, of at most a gigabyte.
-
-    Raises UserError where a file is no such text or cannot be read.
-    """
+    """Reads UTF-8, with or without a byte order mark, of at most a gigabyte."""
     with refusing(path), open_file(path) as file:
         if os.fstat(file.fileno()).st_size > _MOST_TEXT:
             raise ValueError(f"it has more than {_MOST_TEXT:,} bytes")
@@ -86,21 +83,13 @@ def parse_json(text: str) -> object:
 
 
 def read_array(path: str | os.PathLike, most: float = math.inf) -> "np.ndarray":
-    """Reads the array of an .npy file.
-
-    Raises UserError where it cannot be read, is cut off, holds Python objects
-    or takes more than `most` bytes or than the memory.
-    """
+    """Reads the array of an .npy file, which may have `most` bytes."""
     with refusing(path), open_file(path) as file:
         return _read_array(file, os.fstat(file.fileno()).st_size, most)
 
 
 class ArrayArchive:
-    """The arrays of an .npz file, by name, read when they are asked for.
-
-    A context manager; `names` are those of all arrays. Raises UserError where
-    the file, or an array that is asked for, cannot be read: see `read_array`.
-    """
+    """The arrays of an .npz file, in a context: each is read when asked for."""
 
     def __init__(self, path: str | os.PathLike):
         self._path = path

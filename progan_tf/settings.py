@@ -67,10 +67,7 @@ def kind(field):
 
 
 def checked(field, value, sizes):
-    """The value of a setting; of a table a new dict with just the keys `sizes`.
-
-    Raises UserError where it is of another kind or out of range.
-    """
+    """The value (of a table a dict with the keys `sizes`), or UserError."""
     if not field.metadata["table"]:
         if value is None and isinstance(field.type, types.UnionType):
             return None

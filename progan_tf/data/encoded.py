@@ -36,10 +36,7 @@ _HEADERS = 100
 
 
 class Unreadable:
-    """The unreadable pictures of one source, named in the log and counted.
-
-    `found` is the number of all its pictures, `place` what messages call it.
-    """
+    """The unreadable pictures of one source, named in the log and counted."""
 
     def __init__(self, found: int, place: str):
         self.count = 0
@@ -204,7 +201,7 @@ class EncodedSource(Source):
                 return shrink(picture[np.newaxis], resolution)[0]
             except (MemoryError, UserError):
                 raise  # Not this picture's fault.
-            except Exception as error:  # Of any kind, on a broken picture.
+            except Exception as error:  # Damage raises anything.
                 self._mark_broken(candidate, error)
         raise UserError(
             f"no picture like {self._picture_name(index)} of {self.name} can "
@@ -251,7 +248,7 @@ class RecordsSource(EncodedSource):
                 sides.append(min(read_size(io.BytesIO(self._encoded(index)))))
             except UserError:
                 raise  # Not this picture's fault.
-            except Exception:  # Of any kind, on a broken picture.
+            except Exception:  # Damage raises anything.
                 continue
         if len(sides) <= len(some) // 2:
             raise UserError(

@@ -127,7 +127,7 @@ class Folder(EncodedSource):
         def short_side(file: pathlib.Path) -> int | Exception:
             try:
                 return self._short_side(file)
-            except Exception as error:  # Of any kind, on a broken file.
+            except Exception as error:  # Damage raises anything.
                 return error
 
         sides, count = {}, len(found)
@@ -189,10 +189,7 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
 def find_classes(
     root: pathlib.Path, files: list[pathlib.Path]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Takes the first sub-folder of each picture as its class.
-
-    Returns the class names, sorted, and the label of each file, int64 [N].
-    """
+    """Returns the sub-folders with pictures, and each picture's, int64 [N]."""
     outside = sum(len(file.parts) < 2 for file in files)
     names = sorted({file.parts[0] for file in files if len(file.parts) > 1})
     if len(names) < 2:
@@ -228,9 +225,6 @@ def find_classes(
 
 
 def _warn(error: OSError) -> None:
-    """Names a folder that cannot be read, which is then left out.
-
-    That is usual at the root of a disk, where `lost+found` is the system's.
-    """
+    """Names a folder that cannot be read, such as `lost+found` of a disk."""
     name = printable(shortened(error.filename, 400))
     _log.warning("skipped unreadable folder %s: %s", name, error.strerror)

@@ -200,10 +200,7 @@ def _classes_by_name(
 
 
 def normal(name: str) -> str:
-    """Returns a name in one form: "é" is one character, or two, by the file.
-
-    Some systems write the names of files in the other one.
-    """
+    """Returns a name in one form: "é" may be one character, or two."""
     return unicodedata.normalize("NFC", name)
 
 

@@ -82,11 +82,12 @@ def mirror_flags(seed: int, start: int, count: int) -> np.ndarray:
     Each with probability 1/2; flag n depends only on the run's seed, which is
     not negative, and on n.
     """
-
-    def draw(generator: np.random.Generator) -> np.ndarray:
-        return generator.random(_BLOCK) < 0.5
-
-    return _drawn_in_blocks(draw, (seed, _MIRROR), start, count)
+    return _drawn_in_blocks(
+        lambda generator: generator.random(_BLOCK) < 0.5,
+        (seed, _MIRROR),
+        start,
+        count,
+    )
 
 
 def random_indices(
@@ -98,11 +99,12 @@ def random_indices(
     frequent as in the data, yet independent of the reals in the same
     minibatch. Number n depends only on the seed, on n and on `num_images`.
     """
-
-    def draw(generator: np.random.Generator) -> np.ndarray:
-        return generator.integers(num_images, size=_BLOCK)
-
-    return _drawn_in_blocks(draw, (seed, _LABELS), start, count)
+    return _drawn_in_blocks(
+        lambda generator: generator.integers(num_images, size=_BLOCK),
+        (seed, _LABELS),
+        start,
+        count,
+    )
 
 
 def _drawn_in_blocks(
@@ -114,7 +116,7 @@ def _drawn_in_blocks(
     """Returns numbers `start` to `start + count - 1` of an endless series.
 
     `draw` makes one whole block [_BLOCK] of it from a generator, whose seed
-    `words`, the run's seed and the use, and the block's number are.
+    are `words`, the run's seed and the use, and the number of the block.
     """
     first, skipped = divmod(start, _BLOCK)
     # At least one block, so that an empty answer has the right dtype.

@@ -15,6 +15,7 @@ from progan_tf.data.disk import file_size, files_fingerprint, read_part
 from progan_tf.data.encoded import RecordsSource
 from progan_tf.data.example import parse_example
 from progan_tf.data.source import CACHE_BYTES
+from progan_tf.data.tfrecords import AFTER_CONTENT, BEFORE_CONTENT
 from progan_tf.errors import UserError
 from progan_tf.progress import progress
 from progan_tf.reading import open_file, refusing
@@ -26,9 +27,8 @@ _USUAL_SPLITS = frozenset(("train", "validation", "test"))
 # Some of TFDS's errors go on for pages.
 _LONGEST_REASON = 400
 
-# Around the content of a TFRecord: its length as a little-endian uint64 and
-# a checksum of that, and a checksum of the content.
-_LENGTH, _BEFORE, _AFTER = 8, 12, 4
+# A record has at least these bytes.
+_AROUND = BEFORE_CONTENT + AFTER_CONTENT
 
 
 class TFDS(RecordsSource):
@@ -101,7 +101,7 @@ class TFDS(RecordsSource):
             (label,) = self._feature(index, "label")
         except UserError:
             raise
-        except Exception as error:  # Of many kinds, on a damaged record.
+        except Exception as error:  # Damage raises anything.
             raise UserError(
                 f"cannot read the label of {self._picture_name(index)} of "
                 f"{self.name}, counted from 0: it is damaged; train without "
@@ -152,10 +152,7 @@ def _find_builder(data: str, data_dir: str | os.PathLike | None = None):
 
 
 def _feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
-    """Checks the features that are read, before anything is downloaded.
-
-    Returns the names of the classes; none unless `labels`.
-    """
+    """Checks features before anything is downloaded; returns the classes."""
     import tensorflow_datasets as tfds
 
     features = dict(builder.info.features or {})
@@ -191,7 +188,7 @@ def _prepare_builder(builder, data: str) -> None:
         if not builder.is_prepared():
             print(f"preparing {data} in {builder.data_dir}", file=sys.stderr)
         builder.download_and_prepare()
-    except Exception as error:  # Of any kind: each data set has its own code.
+    except Exception as error:  # Each data set runs code of its own.
         raise UserError(
             f"cannot prepare {data} in {builder.data_dir}: {_reason(error)}"
         ) from error
@@ -256,7 +253,7 @@ def _builder(data: str, name: str, data_dir: str | os.PathLike | None):
             f"TensorFlow Datasets has no data set called {data!r}; the "
             f"nearest are {', '.join(near)}"
         ) from error
-    except Exception as error:  # Of any kind, such as another version.
+    except Exception as error:  # Another version, for one.
         raise UserError(f"cannot open {data}: {_reason(error)}") from error
 
 
@@ -299,25 +296,22 @@ class Shards:
         shard = bisect.bisect_right(self._ends, index)
         position = index - (self._ends[shard - 1] if shard else 0)
         start, end = self._starts[shard][position : position + 2].tolist()
-        size = end - start - _BEFORE - _AFTER
-        return read_part(self._paths[shard], start + _BEFORE, size)
+        start += BEFORE_CONTENT
+        size = end - start - AFTER_CONTENT
+        return read_part(self._paths[shard], start, size)
 
 
 def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
-    """Finds where each of the `count` records of a TFRecord file begins.
-
-    Returns int64 [count + 1], of which the last is the size of the file.
-    Raises UserError where it cannot be read, or has not so many records.
-    """
+    """Returns where `count` records begin, and where the last ends, int64."""
     size = file_size(path)
     # Not more than have room in it: what says how many may be damaged, too.
-    starts = np.empty(min(count, size // (_BEFORE + _AFTER)) + 1, np.int64)
+    starts = np.empty(min(count, size // _AROUND) + 1, np.int64)
     start = found = 0
     with refusing(path), open_file(path) as file:
-        while found < count and start + _BEFORE + _AFTER <= size:
+        while found < count and start + _AROUND <= size:
             starts[found] = start
-            length = os.pread(file.fileno(), _LENGTH, start)
-            start += _BEFORE + int.from_bytes(length, "little") + _AFTER
+            length = os.pread(file.fileno(), 8, start)
+            start += _AROUND + int.from_bytes(length, "little")
             found += 1
     if found < count or start != size:
         raise UserError(

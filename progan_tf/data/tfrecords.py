@@ -126,10 +126,7 @@ class TFRecords(Source):
         return np.broadcast_to(images, shape).copy()  # [NRRC]
 
     def verify(self) -> Iterator[None]:
-        """Reads everything and compares the checksums.
-
-        Yields once for each picture; raises UserError for a damaged record.
-        """
+        """Reads everything, yielding once a picture; UserError for damage."""
         import tensorflow as tf  # Slow to import, and needed only here.
 
         open_file = tf.data.TFRecordDataset
@@ -157,14 +154,31 @@ def labels_file(name: str) -> str:
 
 
 def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
-    """Checks the records in a folder by their sizes, first and last ones.
-
-    Returns the data set's name and, from the lowest resolution up, its levels.
-    """
-    name, sizes = _find(folder)
+    """Returns the name of a set and its levels, checked, the lowest first."""
+    matches = [_FILE.fullmatch(name) for name in list_folder(folder)]
+    found = [(match[1], int(match[2])) for match in matches if match]
+    names = sorted({name for name, _ in found})
+    if len(names) != 1:
+        raise UserError(
+            f"expected the files NAME-rNN.tfrecords of one data set in "
+            f"{folder}, found {', '.join(names) or 'none'}; give each data "
+            "set its own folder"
+        )
+    name, largest = names[0], 1 << max(level for _, level in found)
+    if not LOWEST_RESOLUTION <= largest <= HIGHEST_RESOLUTION:
+        raise UserError(
+            f"expected records from 4x4 to at most {HIGHEST_RESOLUTION}x"
+            f"{HIGHEST_RESOLUTION} in {folder}, found "
+            f"{record_file(name, largest)}"
+        )
     levels, previous = {}, None
-    for resolution in sizes:
+    for resolution in resolutions(largest):
         path = folder / record_file(name, resolution)
+        if not path.is_file():
+            raise UserError(
+                f"expected records of every resolution from 4x4 to {largest}x"
+                f"{largest}, but {path} is missing; copy or prepare it again"
+            )
         level = levels[resolution] = _open(path, resolution)
         if previous and level.count != previous.count:
             raise UserError(
@@ -214,7 +228,7 @@ def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
         )
     try:
         one_hot = np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # Of any kind, where the header is damaged.
+    except Exception as error:  # A damaged header raises anything.
         raise UserError(
             f"expected labels in {path}, but it is no .npy file of numbers; "
             "copy or prepare it again"
@@ -246,36 +260,6 @@ def _read_labels(path: pathlib.Path, count: int) -> tuple[int, np.ndarray]:
     return one_hot.shape[1], labels
 
 
-def _find(folder: pathlib.Path) -> tuple[str, tuple[int, ...]]:
-    """Returns the name of the records in a folder and their resolutions."""
-    matches = [_FILE.fullmatch(name) for name in list_folder(folder)]
-    found = [(match[1], int(match[2])) for match in matches if match]
-    names = sorted({name for name, _ in found})
-    if len(names) != 1:
-        raise UserError(
-            f"expected the files NAME-rNN.tfrecords of one data set in "
-            f"{folder}, found {', '.join(names) or 'none'}; give each data "
-            "set its own folder"
-        )
-    (name,) = names
-    largest = 1 << max(level for _, level in found)
-    if not LOWEST_RESOLUTION <= largest <= HIGHEST_RESOLUTION:
-        raise UserError(
-            f"expected records from 4x4 to at most {HIGHEST_RESOLUTION}x"
-            f"{HIGHEST_RESOLUTION} in {folder}, found "
-            f"{record_file(name, largest)}"
-        )
-    sizes = resolutions(largest)
-    for resolution in sizes:
-        path = folder / record_file(name, resolution)
-        if not path.is_file():
-            raise UserError(
-                f"expected records of every resolution from 4x4 to {largest}x"
-                f"{largest}, but {path} is missing; copy or prepare it again"
-            )
-    return name, sizes
-
-
 def _open(path: pathlib.Path, resolution: int) -> Level:
     """Checks one file by its size, its first and its last record."""
     total = file_size(path)
@@ -300,7 +284,18 @@ def _open(path: pathlib.Path, resolution: int) -> Level:
             "or its pictures differ in size; copy or prepare it again"
         )
     first = read_part(path, 0, size)
-    shape = _shape(first[BEFORE_CONTENT:-AFTER_CONTENT], path)
+    try:
+        features = parse_example(first[BEFORE_CONTENT:-AFTER_CONTENT])
+    except ValueError:
+        features = {}
+    if not {"shape", "data"} <= features.keys():
+        names = ", ".join(sorted(features))[:80] or "no tf.train.Example"
+        raise UserError(
+            f"expected 'shape' and 'data' in the records of {path}, found "
+            f"{names}; these are not the official code's multi-resolution "
+            "records"
+        )
+    shape = tuple(features["shape"])
     if shape not in ((1, resolution, resolution), (3, resolution, resolution)):
         raise UserError(
             f"expected pictures of shape (1 or 3, {resolution}, {resolution}) "
@@ -312,19 +307,3 @@ def _open(path: pathlib.Path, resolution: int) -> Level:
     last = level.count - 1
     _record_pixels(read_part(path, last * size, size), level, last)
     return level
-
-
-def _shape(content: bytes, path: pathlib.Path) -> tuple[int, ...]:
-    """Returns the shape that a record says its picture has."""
-    try:
-        features = parse_example(content)
-    except ValueError:
-        features = {}
-    if not {"shape", "data"} <= features.keys():
-        names = ", ".join(sorted(features))[:80] or "no tf.train.Example"
-        raise UserError(
-            f"expected 'shape' and 'data' in the records of {path}, found "
-            f"{names}; these are not the official code's multi-resolution "
-            "records"
-        )
-    return tuple(features["shape"])

@@ -23,10 +23,7 @@ _TOGETHER = 64  # Pictures that are compared at a time.
 
 
 def open_prepared(folder: str | os.PathLike) -> Source:
-    """Opens a prepared data set, with its channels and its classes.
-
-    Raises UserError where there is none, or it is not whole.
-    """
+    """Opens a prepared data set, with its channels and its classes."""
     if not os.path.isdir(folder):
         raise UserError(f"expected a prepared data set; no folder {folder}")
     kind = kind_at(folder)
@@ -124,10 +121,7 @@ def verify(folder: str | os.PathLike) -> str:
 
 
 def _compare_levels(source: Source) -> Iterator[None]:
-    """Yields once for each picture whose levels are means of the finest.
-
-    Raises UserError at the first that is not.
-    """
+    """Yields once a picture; UserError where a level is not its `pyramid`'s."""
     finest = source.resolution
     for start in range(0, len(source), _TOGETHER):
         indices = np.arange(start, min(start + _TOGETHER, len(source)))
