@@ -15,10 +15,8 @@ from progan_tf.sampling import as_generator, generate_images
 from progan_tf.weights.runs import inherited_licence
 
 _LARGEST_SAMPLE = 1024  # Pixels along a side of the picture.
-_OTHERS = (
-    "What may be done with the images depends on the licence of the training "
-    "data, which this model does not know."
-)
+_OTHERS = """What may be done with the images depends on the licence of the \
+training data, which this model does not know."""
 
 
 def card_files(generator, form, precision, metrics, batch_size):

@@ -20,10 +20,8 @@ FORMATS = {form.name: form for form in (HUB, KERAS, ONNX, LITERT)}
 _ARCHIVES = (".zip", ".tgz", ".tar", ".gz")
 _MODEL_FILE = "saved_model.pb"
 # What lies in a module that this program wrote.
-_MODULE_FILES = frozenset(
-    (_MODEL_FILE, "fingerprint.pb", "variables", "assets")
-    + (CARD_FILE, SAMPLE_FILE)
-)
+_MODULE_FILES = {_MODEL_FILE, "fingerprint.pb", "variables", "assets"}
+_MODULE_FILES |= {CARD_FILE, SAMPLE_FILE}
 
 
 def check_request(name, path, precision="float32", overwrite=False, options=()):

@@ -12,9 +12,8 @@ def _write(model, path, precision, files, options):
 
     trainable = bool(options.get("trainable"))
     module = GeneratorModule(in_precision(model, precision), trainable)
-    signatures = dict.fromkeys(
-        ("default", "serving_default"), module.signature()
-    )
+    names = "default", "serving_default"
+    signatures = dict.fromkeys(names, module.signature())
     try:
         tf.saved_model.save(module, str(path), signatures=signatures)
     except tf.errors.OpError as error:
@@ -42,10 +41,8 @@ def _load(path):
 def _snippet(latent_size, classes, count):
     inputs = f"tf.random.normal([{count}, {latent_size}])"
     if classes:
-        inputs = (
-            f'{{"latent_vector": {inputs}, '
-            f'"labels": tf.one_hot([0] * {count}, {classes})}}'
-        )
+        labels = f"tf.one_hot([0] * {count}, {classes})"
+        inputs = f'{{"latent_vector": {inputs}, "labels": {labels}}}'
     return f"""import tensorflow as tf
 import tensorflow_hub as hub
 

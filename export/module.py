@@ -41,8 +41,7 @@ class GeneratorModule(tf.train.Checkpoint):
     def __init__(self, generator, trainable=False, batch_size=None, empty=True):
         super().__init__()
         self._batch_size = batch_size
-        face = as_generator(generator)
-        self._latent_size, self._classes = face.latent_size, face.num_classes
+        self._face = as_generator(generator)
         self.variables = [
             tf.Variable(
                 weight.numpy(),
@@ -56,19 +55,21 @@ class GeneratorModule(tf.train.Checkpoint):
         self.regularization_losses = []
         weights = _weights_of(generator, self.variables)
 
-        def images(inputs):
+        def images(rows):
+            inputs = rows if len(rows) > 1 else rows[0]
             with weights():
                 outputs = generator(inputs, training=False)
             return tf.clip_by_value((outputs + 1.0) / 2.0, 0.0, 1.0)
 
         def call(inputs):
-            if self._classes:
-                inputs = [inputs[LATENTS], inputs[LABELS]]
-            return _unless_empty(images, inputs) if empty else images(inputs)
+            rows = [inputs]
+            if isinstance(inputs, dict):
+                rows = [inputs[LATENTS], inputs[LABELS]]
+            return _unless_empty(images, rows) if empty else images(rows)
 
         spec = [self._input_spec()]
         self.__call__ = tf.function(call, spec, autograph=False)
-        if self._classes:
+        if isinstance(spec[0], dict):
             # A signature takes its inputs by name, but TFSMLayer passes only
             # one. To an attribute of the same name it passes the dict.
             self.serving_default = tf.function(
@@ -78,38 +79,38 @@ class GeneratorModule(tf.train.Checkpoint):
             )
 
     def _input_spec(self):
-        batch, sizes = self._batch_size, (self._latent_size, self._classes)
-        latents, labels = (
-            tf.TensorSpec([batch, size], name=name)
-            for size, name in zip(sizes, (LATENTS, LABELS), strict=True)
-        )
-        return {LATENTS: latents, LABELS: labels} if self._classes else latents
+        """One `tf.TensorSpec`, or where there are classes a dict of two."""
+        specs = {
+            name: tf.TensorSpec([self._batch_size, size], name=name)
+            for name, size in zip(
+                (LATENTS, LABELS), self._face.input_sizes, strict=False
+            )
+        }
+        return specs if len(specs) > 1 else specs[LATENTS]
 
     def signature(self):
         """The function of the signatures: named inputs, output `default`."""
         spec = self._input_spec()
-        specs = list(spec.values()) if self._classes else [spec]
+        several = isinstance(spec, dict)
 
         def named(*inputs):
-            if self._classes:
+            if several:
                 inputs = [dict(zip(spec, inputs, strict=True))]
             return {IMAGES: self.__call__(*inputs)}
 
+        specs = list(spec.values()) if several else [spec]
         return tf.function(named, input_signature=specs, autograph=False)
 
 
-def _unless_empty(images, inputs):
-    """The images of inputs, made of a row of zeros where there is none.
+def _unless_empty(images, rows):
+    """The images of rows, made of a row of zeros where there is none.
 
     TensorFlow's convolutions of one pixel give no images the shape of their
     input.
     """
-    several = isinstance(inputs, list)
-    rows = inputs if several else [inputs]
     batch = tf.shape(rows[0])[0]
     missing = 1 - tf.minimum(batch, 1)
-    rows = [tf.pad(x, [[0, missing], [0, 0]]) for x in rows]
-    return images(rows if several else rows[0])[:batch]
+    return images([tf.pad(x, [[0, missing], [0, 0]]) for x in rows])[:batch]
 
 
 def _weights_of(generator, variables):
@@ -123,9 +124,8 @@ def _weights_of(generator, variables):
             state_mapping=list(zip(generator.weights, variables, strict=True))
         )
     kernels = folded_kernels(generator)
-    folded = {
-        id(layer.kernel) for layer in generator.layers if id(layer) in kernels
-    }
+    folded = [layer for layer in generator.layers if id(layer) in kernels]
+    folded = {id(layer.kernel) for layer in folded}
     # Only biases: the stored kernels would be in the module a second time.
     rest = [w for w in generator.weights if id(w) not in folded]
     # Made here and only captured by the function: constants within its graph
@@ -150,8 +150,7 @@ def folded_kernels(generator):
     the layer's compute dtype.
     """
     face = as_generator(generator)
-    sizes = filter(None, (face.latent_size, face.num_classes))
-    inputs = [np.zeros((1, size), "float32") for size in sizes]
+    inputs = [np.zeros((1, size), "float32") for size in face.input_sizes]
     # On the CPU, because GPUs round the factors of float32 products to
     # TensorFloat-32, and folding is such a product.
     with tf.device("CPU:0"), kernels_computed_once() as kernels:

@@ -48,10 +48,8 @@ def onnx_model(generator, precision="float32", card=None):
                 "the format onnx has the layers of progan_tf.layers; received "
                 f"{layer.name}, a {type(layer).__name__}"
             )
-    face = as_generator(generator)
-    sizes = {LATENTS: face.latent_size}
-    if face.num_classes:
-        sizes[LABELS] = face.num_classes
+    sizes = as_generator(generator).input_sizes
+    sizes = dict(zip((LATENTS, LABELS), sizes, strict=False))
     graph = _Graph(generator, precision, list(sizes))
 
     def described(name, *shape):

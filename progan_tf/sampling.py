@@ -62,6 +62,12 @@ class AnyGenerator(abc.ABC):
         """int, height of the images."""
         return self.image_shape[0]
 
+    @property
+    def input_sizes(self):
+        """Tuple of ints: numbers a latent and, where there are any, classes."""
+        sizes = (self.latent_size, self.num_classes)
+        return sizes if self.num_classes else sizes[:1]
+
     def labels_of(self, seeds, chosen=None):
         """The classes of the images of N seeds, int64 `[N]`; None without any.
 

@@ -30,7 +30,7 @@ COMMANDS = {
 # From the bottom up. A package, such as data, is one entry.
 TIERS = (
     {"errors"},
-    {"signals", "text"},
+    {"signals", "text", "threads"},
     {"faults", "flag_values"},
     {
         "augmentation",

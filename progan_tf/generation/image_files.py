@@ -5,7 +5,6 @@ it a command that was stopped goes on when it is given again, and never mixes
 the images of two generators.
 """
 
-import collections
 import contextlib
 import hashlib
 import io
@@ -15,7 +14,6 @@ import math
 import os
 import pathlib
 import re
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from PIL import Image
@@ -25,6 +23,7 @@ from progan_tf.files import write_atomically, write_text_atomically, writing
 from progan_tf.images import make_grid, save_png
 from progan_tf.progress import progress
 from progan_tf.reading import read_json
+from progan_tf.threads import in_threads
 
 # Endings of the files in a folder, of grids and of single files.
 FORMATS = ("png", "jpg", "npy")
@@ -37,8 +36,7 @@ _LONGEST_SIDE = 65_500
 _GRID_BYTES = 10**9
 _IMAGE = re.compile(rf"seed(\d{{6,10}})\.({'|'.join(FORMATS)})")
 # Packing PNG files takes longer than making the images on a GPU.
-_THREADS = min(8, os.cpu_count() or 1)
-_WAITING = 4 * _THREADS
+_MOST_THREADS = 8
 
 
 class SeededImages:
@@ -152,8 +150,11 @@ def save_folder(source, seeds, folder, kind, overwrite=False):
             (folder / name).unlink(missing_ok=True)
     write_manifest(folder / MANIFEST, request)
     images = source.images([names[name] for name in missing])
-    paths = (folder / name for name in missing)
-    _in_threads(write_image, zip(paths, images, strict=True))
+    pairs = zip((folder / name for name in missing), images, strict=True)
+    written = in_threads(lambda pair: write_image(*pair), pairs, _MOST_THREADS)
+    with contextlib.closing(written):
+        for _ in written:
+            pass
     return len(missing)
 
 
@@ -175,24 +176,6 @@ def write_image(path, image):
         options = {"quality": _JPEG_QUALITY, "subsampling": "4:4:4"}
         Image.fromarray(pixels).save(buffer, "JPEG", **options)
     write_atomically(path, buffer.getvalue())
-
-
-def _in_threads(function, arguments):
-    """Calls a function with each tuple of arguments, several at a time.
-
-    Tuples are drawn as threads become free, so that few are held.
-    """
-    pool, waiting = ThreadPoolExecutor(_THREADS), collections.deque()
-    try:
-        for each in arguments:
-            if len(waiting) == _WAITING:
-                waiting.popleft().result()
-            waiting.append(pool.submit(function, *each))
-        while waiting:
-            waiting.popleft().result()
-    finally:
-        # After an error or Ctrl-C without those that have not begun.
-        pool.shutdown(cancel_futures=True)
 
 
 def read_manifest(path):

@@ -151,10 +151,10 @@ def _step_of(generator, target, coarse_weight):
     # numbers would leave wrong pixels without a gradient.
     low = tf.where(target <= -1, -1.0, -math.inf)
     high = tf.where(target >= 1, 1.0, math.inf)
-    sizes = filter(None, (generator.latent_size, generator.num_classes))
+    zeros = [np.zeros((1, size), "float32") for size in generator.input_sizes]
     # The weights stay as they are, so each kernel is scaled only here.
     with kernels_computed_once() as kernels:
-        generator(*[np.zeros((1, size), "float32") for size in sizes])
+        generator(*zeros)
 
     def step(state, labels, count, rate):
         """Algorithm 1 of Kingma and Ba 2015, and back to the sphere."""

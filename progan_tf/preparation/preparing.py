@@ -1,14 +1,11 @@
 """Preparing a data set: from any source, in parallel, to one of two forms."""
 
-import collections
-import concurrent.futures
 import itertools
 import logging
 import os
 import pathlib
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -21,6 +18,7 @@ from progan_tf.preparation.writers import SetWriter, open_writer
 from progan_tf.progress import progress
 from progan_tf.resolutions import resolutions
 from progan_tf.text import data_size
+from progan_tf.threads import in_threads
 
 # A task of the threads is about so many bytes of pictures: enough that
 # handing it over costs nothing, little enough that hundreds fit in memory.
@@ -119,32 +117,11 @@ def _write_pictures(
         images = source.images(part, resolution)
         return [writer.encode(image) for image in images]
 
-    tasks = _in_threads(encode, range(0, len(order), size))
+    tasks = in_threads(encode, range(0, len(order), size))
     payloads = itertools.chain.from_iterable(tasks)
     for payload in progress(payloads, len(order), "picture", "prepared"):
         writer.append(payload)
     return classes if labels else None
-
-
-def _in_threads(function: Callable, items: Iterable) -> Iterator:
-    """Yields what a function makes of items, in order, working ahead.
-
-    Threads, not processes: decoding and NumPy's work on large arrays leave
-    Python's lock to others.
-    """
-    threads = os.cpu_count() or 1
-    waiting = collections.deque()
-    pool = concurrent.futures.ThreadPoolExecutor(threads)
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            # As much ahead as keeps all busy, and memory bounded.
-            if len(waiting) > 2 * threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _check_space(
