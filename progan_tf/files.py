@@ -1,4 +1,7 @@
-"""Writing files so that a reader never sees half of one."""
+"""Writing files so that a reader never sees half of one.
+
+What cannot be written, such as on a full disk, is a `UserError`.
+"""
 
 import contextlib
 import functools
@@ -56,11 +59,9 @@ def nearest_folder(path: str | os.PathLike) -> pathlib.Path:
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Gives a temporary file to write, which takes the name in the end.
 
-    It is a hidden one in the same folder (a rename is atomic only within one
-    file system) with the same ending, and its bytes reach the disk before it
-    takes the name. Whatever fails, an older file of that name stays as it was
-    and the temporary one is removed. The folder must exist. Raises UserError
-    where the place cannot be written or the disk is full.
+    It is a hidden one with the same ending in the same folder, which must be
+    there: a rename is atomic only within one file system. Its bytes reach the
+    disk first. Whatever fails, an older file of that name stays as it was.
     """
     path = pathlib.Path(path)
     temporary = _temporary(path)
@@ -81,15 +82,12 @@ def replacing_folder(
 ) -> Iterator[pathlib.Path]:
     """Gives a temporary folder to fill, which takes the name in the end.
 
-    It is a hidden one beside it, and all its files reach the disk before it
-    takes the name. What had the name is kept aside until then, so that it is
-    there again whatever fails: at once or, after a kill, by `put_back`. An
+    It is a hidden one beside it, and all its files reach the disk first. What
+    had the name, if `overwrite` allows it, is kept aside until then, so that it
+    is there again whatever fails: at once or, after a kill, by `put_back`. An
     empty folder stays (it may be a mount point, or where a shell stands) and
     gets the files. Folders above are made, and removed again if it fails. A
     link stays and leads to the new one.
-
-    Raises UserError where the place is taken (unless `overwrite`), cannot be
-    written or is being written by another process, or the disk is full.
     """
     put_back(path)
     free = is_free(path)
@@ -137,7 +135,6 @@ def is_free(path: str | os.PathLike) -> bool:
     """Says whether a path is free: nothing is there, or an empty folder.
 
     A hidden folder in it, to which another process writes, does not count.
-    Raises UserError where the folder may not be read.
     """
     path = os.path.realpath(path)  # What a link leads to need not be there.
     try:
@@ -190,10 +187,8 @@ def only_writer(
     whatever ends that; the file is removed, and does no harm where a kill left
     it. On network file systems that have no locks nothing is kept.
 
-    The path is of a folder, which is made if need be, and whose inside is kept;
-    with `beside` of a file or folder, which need not exist, unlike those above.
-    Raises UserError where another process has it, unless told to `wait`, or it
-    cannot be made.
+    The folder is made if need be; `beside` keeps what has the name, which need
+    not exist. Raises UserError where another process has it, or waits for that.
     """
     path = pathlib.Path(path)
     with writing(path):
@@ -273,11 +268,7 @@ def _put_back(path: pathlib.Path) -> None:
 
 
 def _temporary(path: pathlib.Path) -> pathlib.Path:
-    """A hidden name beside a path that tells whose it is.
-
-    Those of processes that are no more are removed from the folder, the first
-    time that this process writes there.
-    """
+    """A hidden name beside a path that tells whose it is."""
     folder = path.parent
     if folder not in _tidied:
         _tidied.add(folder)

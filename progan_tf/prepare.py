@@ -61,13 +61,8 @@ def main():
     if FLAGS.verify:
         print(inspection.verify(FLAGS.verify))
         return
-    source = open_source(
-        FLAGS.source,
-        FLAGS.channels,
-        FLAGS.labels,
-        FLAGS.labels_file,
-        preparing=True,
-    )
+    wanted = (FLAGS.channels, FLAGS.labels, FLAGS.labels_file)
+    source = open_source(FLAGS.source, *wanted, preparing=True)
     seed, labels = FLAGS.shuffle_seed, bool(FLAGS.labels or FLAGS.labels_file)
     order = preparation.choose(source, FLAGS.max_images, seed)
     size = FLAGS.resolution or source.resolution

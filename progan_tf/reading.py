@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 # Only Pillow's readers for these are let at the bytes, whatever a file claims
 # to be: some of its others run outside programs.
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
-
 _MOST_TEXT = 1 << 30  # Bytes of a text or JSON file.
 # Pictures become some times as small in an archive, and not hundreds of times,
 # unless somebody wants to fill the memory of another.

@@ -22,31 +22,20 @@ _CALLED |= {bool: "true or false", str: "text"}
 
 
 def setting(
-    default,
-    text,
-    choices=(),
+    default,  # Of a table also one number for all.
+    text,  # What it is, for --help.
+    choices=(),  # The strings that it may be; empty for any.
     *,
-    low=None,
-    above=None,
-    below=None,
-    table=False,
+    low=None,  # The least that it may be.
+    above=None,  # What it must exceed.
+    below=None,  # What it must stay under.
+    table=False,  # Whether it has one value for each resolution.
+    # Whether it may change when a run is resumed: it then only says how long,
+    # how often or where, not what is trained.
     free=False,
-    flag=True,
+    flag=True,  # Whether it can be given on the command line.
 ):
-    """A dataclass field for one setting.
-
-    Args:
-        default: its default value; for a table, also one number for all.
-        text: str, what it is, for --help.
-        choices: the strings that it may be; empty for any.
-        low: number, the least that it may be.
-        above: number that it must exceed.
-        below: number that it must stay under.
-        table: bool, whether it has one value for each resolution.
-        free: bool, whether it may change when a run is resumed: it then only
-            says how long, how often or where, not what is trained.
-        flag: bool, whether it can be given on the command line.
-    """
+    """A dataclass field for one setting."""
     bounds = {"low": low, "above": above, "below": below}
     metadata = {"help": text, "choices": tuple(choices), **bounds}
     metadata |= {"table": table, "free": free, "flag": flag}

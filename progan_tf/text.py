@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 # What TensorFlow adds to a message: where in its graph it was.
 _FRILLS = re.compile(r"\{\{function_node .*?\}\} ?| ?\[Op:\w+\]")
-
 _MOST_LISTED = 12
 _LONGEST = 400
 

@@ -24,7 +24,6 @@ _NAMES = {
     "train_images": "train_labels",
     "arr_0": "arr_1",
 }
-
 # The official tool gives the digits of MNIST a black frame: 28 -> 32.
 _FRAMED, _FRAME = 28, 2
 

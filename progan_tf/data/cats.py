@@ -26,11 +26,9 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 _DRAWN_AT = 1024  # The width and height of every layer file.
-
 # How many layers each part has, in the order in which the parts are stacked:
 # body, fur, eyes, mouth, accessories. An index stands for one of each.
 _PART_SIZES = (15, 10, 15, 10, 16)
-
 # The weights of R, G and B in grey (ITU-R BT.601), as in Pillow's "L".
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
@@ -58,13 +56,8 @@ class Cats(Source):
 
     The layers are shrunk once for each resolution and then composed. This
     is close to shrinking the composed cat, not equal: where the edges of
-    two layers share a pixel, their coverages are multiplied.
-
-    Args:
-        channels: 3, or 1 for grey.
-
-    Raises:
-        UserError: `robohash` is not installed or has other layers.
+    two layers share a pixel, their coverages are multiplied. Raises UserError
+    where `robohash` is not installed or has other layers.
     """
 
     usage = "cats"

@@ -43,11 +43,9 @@ PICTURES = "pictures.webp"
 INDEX = "index.npy"
 CHECKS = "checks.npy"
 LABELS = "labels.npy"
-
 VERSION = 1
 _LARGEST_RAW = 64
 _AGAIN = "copy or prepare the data again"
-
 # Of Pillow's WebP writer. More effort than this made files 10 to 15 % smaller
 # and took ten to twenty times as long.
 _EFFORT = {"method": 0, "quality": 20}
@@ -103,23 +101,13 @@ class About(NamedTuple):
 class Compact(EncodedSource):
     """A compact data set: the same pictures as in official records, smaller.
 
-    Resolutions up to 64x64 are read as they are; higher ones are decoded,
-    shrunk by the rule of the official records, and kept in memory where all
-    of them fit. See this module for the form.
+    See this module for the form. Resolutions of `stored`, up to 64x64, are
+    read as they are; higher ones are decoded, shrunk by the rule of the
+    official records, and kept in memory where all of them fit.
 
-    Args:
-        path: the folder.
-        channels: of the pictures, or 3 for grey pictures; None for theirs.
-        labels: the classes are wanted; None for those that there are.
-        cache_bytes: memory for decoded pictures.
-
-    Attributes:
-        stored: the resolutions that are read as they are.
-
-    Raises:
-        UserError: no such data set, or damaged, or of other channels, or
-            without labels where they are wanted. Damage within a picture
-            shows only when `images` or `verify` come to it.
+    Raises UserError where there is no such data set, or it is damaged, or of
+    other channels, or without labels where they are wanted. Damage within a
+    picture shows only when `images` or `verify` come to it.
     """
 
     usage = Folder.usage
@@ -132,8 +120,8 @@ class Compact(EncodedSource):
     def __init__(
         self,
         path: str | os.PathLike,
-        channels: int | None = 3,
-        labels: bool | None = False,
+        channels: int | None = 3,  # 3 also for grey pictures; None for theirs.
+        labels: bool | None = False,  # None for classes where there are some.
         cache_bytes: int = CACHE_BYTES,
     ):
         self._folder = folder = pathlib.Path(path)

@@ -23,14 +23,11 @@ from progan_tf.text import first_line, printable
 _SHARED = 64
 # Pictures that are shrunk together, which bounds the memory that this takes.
 _TOGETHER = 256
-
 # A few broken files in a large folder are usual and harmless; more mean
 # that the folder is not what the user thinks it is.
 _MAX_PART = 0.01
-
 _MAX_LINES = 20  # Files named in the log, before it only counts.
 _MAX_NAMES = 3  # Files named in the error.
-
 # How many sizes are looked at in a large data set.
 _HEADERS = 100
 
@@ -70,17 +67,15 @@ class Unreadable:
 class EncodedSource(Source):
     """Pictures that are decoded in threads when first asked for.
 
-    They are then kept in memory at that resolution where all of them fit;
-    otherwise they are decoded each time. Resolutions below 64x64 are shrunk
-    from that by the rule of `pyramid`, and where all pictures fit at 64x64
-    that is what is kept for all of these.
+    They are then kept at that resolution where all of them fit `cache_bytes`
+    of memory; otherwise they are decoded each time. Resolutions below 64x64 are
+    shrunk from that by the rule of `pyramid`, and where all pictures fit at
+    64x64 that is what is kept for all of these.
 
     A picture that cannot be decoded is named in the log and skipped: the
     next readable one of the same class takes its place, a pure function of
-    the index still. More than 1 % of such pictures are a `UserError`.
-
-    The arguments are those of `Source`, the memory for decoded pictures and
-    the count of what cannot be read, where some is known by now.
+    the index still. More than 1 % of such pictures, with those that are
+    `unreadable` by now, are a `UserError`.
     """
 
     @classmethod
@@ -167,11 +162,11 @@ class EncodedSource(Source):
         return f"picture {index}"
 
     def _cache(self, resolution: int) -> tuple[np.ndarray | None, ...]:
-        """Returns the pictures kept at a resolution, uint8 [N, R, R, C], and
-        which are decoded by now, bool [N]; (None, None) where they cannot fit.
+        """Returns uint8 [N, R, R, C] and bool [N], which are decoded by now.
 
-        At most two are kept, within `cache_bytes` together: the one that
-        training uses and, while there is room, another that is measured.
+        Both are None where they cannot fit. At most two are kept, together
+        within the memory: what training uses and, while there is room, another
+        that is measured.
         """
         if not self._fits(resolution):
             return None, None
@@ -233,11 +228,9 @@ class RecordsSource(EncodedSource):
     """Picture files that are the records of a large data set.
 
     They are cut to their central square and shrunk by area, like the files of
-    a folder. Of their sizes only some are looked at: such data sets are made
-    as one, so that LSUN's millions, for example, have a short side of 256.
-
-    Raises UserError where most records are no pictures, or these are too small.
-    The arguments are those of `EncodedSource` without resolution and limit.
+    a folder. Only some sizes are looked at, because such data sets are made as
+    one: LSUN's millions have a short side of 256. Raises UserError where most
+    records are no pictures, or these are too small.
     """
 
     def __init__(self, name: str, *about, cache_bytes: int = CACHE_BYTES):

@@ -25,12 +25,10 @@ from progan_tf.text import listed, printable, shortened
 # With fewer pictures than this there is nothing to learn a distribution
 # from; it is nearly always a wrong path.
 _MIN_PICTURES = 16
-
 # Kinds of pictures that are not read, which the user might miss.
 _OTHER_PICTURES = (
     ".heic .heif .tif .tiff .avif .jxl .jp2 .jfif .psd .dng .cr2 .nef .arw"
 ).split()
-
 _log = logging.getLogger("progan_tf")
 
 
@@ -46,18 +44,9 @@ class Folder(EncodedSource):
     Files that cannot be read are named in the log and skipped. Damage that
     shows only while decoding is met as by any `EncodedSource`.
 
-    Args:
-        path: the folder.
-        channels: 3 for RGB or 1 for grey; the pictures are converted.
-        labels: each sub-folder is a class, in sorted order.
-        cache_bytes: memory for decoded pictures.
-        labels_file: path of a file with the classes, in place of sub-folders;
-            see `read_labels_file`.
-
-    Raises:
-        UserError: no such folder, too few pictures, more than 1 % of them
-            unreadable, or no classes where labels are wanted. The 1 % may
-            also be passed later, by `images`.
+    Raises UserError where there is no such folder, too few pictures, more than
+    1 % of them unreadable (found here or by `images`), or no classes where
+    labels are wanted.
     """
 
     usage = "a folder of pictures or of prepared data"
@@ -75,9 +64,10 @@ class Folder(EncodedSource):
     def __init__(
         self,
         path: str | os.PathLike,
-        channels: int = 3,
-        labels: bool = False,
-        cache_bytes: int = CACHE_BYTES,
+        channels: int = 3,  # Or 1 for grey: the pictures are converted.
+        labels: bool = False,  # Each sub-folder is a class, in sorted order.
+        cache_bytes: int = CACHE_BYTES,  # Memory for decoded pictures.
+        # In place of sub-folders, see `read_labels_file`.
         labels_file: str | os.PathLike | None = None,
     ):
         self._root = pathlib.Path(path)

@@ -15,17 +15,13 @@ from progan_tf.text import listed, shortened
 
 # More than any data set of pictures has. Networks of more could not be held.
 MOST_CLASSES = 1 << 16
-
 # From this many pictures on classes of less than two pictures are refused.
 _SOME = 16
-
 # What may stand between a picture and its class; the first that does counts.
 _SEPARATORS = ",", ";", r"\s"
 # How many in a line are looked at: no path has more.
 _MOST_SEPARATORS = 64
-
 _LONGEST_NAME = 200
-
 _HINT = (
     "; lines of a picture and its class must begin with the picture's path in "
     "the folder"
@@ -86,7 +82,6 @@ def classes_of(
     Returns the class names, which are the numbers, and the labels, int64 [N].
     Numbers that no picture has are no classes; of one-hot rows each column is
     one. Raises UserError for any other array and for another N than `count`.
-    Messages call the array `name`; for `hint` see `check_classes`.
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]

@@ -38,25 +38,17 @@ class Loader:
 
     A chunk is a pure function of the source, the seed, the worker and the
     steps; reading ahead changes only how long it takes. Use it as a context
-    manager, or call `close`.
-
-    Args:
-        source: where the pictures come from.
-        seed: the run's seed, not negative.
-        mirror: say of each picture, with probability 1/2, to mirror it.
-        labels: serve labels as well; UserError where the source has none.
-        worker, workers: which process this is of how many that share every
-            minibatch in equal parts.
+    manager, or call `close`. Raises UserError for `labels` of a source without.
     """
 
     def __init__(
         self,
         source: Source,
-        seed: int,
-        mirror: bool = False,
+        seed: int,  # The run's, not negative.
+        mirror: bool = False,  # Whether to say which pictures are mirrored.
         labels: bool = False,
-        worker: int = 0,
-        workers: int = 1,
+        worker: int = 0,  # Which process this is,
+        workers: int = 1,  # of how many that share every minibatch equally.
     ):
         if labels and not source.num_classes:
             raise UserError(

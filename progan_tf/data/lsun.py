@@ -33,7 +33,6 @@ _OWN_PAGES, _OTHER_TREE = 1, 2 | 4  # Flags of nodes.
 _META = struct.Struct("<16xII16xI44x40xQQQ")
 _NO_ROOT = 2**64 - 1
 _MOST_LEVELS = 32  # Of a tree, as in the library.
-
 # Where a value lies and how long it is, where its key is, and what a key such
 # as 64-00012 says of the picture's size, otherwise 0.
 _RECORD = [(name, np.int64) for name in ("start", "size", "node", "side")]

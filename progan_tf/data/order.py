@@ -14,7 +14,6 @@ import numpy as np
 # Numbers are drawn in blocks of this many, each from its own generator: any
 # one number costs one block, whatever came before it.
 _BLOCK = 4096
-
 # The uses of randomness, kept apart by a word in the seed. NumPy pads seeds
 # with zeros, so [seed, epoch] equals [seed, epoch, 0]: these must lie beyond
 # every epoch that a run can reach.
@@ -35,14 +34,8 @@ class ShuffledOrder:
     """Pictures in shuffled epochs: each epoch shows every picture once.
 
     Picture number n of a run is picture `permutation(seed, n // N)[n % N]`
-    of the source, with N pictures and n counted from 0.
-
-    Args:
-        num_images: N, at least 1.
-        seed: the run's seed, not negative.
-
-    Raises:
-        ValueError: there is no picture to order.
+    of the source, with N pictures and n counted from 0; the run's seed is not
+    negative. Raises ValueError where there is no picture to order.
     """
 
     def __init__(self, num_images: int, seed: int):

@@ -11,7 +11,6 @@ from progan_tf.reading import open_picture
 # The kinds of files that are read, by extension.
 EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 KINDS = "JPEG, PNG, WebP, BMP or GIF"
-
 # What turns a picture upright, for the values 2 to 8 of EXIF tag 0x0112.
 _ORIENTATION = 0x0112
 _NAMES = (
@@ -39,13 +38,9 @@ def read_picture(
     applied; transparency is laid over white. Larger pictures are shrunk by
     area averages, smaller ones enlarged by bicubic interpolation.
 
-    Args:
-        path: the file, or an open one.
-        resolution: R, the width and height wanted.
-        channels: C, 3 for RGB or 1 for grey (ITU-R BT.601).
-        box: (left, top, right, bottom) in pixels of what is cut out first.
-
-    Returns uint8 [R, R, C] in [0, 255]; raises as `open_picture`.
+    Returns uint8 [R, R, C] in [0, 255] for R the resolution and C channels, 3
+    for RGB or 1 for grey (ITU-R BT.601); raises as `open_picture`. The `box`,
+    (left, top, right, bottom) in pixels, is cut out first.
     """
     with open_picture(path) as image:
         if box is None:

@@ -46,14 +46,9 @@ class Source(abc.ABC):
         labels: int64 [N], the class of each picture; None without labels, or
             where `labels` is defined otherwise.
 
-    Attributes:
-        name, resolution, limit, channels, class_names: as given.
-        empty_classes: the numbers of classes without pictures, as far as the
-            labels are known.
-        replaced: pictures that could not be read, so that others stand in.
-
-    Raises:
-        UserError: `channels` is neither 1 nor 3.
+    The attributes are these and `empty_classes`, the numbers of classes without
+    pictures, as far as the labels are known. Raises UserError where `channels`
+    is neither 1 nor 3.
     """
 
     usage = ""  # How a text names data of this kind.
@@ -66,7 +61,7 @@ class Source(abc.ABC):
     # A sentence on the pictures to go with models, where their licence is
     # known.
     credit = None
-    replaced = 0
+    replaced = 0  # Pictures that could not be read, so that others stand in.
 
     @classmethod
     def is_named(cls, data: str) -> bool:

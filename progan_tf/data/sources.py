@@ -15,7 +15,6 @@ from progan_tf.errors import UserError
 from progan_tf.text import shortened
 
 _LONGEST = 1000  # Letters of what names data.
-
 # The first that a text means is taken, so that of folders, which may be
 # anything, the plain one comes last.
 SOURCES = (Cats, TFDS, CelebA, Lsun, Arrays, Compact, TFRecords, Folder)

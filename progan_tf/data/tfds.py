@@ -23,10 +23,8 @@ from progan_tf.reading import open_file, refusing
 _VERSION = re.compile(r":\d+\.\d+\.\d+(?=/|$)")
 _DEFAULT_SPLIT = "train"
 _USUAL_SPLITS = frozenset(("train", "validation", "test"))
-
 # Some of TFDS's errors go on for pages.
 _LONGEST_REASON = 400
-
 # A record has at least these bytes.
 _AROUND = BEFORE_CONTENT + AFTER_CONTENT
 
@@ -40,17 +38,11 @@ class TFDS(RecordsSource):
 
     The feature `image` is the picture, `label` the class. See `RecordsSource`.
 
-    Args:
-        data: tfds:NAME[/CONFIG][:VERSION][/SPLIT]; the split is `train` by
-            default, and may be one of TFDS's expressions, such as
-            `train[:90%]` or `train+test`.
-        channels, labels, cache_bytes: as of any source.
-        data_dir: in place of TFDS_DATA_DIR.
-
-    Raises:
-        UserError: TensorFlow Datasets is not installed, does not know the
-            name or cannot prepare it, or the data set has no pictures, or
-            no classes where labels are wanted.
+    The split is `train` by default, and may be one of TFDS's expressions, such
+    as `train[:90%]` or `train+test`. `data_dir` takes the place of
+    TFDS_DATA_DIR. Raises UserError where TensorFlow Datasets is not installed,
+    does not know the name or cannot prepare it, or the data set has no
+    pictures, or no classes where labels are wanted.
     """
 
     usage = "tfds:NAME[/CONFIG][:VERSION][/SPLIT]"
@@ -65,8 +57,8 @@ class TFDS(RecordsSource):
 
     def __init__(
         self,
-        data: str,
-        channels: int = 3,
+        data: str,  # tfds:NAME[/CONFIG][:VERSION][/SPLIT].
+        channels: int = 3,  # Or 1 for grey: the pictures are converted.
         labels: bool = False,
         data_dir: str | os.PathLike | None = None,
         cache_bytes: int = CACHE_BYTES,
@@ -268,12 +260,10 @@ def _reason(error: Exception) -> str:
 class Shards:
     """The content of the records of some TFRecord files, one after the other.
 
-    The files are given, in order, by what TensorFlow Datasets calls file
-    instructions: `filename`, `skip` records and `take` records, out of
-    `examples_in_shard`. Opening reads the length of every record, to know
-    where each begins; that takes 8 bytes of memory a record. May be used from
-    several threads. Raises UserError where a file cannot be read, or is cut
-    off.
+    What TensorFlow Datasets calls file instructions gives the files in order:
+    `filename`, `skip` records and `take` records, out of `examples_in_shard`.
+    Opening reads the length of every record, to know where each begins; that
+    takes 8 bytes of memory a record. May be used from several threads.
     """
 
     def __init__(self, instructions: Sequence):

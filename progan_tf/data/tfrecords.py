@@ -25,21 +25,14 @@ from progan_tf.data.folder import Folder
 from progan_tf.data.labels_file import MOST_CLASSES
 from progan_tf.data.source import Source, check_channels, check_resolution
 from progan_tf.errors import UserError
-from progan_tf.resolutions import (
-    HIGHEST_RESOLUTION,
-    LOWEST_RESOLUTION,
-    resolutions,
-)
+from progan_tf.resolutions import HIGHEST_RESOLUTION, resolutions
 
 _FILE = re.compile(r"(.+)-r(\d\d)\.tfrecords", re.DOTALL)
-
 # Bytes around the content of a record.
 BEFORE_CONTENT = 8 + 4
 AFTER_CONTENT = 4
-
 # More than an example has besides the pixels.
 _MOST_AROUND = 1 << 12
-
 # Rows of labels that are held at a time: all of them can take gigabytes.
 LABELS_TOGETHER = 256
 
@@ -58,21 +51,11 @@ class TFRecords(Source):
     """A folder of records in the form of the official data-set tool.
 
     A picture is read by its number from its place in the file: nothing is
-    shuffled or kept in memory. See this module for the form.
+    shuffled or kept in memory. `stored` are the resolutions, all of them.
 
-    Args:
-        path: the folder.
-        channels: of the records, or 3 for grey records; None for theirs.
-        labels: also read the classes, which are called "0", "1" and so on;
-            None where there are some.
-
-    Attributes:
-        stored: the resolutions, all of them.
-
-    Raises:
-        UserError: no such records, or not of that form, or of other channels,
-            or no labels where they are wanted. Damage in the middle of a
-            file shows only when `images` or `verify` come to it.
+    Raises UserError where there are no records, or not of this module's form,
+    or of other channels, or no labels where they are wanted. Damage in the
+    middle of a file shows only when `images` or `verify` come to it.
     """
 
     usage = Folder.usage
@@ -86,8 +69,8 @@ class TFRecords(Source):
     def __init__(
         self,
         path: str | os.PathLike,
-        channels: int | None = 3,
-        labels: bool | None = False,
+        channels: int | None = 3,  # 3 also for grey records; None for theirs.
+        labels: bool | None = False,  # None for classes where there are some.
     ):
         folder = pathlib.Path(path)
         name, self._levels = _open_levels(folder)
@@ -165,7 +148,7 @@ def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
             "set its own folder"
         )
     name, largest = names[0], 1 << max(level for _, level in found)
-    if not LOWEST_RESOLUTION <= largest <= HIGHEST_RESOLUTION:
+    if not 4 <= largest <= HIGHEST_RESOLUTION:
         raise UserError(
             f"expected records from 4x4 to at most {HIGHEST_RESOLUTION}x"
             f"{HIGHEST_RESOLUTION} in {folder}, found "

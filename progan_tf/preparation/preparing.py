@@ -24,7 +24,6 @@ from progan_tf.threads import in_threads
 # handing it over costs nothing, little enough that hundreds fit in memory.
 _TASK_BYTES = 1 << 20
 _MOST_A_TASK = 64
-
 # The files of prepared sets. Where others lie among them, something would be
 # lost with the set.
 _SET_FILE = re.compile(
@@ -60,22 +59,13 @@ def prepare(
     labels: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Writes a data set, whole or not at all.
+    """Writes pictures `order`, int64 [N], as a data set, whole or not at all.
 
-    What a killed run has left is removed when the next one starts.
-
-    Args:
-        source: where the pictures come from.
-        order: int64 [N], the pictures to write.
-        out: the data set's folder.
-        resolution: of its largest pictures, a power of two.
-        form, overwrite: see `writers.open_writer`.
-        name: the beginning of the files' names; by default the folder's.
-        labels: write the classes, too.
-
-    Raises:
-        UserError: the source cannot give such pictures, the place is taken
-            or cannot be written, or the disk is full.
+    The largest have the `resolution`, a power of two; their files' names begin
+    with `name`, by default the folder's. For `form` and `overwrite` see
+    `writers.open_writer`; `labels` are the classes. Raises UserError where the
+    source cannot give such pictures, the place is taken or cannot be written,
+    or the disk is full. What a killed run has left the next one removes.
     """
     check_resolution(source, resolution)
     out = pathlib.Path(out).resolve()

@@ -29,19 +29,18 @@ from progan_tf.resolutions import check_resolution, resolutions
 class SetWriter(abc.ABC):
     """Writes the files of one data set; see `open_writer`.
 
-    They are written to `folder`; messages name `place`, where they will be.
-    `shape` is that of all pictures, (R, R, C). Attributes: `count`, the
-    pictures appended so far, and `finished`, whether the set is whole.
+    What cannot be written is a `UserError`.
     """
 
     def __init__(
         self,
-        folder: pathlib.Path,
-        place: pathlib.Path,
+        folder: pathlib.Path,  # To write to.
+        place: pathlib.Path,  # Where it will be, for messages.
         name: str,
-        shape: tuple[int, int, int],
+        shape: tuple[int, int, int],  # (R, R, C) of all pictures.
     ):
-        self.count, self.finished = 0, False
+        self.count = 0  # Pictures appended so far.
+        self.finished = False  # Whether the set is whole.
         self._folder, self._place = folder, place
         self._name, self._shape = name, shape
         with self._writing():
@@ -63,10 +62,7 @@ class SetWriter(abc.ABC):
         return self._encode(image)
 
     def append(self, payload: list[bytes]) -> None:
-        """Writes what `encode` made of the next picture; from one thread.
-
-        Raises UserError where the disk is full or the place cannot be written.
-        """
+        """Writes what `encode` made of the next picture; from one thread."""
         with self._writing():
             for file, part in zip(self._files, payload, strict=True):
                 file.write(part)
@@ -78,10 +74,9 @@ class SetWriter(abc.ABC):
         """Writes what is known at the end only: the set is then whole.
 
         Takes integers [count] in [0, number of classes), in the order of
-        `append`, or None for a set without labels, and one name a class; by
-        default "0", "1" and so on up to the largest label. The official records
-        keep the number of classes only. Raises UserError as `append`, or where
-        there is no picture, and ValueError for other labels.
+        `append`, and one name a class; by default "0", "1" and so on up to the
+        largest label. The official records keep the number of classes only.
+        Raises UserError where there is no picture, ValueError for other labels.
         """
         if not self.count:
             raise UserError(f"there is no picture to write to {self._place}")
@@ -209,29 +204,19 @@ FORMS = tuple(_WRITERS)
 
 @contextlib.contextmanager
 def open_writer(
-    form: str,
-    folder: str | os.PathLike,
-    name: str,
-    resolution: int,
-    channels: int,
-    overwrite: bool = False,
+    form: str,  # One of `FORMS`.
+    folder: str | os.PathLike,  # The data set's; those above it are made.
+    name: str,  # Of the data set, the beginning of the files' names.
+    resolution: int,  # Of the pictures, a power of two from 4 to 1024.
+    channels: int,  # Of the pictures, 1 or 3.
+    overwrite: bool = False,  # Whether to take the place of what is there.
 ) -> Iterator[SetWriter]:
     """Begins a data set in a folder that appears whole or not at all.
 
     Its files are written to a hidden folder, which takes the name in the end:
     see `files.replacing_folder`. Leaving without `finish` removes everything.
-
-    Args:
-        form: of `FORMS`, `tfrecords` for the official multi-resolution
-            records or `compact` for losslessly compressed pictures.
-        folder: the data set's folder. Its parents are made.
-        name: of the data set, the beginning of the files' names.
-        resolution: of the pictures, a power of two from 4 to 1024.
-        channels: of the pictures, 1 or 3.
-        overwrite: take the place of what is there.
-
-    Raises UserError where the folder is there and not empty, or cannot be
-    written, another writer is at work on it, or an argument is something else.
+    Raises UserError where the folder is taken, cannot be written or another
+    writer is at work on it, and for other arguments.
     """
     if form not in _WRITERS:
         raise ValueError(f"expected a form of {FORMS}, got {form!r}")
