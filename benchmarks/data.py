@@ -19,7 +19,6 @@ official   the official multi-resolution records
 compact    each picture once, compressed; also for the first time
 """
 
-import multiprocessing
 import pathlib
 import sys
 import tempfile
@@ -28,6 +27,13 @@ import time
 import numpy as np
 import train_step
 from absl import flags
+from measuring import (
+    markdown_row,
+    process_memory,
+    run_apart,
+    three_digits,
+    words_of,
+)
 from PIL import Image
 
 from progan_tf import command, preparation
@@ -58,25 +64,23 @@ _SOURCES = {
     "compact": lambda folder: Compact(folder / "compact"),
 }
 _RECORD_SIZE = 32  # Of the records whose memory is measured.
+_SIZES = "4", "8", "16", "32", "64", "128", "256"
 
 
 def define_flags():
     """Define the benchmark's flags."""
-    flags.DEFINE_list(
-        "resolution", "4,8,16,32,64,128,256", "powers of two from 4 to 256"
-    )
-    flags.DEFINE_list("source", ",".join(_SOURCES), f"of {', '.join(_SOURCES)}")
+    flags.DEFINE_list("resolution", list(_SIZES), "powers of two from 4 to 256")
+    flags.DEFINE_list("source", list(_SOURCES), f"of {', '.join(_SOURCES)}")
     flags.DEFINE_enum("preset", "laptop", list(PRESETS), "of the training step")
-    for name, value, text in (
-        ("pictures", 512, "that are made and read"),
-        ("records", None, "measure the memory of so many, not the speed"),
-    ):
-        flags.DEFINE_integer(name, value, text, lower_bound=16)
+    number, memory = flags.DEFINE_integer, "measure the memory of so many"
+    number("pictures", 512, "that are made and read", 16)
+    number("records", None, f"{memory}, not the speed", 16)
 
 
 def main():
     """Make the pictures in a temporary folder and measure."""
-    resolutions, sources = checked_lists()
+    resolutions = [*map(int, words_of("resolution", _SIZES))]
+    sources = words_of("source", _SOURCES)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         if FLAGS.records:
@@ -84,33 +88,17 @@ def main():
             return
         command.import_tensorflow()
         make_pictures(folder, FLAGS.pictures)
-        print(_line(["resolution", "trainer", *sources]))
-        print(_line(["---"] * (2 + len(sources))), flush=True)
+        print(markdown_row(["resolution", "trainer", *sources]))
+        print(markdown_row(["---"] * (2 + len(sources))), flush=True)
         for size in resolutions:
             eaten = trainer_rate(size)
-            cells = [f"{size}x{size}", _number(eaten)]
+            cells = [f"{size}x{size}", three_digits(eaten)]
             for name in sources:
                 source = _SOURCES[name](folder)
                 rate = source_rate(source, size, warm=name == "cached")
-                cells.append(f"{_number(rate)} ({_number(rate / eaten)}x)")
-            print(_line(cells), flush=True)
-
-
-def checked_lists():
-    """The resolutions, ints, and the sources' names of the flags."""
-    for text in FLAGS.resolution:
-        known = [str(1 << i) for i in range(2, _SIZE.bit_length())]
-        if text not in known:
-            raise UserError(
-                f"expected --resolution of {', '.join(known)}; received "
-                f"{text!r}"
-            )
-    for name in FLAGS.source:
-        if name not in _SOURCES:
-            raise UserError(
-                f"expected --source of {', '.join(_SOURCES)}; received {name!r}"
-            )
-    return [int(text) for text in FLAGS.resolution], FLAGS.source
+                times = three_digits(rate / eaten)
+                cells.append(f"{three_digits(rate)} ({times}x)")
+            print(markdown_row(cells), flush=True)
 
 
 def make_pictures(folder, count):
@@ -147,12 +135,9 @@ def trainer_rate(size):
 
 
 def source_rate(source, size, warm=False):
-    """Images a second that a source reads in random order.
+    """Images a second that a `data.Source`, just opened, reads in random order.
 
-    Args:
-        source: `data.Source`, just opened.
-        size: int, the resolution.
-        warm: bool, count only what is read again.
+    At a resolution; with `warm` only what is read again counts.
     """
     order = ShuffledOrder(len(source), seed=0)
     source.images(order.indices(0, 1), size)
@@ -171,19 +156,19 @@ def source_rate(source, size, warm=False):
 def print_memory(folder, count):
     """Measure both forms of prepared data, and print a Markdown table."""
     headings = ["form", "records", "on disk, MB", "at start, MB", "most, MB"]
-    print(_line([*headings, "images/s"]))
-    print(_line(["---"] * 6), flush=True)
+    print(markdown_row([*headings, "images/s"]))
+    print(markdown_row(["---"] * 6), flush=True)
     for form, opened in (("tfrecords", TFRecords), ("compact", Compact)):
         # Each in a process of its own, so that they do not share memory.
         _apart(make_records, folder / form, form, count)
         size = sum(path.stat().st_size for path in (folder / form).iterdir())
         before, most, rate = _apart(read_records, opened, folder / form)
-        numbers = (count, size / 1e6, before / 1e6, most / 1e6, rate)
-        print(_line([form, *map(_number, numbers)]), flush=True)
+        numbers = count, size / 1e6, before / 1e6, most / 1e6, rate
+        print(markdown_row([form, *map(three_digits, numbers)]), flush=True)
 
 
 def make_records(folder, form, count):
-    """Prepare so many cats; where the source has fewer, they come again."""
+    """Prepare so many cats, repeated where there are fewer."""
     command.import_tensorflow()  # Quietly, before it is used for records.
     cats = Cats()
     order = np.resize(preparation.choose(cats, count, seed=123), count)
@@ -191,17 +176,12 @@ def make_records(folder, form, count):
 
 
 def read_records(opened, folder):
-    """Read an epoch at every resolution, as training does.
+    """Read an epoch of a class of sources at every resolution, as in training.
 
-    Args:
-        opened: the class of the source.
-        folder: the data set.
-
-    Returns:
-        the most bytes of memory before it is opened and in the end, and the
-        images read a second.
+    Returns the most bytes of memory before it is opened and in the end, and the
+    images read a second.
     """
-    before = _most_memory()
+    before = process_memory()
     source = opened(folder)
     count, start = 0, time.perf_counter()
     with Loader(source, seed=0) as loader:
@@ -211,31 +191,14 @@ def read_records(opened, folder):
                 loader.chunk(Steps(first, 1, _TOGETHER, size))
                 count += _TOGETHER
             size *= 2
-    return before, _most_memory(), count / (time.perf_counter() - start)
+    return before, process_memory(), count / (time.perf_counter() - start)
 
 
 def _apart(function, *arguments):
-    """What a function returns in a new process."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
-
-
-def _most_memory():
-    """The most bytes that this process has held so far."""
-    # Here, because Windows has no such module.
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in kibibytes, macOS in bytes.
-    return most if sys.platform == "darwin" else most * 1024
-
-
-def _line(cells):
-    return f"| {' | '.join(cells)} |"
-
-
-def _number(value):
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    result, status = run_apart(function, *arguments)
+    if status:
+        raise UserError(f"{function.__name__} ended with status {status}")
+    return result
 
 
 if __name__ == "__main__":

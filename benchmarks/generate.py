@@ -20,19 +20,24 @@ nothing else meanwhile.
 
 import datetime
 import importlib.metadata
-import json
 import os
 import pathlib
 import platform
 import re
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
 from absl import flags
+from measuring import (
+    markdown_row,
+    process_memory,
+    run_apart,
+    three_digits,
+    words_of,
+)
 
 from progan_tf import command
 from progan_tf.errors import UserError
@@ -40,30 +45,22 @@ from progan_tf.export import formats
 from progan_tf.resolutions import check_resolution
 
 FLAGS = flags.FLAGS
-# Set in the environment of a process that does one task: its JSON.
-_ONE_TASK = "PROGAN_TF_BENCHMARK_TASK"
-# What each target is stored as; also the format that it is exported in.
-_FILES = {
-    "keras": "generator.keras",
-    "hub": "module",
-    "onnx": "generator.onnx",
-    "litert": "generator.tflite",
-}
-_PACKAGES = {
-    "keras": "keras",
-    "hub": "tensorflow",
-    "onnx": "onnxruntime",
-    "litert": "ai-edge-litert",
+# What each target, which is also the format that it is exported in, is stored
+# as, and the package that runs it.
+_TARGETS = {
+    "keras": ("generator.keras", "keras"),
+    "hub": ("module", "tensorflow"),
+    "onnx": ("generator.onnx", "onnxruntime"),
+    "litert": ("generator.tflite", "ai-edge-litert"),
 }
 
 
 def define_flags():
     """Define the benchmark's flags."""
-    flags.DEFINE_list(
-        "resolutions", "64,128,256,512,1024", "powers of two, 4 to 1024"
-    )
+    sizes = "64,128,256,512,1024"
+    flags.DEFINE_list("resolutions", sizes, "powers of two, 4 to 1024")
     flags.DEFINE_list("batch_sizes", "1,16", "images a call")
-    flags.DEFINE_list("targets", ",".join(_FILES), "of keras,hub,onnx,litert")
+    flags.DEFINE_list("targets", list(_TARGETS), "of keras,hub,onnx,litert")
     flags.DEFINE_float("seconds", 15.0, "of calls a number, all rounds", 0.0)
     flags.DEFINE_integer("rounds", 3, "turns that each target has", 1)
     flags.DEFINE_integer("fmap_max", 512, "feature maps at most", 1)
@@ -71,32 +68,32 @@ def define_flags():
 
 def main():
     """Measure every cell of the table, and print its rows as they come."""
-    if os.environ.get(_ONE_TASK):
-        task = json.loads(os.environ[_ONE_TASK])
-        print(json.dumps({"export": export, "time": measure}[task["do"]](task)))
-        return
     resolutions = _numbers("resolutions")
     for resolution in resolutions:
         check_resolution(resolution)
-    batch_sizes, targets = _numbers("batch_sizes"), _targets()
+    batch_sizes = _numbers("batch_sizes")
+    targets = words_of("targets", _TARGETS)
+    for target in targets:
+        # Their packages are missed now and not after minutes.
+        formats.check_request(target, _TARGETS[target][0], overwrite=True)
     print(machine(targets), end="\n\n")
     headings = ["resolution", "batch"]
     headings += [f"{t}, {unit}" for unit in ("images/s", "MB") for t in targets]
-    print(_row(headings), _row(["---"] * len(headings)), sep="\n", flush=True)
+    print(markdown_row(headings))
+    print(markdown_row(["---"] * len(headings)), flush=True)
     failures = []
     for resolution in resolutions:
         with tempfile.TemporaryDirectory() as folder:
             for target in targets:
-                print(
-                    f"{resolution}x{resolution}: exporting {target}",
-                    file=sys.stderr,
-                )
-                result = run_apart("export", folder, resolution, target)
-                if "failure" in result:
-                    raise UserError(f"exporting {target} {result['failure']}")
+                action = f"exporting {target}"
+                print(f"{resolution}x{resolution}: {action}", file=sys.stderr)
+                what = folder, target, resolution, FLAGS.fmap_max
+                _, status = run_apart(export, *what)
+                if status:
+                    raise UserError(f"{action} {_ended(status)}")
             for size in batch_sizes:
                 cells, failed = measure_row(folder, resolution, size, targets)
-                print(_row([resolution, size, *cells]), flush=True)
+                print(markdown_row([resolution, size, *cells]), flush=True)
                 failures += failed
     if failures:
         print("", *failures, sep="\n")
@@ -105,9 +102,7 @@ def main():
 def measure_row(folder, resolution, batch_size, targets):
     """One row of the table: the targets by turns.
 
-    Returns:
-        (list of str, images/s and then MB of each target; list of str, what
-        failed).
+    Returns the cells, images/s and then MB of each target, and what failed.
     """
     case = f"{resolution}x{resolution}, batch {batch_size}"
     seconds, memory = ({target: [] for target in targets} for _ in range(2))
@@ -117,16 +112,18 @@ def measure_row(folder, resolution, batch_size, targets):
             if target in failures:
                 continue
             print(f"{case}, round {number}: {target}", file=sys.stderr)
-            result = run_apart("time", folder, resolution, target, batch_size)
-            if "failure" in result:
-                failures[target] = f"{target} at {case} {result['failure']}"
+            what = folder, target, resolution, batch_size
+            turn = FLAGS.seconds / FLAGS.rounds
+            result, status = run_apart(measure, *what, turn)
+            if status:
+                failures[target] = f"{target} at {case} {_ended(status)}"
                 continue
-            seconds[target] += result["seconds"]
-            memory[target].append(result["memory"])
+            seconds[target] += result[0]
+            memory[target].append(result[1])
 
     def cells(value_of):
         return [
-            "failed" if target in failures else _number(value_of(target))
+            "failed" if target in failures else three_digits(value_of(target))
             for target in targets
         ]
 
@@ -135,73 +132,41 @@ def measure_row(folder, resolution, batch_size, targets):
     return rates + sizes, list(failures.values())
 
 
-def run_apart(do, folder, resolution, target, batch_size=1):
-    """Run a task, "export" or "time", in a process of its own.
-
-    Returns:
-        dict, what the task returned; `failure` tells how its process ended
-        where it did not.
-    """
-    task = {
-        "do": do,
-        "path": os.path.join(folder, _FILES[target]),
-        "resolution": resolution,
-        "target": target,
-        "batch_size": batch_size,
-        "fmap_max": FLAGS.fmap_max,
-        "seconds": FLAGS.seconds / FLAGS.rounds,
-    }
-    child = subprocess.run(
-        [sys.executable, __file__],
-        env={**os.environ, _ONE_TASK: json.dumps(task)},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
-    if child.returncode:
-        status = f"ended with status {child.returncode}"
-        return {"failure": f"{status}; -6 and -9 mean too little memory"}
-    return json.loads(child.stdout.splitlines()[-1])
-
-
-def export(task):
+def export(folder, target, resolution, fmap_max):
     """Write a random generator in the format of the target."""
     command.import_tensorflow()
     from progan_tf.config import resolve
     from progan_tf.export.exporting import export_generator
     from progan_tf.networks import Generator
 
-    settings = {name: task[name] for name in ("resolution", "fmap_max")}
+    settings = {"resolution": resolution, "fmap_max": fmap_max}
     family = Generator.of(resolve("official", settings).architecture, seed=0)
-    generator = family.at(task["resolution"], fade=False)
-    return {
-        "difference": export_generator(generator, task["path"], task["target"])
-    }
+    path = os.path.join(folder, _TARGETS[target][0])
+    export_generator(family.at(resolution, fade=False), path, target)
 
 
-def measure(task):
-    """Time one target, in this process.
+def measure(folder, target, resolution, batch_size, least):
+    """Time calls of one target, in this process, for at least so many seconds.
 
-    Returns:
-        dict of `seconds`, a list of each call's, and `memory`, bytes.
+    Returns a list of the seconds of each call, and the most bytes of memory.
     """
     load = {
         "keras": load_keras,
         "hub": load_hub,
         "onnx": load_onnx,
         "litert": load_litert,
-    }[task["target"]]
-    shape = task["batch_size"], 512
-    latents = np.random.default_rng(0).standard_normal(shape, "float32")
-    images_of = load(task["path"])
+    }[target]
+    latents = np.random.default_rng(0)
+    latents = latents.standard_normal((batch_size, 512), "float32")
+    images_of = load(os.path.join(folder, _TARGETS[target][0]))
     images_of(latents)  # Traces, plans memory and wakes the threads.
     seconds = []
-    while not seconds or sum(seconds) < task["seconds"]:
+    while not seconds or sum(seconds) < least:
         start = time.perf_counter()
         images = np.asarray(images_of(latents))
         seconds.append(time.perf_counter() - start)
-    assert images.shape[1:] == (task["resolution"], task["resolution"], 3)
-    return {"seconds": seconds, "memory": process_memory()}
+    assert images.shape[1:] == (resolution, resolution, 3)
+    return seconds, process_memory()
 
 
 def load_keras(path):
@@ -241,23 +206,13 @@ def load_litert(path):
     return lambda latents: run(latent_vector=latents)["default"]
 
 
-def process_memory():
-    """The most bytes that this process held."""
-    # Here, because Windows has no such module.
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in kibibytes, macOS in bytes.
-    return most if sys.platform == "darwin" else most * 1024
-
-
 def machine(targets):
     """One line: the processor, what runs on it, and the day."""
     info = pathlib.Path("/proc/cpuinfo")
     text = info.read_text(errors="replace") if info.exists() else ""
     name = re.search(r"model name\s*: (.*)", text)
     processor = name[1] if name else platform.processor()
-    packages = [_PACKAGES[target] for target in targets]
+    packages = [_TARGETS[target][1] for target in targets]
     versions = [f"{p} {importlib.metadata.version(p)}" for p in packages]
     return (
         f"{processor}, {os.cpu_count()} cores, {platform.system()}, "
@@ -265,15 +220,8 @@ def machine(targets):
     )
 
 
-def _targets():
-    targets = [target.strip() for target in FLAGS.targets]
-    for target in targets:
-        if target not in _FILES:
-            expected = f"--targets of {', '.join(_FILES)}"
-            raise UserError(f"expected {expected}; received {target!r}")
-        # Their packages are missed now and not after minutes.
-        formats.check_request(target, _FILES[target], overwrite=True)
-    return targets
+def _ended(status):
+    return f"ended with status {status}; -6 and -9 mean too little memory"
 
 
 def _numbers(name):
@@ -282,14 +230,6 @@ def _numbers(name):
         text = ",".join(numbers)
         raise UserError(f"expected --{name} such as 4,16; received {text!r}")
     return [int(text) for text in numbers]
-
-
-def _row(cells):
-    return f"| {' | '.join(map(str, cells))} |"
-
-
-def _number(value):
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 if __name__ == "__main__":

@@ -20,18 +20,14 @@ import time
 
 import numpy as np
 from absl import flags
+from measuring import four_digits, table_line
 
 from progan_tf import command
 from progan_tf.errors import UserError
 
 FLAGS = flags.FLAGS
-_HEADINGS = {
-    "metric": "metric",
-    "resolution": "resolution",
-    "images": "images",
-    "seconds": "seconds",
-    "images_per_second": "images/s",
-}
+_HEADINGS = {name: name for name in ("resolution", "images", "seconds")}
+_HEADINGS["images_per_second"] = "images/s"
 # By default so many pixels are measured at a resolution.
 _PIXELS = 2**26
 _SAMPLES = 16
@@ -39,48 +35,48 @@ _SAMPLES = 16
 
 def define_flags():
     """Define the benchmark's flags."""
+    number, most = flags.DEFINE_integer, "as many as have 64 million pixels"
     flags.DEFINE_list("resolution", "64,256,1024", "powers of two from 16 up")
-    flags.DEFINE_integer(
-        "images",
-        None,
-        "pictures of a set; by default as many as have 64 million pixels",
-        lower_bound=_SAMPLES,
-    )
+    number("images", None, f"pictures of a set; by default {most}", _SAMPLES)
     flags.DEFINE_string("features", None, "what load_features takes")
-    flags.DEFINE_integer("dimension", 2048, "numbers a vector", lower_bound=1)
-    flags.DEFINE_integer(
-        "vectors", 5000, "vectors of a set", lower_bound=_SAMPLES
-    )
+    number("dimension", 2048, "numbers a vector", 1)
+    number("vectors", 5000, "vectors of a set", _SAMPLES)
     flags.DEFINE_boolean("json", False, "print JSON lines, not a table")
 
 
 def main():
     """Time every metric, and print each as it comes."""
     resolutions = [_resolution(text) for text in FLAGS.resolution]
-    features = _features()
+    features = None
+    if FLAGS.features:
+        command.import_tensorflow()
+        from progan_tf.metrics import load_features
+
+        features = load_features(FLAGS.features)
     if not FLAGS.json:
-        print(_line(_HEADINGS), flush=True)
-    cases = [
-        (metric, resolution, FLAGS.images or _PIXELS // resolution**2, call)
-        for resolution in resolutions
-        for metric, call in picture_metrics(features).items()
-    ] + [
-        (metric, FLAGS.dimension, FLAGS.vectors, call)
-        for metric, call in vector_metrics().items()
-    ]
-    for metric, size, count, call in cases:
-        rows = _noise(metric, size, count)
-        start = time.perf_counter()
-        call(rows)
-        seconds = time.perf_counter() - start
-        result = {
-            "metric": metric,
-            "resolution": size,
-            "images": count,
-            "seconds": float(f"{seconds:.4g}"),
-            "images_per_second": float(f"{count / seconds:.4g}"),
-        }
-        print(json.dumps(result) if FLAGS.json else _line(result), flush=True)
+        print(_line("metric", _HEADINGS), flush=True)
+    random = np.random.default_rng(0)
+    for size in resolutions:
+        count = FLAGS.images or _PIXELS // size**2
+        pictures = random.integers(0, 256, (count, size, size, 3), "uint8")
+        for metric, call in picture_metrics(features).items():
+            show(metric, size, count, call, pictures)
+    shape = 2, FLAGS.vectors, FLAGS.dimension
+    vectors = random.standard_normal(shape, "float32")
+    for metric, call in vector_metrics().items():
+        show(metric, FLAGS.dimension, FLAGS.vectors, call, vectors)
+
+
+def show(metric, size, count, call, rows):
+    """Time a metric of so many rows of a size, and print it."""
+    start = time.perf_counter()
+    call(rows)
+    seconds = time.perf_counter() - start
+    found = {"resolution": size, "images": count}
+    found["seconds"] = four_digits(seconds)
+    found["images_per_second"] = four_digits(count / seconds)
+    as_json = json.dumps({"metric": metric, **found})
+    print(as_json if FLAGS.json else _line(metric, found), flush=True)
 
 
 def picture_metrics(features):
@@ -93,17 +89,14 @@ def picture_metrics(features):
                 statistics.add(batch)
             statistics.result()
 
+    nearest, extract = metrics.nearest_neighbours, metrics.extract_features
     calls = {
         "sliced_wasserstein": sliced,
         "ms_ssim": metrics.ms_ssim,
-        "nearest_neighbours": lambda images: metrics.nearest_neighbours(
-            images[:_SAMPLES], images
-        ),
+        "nearest_neighbours": lambda images: nearest(images[:_SAMPLES], images),
     }
     if features:
-        calls["features"] = lambda images: metrics.extract_features(
-            features, images
-        )
+        calls["features"] = lambda images: extract(features, images)
     return calls
 
 
@@ -123,43 +116,17 @@ def vector_metrics():
 
 
 def _resolution(text):
-    if (
-        not text.strip().isdecimal()
-        or int(text) < 16
-        or int(text).bit_count() > 1
-    ):
+    number = int(text) if text.strip().isdecimal() else 0
+    if number < 16 or number.bit_count() > 1:
         raise UserError(
             "expected --resolution of powers of two from 16 up, such as "
             f"64,256; received {text!r}"
         )
-    return int(text)
+    return number
 
 
-def _features():
-    if not FLAGS.features:
-        return None
-    command.import_tensorflow()
-    from progan_tf.metrics import load_features
-
-    return load_features(FLAGS.features)
-
-
-def _noise(metric, size, count):
-    random = np.random.default_rng(0)
-    if metric in vector_metrics():
-        return random.standard_normal((2, count, size), "float32")
-    return random.integers(0, 256, (count, size, size, 3), "uint8")
-
-
-def _line(values):
-    """A line of cells, from a dict with the table's keys."""
-    cells = [f"{values['metric']:<18}"]
-    for name, heading in [*_HEADINGS.items()][1:]:
-        value = values[name]
-        if isinstance(value, float):
-            value = f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-        cells.append(f"{value:>{max(len(heading), 9)}}")
-    return "  ".join(cells)
+def _line(metric, values):
+    return f"{metric:<18}  {table_line(values, _HEADINGS)}"
 
 
 if __name__ == "__main__":

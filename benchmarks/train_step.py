@@ -16,6 +16,7 @@ fullest one. Each case has a process of its own. Let the machine do nothing
 else meanwhile.
 """
 
+import functools
 import json
 import os
 import statistics
@@ -25,6 +26,7 @@ import time
 
 import numpy as np
 from absl import flags
+from measuring import four_digits, process_memory, table_line, words_of
 
 from progan_tf import command
 from progan_tf.config import check_shared_evenly, resolve
@@ -75,16 +77,17 @@ def define_flags():
 def main():
     """Measure every case in its own process, and print each as it comes."""
     configs = case_configs()
+    line_of = functools.partial(table_line, headings=_HEADINGS)
     if os.environ.get(_ONE_CASE):
         print(json.dumps(measure(configs[0], FLAGS.steps)))
         return
     if not FLAGS.json:
-        print(table_line(_HEADINGS), flush=True)
+        print(line_of(_HEADINGS), flush=True)
     for number, config in enumerate(configs, start=1):
         case = f"{config.resolution}x{config.resolution} {config.precision}"
         print(f"{number}/{len(configs)}: {case}", file=sys.stderr)
         result = measure_apart(config)
-        line = json.dumps(result) if FLAGS.json else table_line(result)
+        line = json.dumps(result) if FLAGS.json else line_of(result)
         print(line, flush=True)
 
 
@@ -96,17 +99,9 @@ def case_configs():
             raise UserError(
                 f"expected --resolution such as 32,64; received {text!r}"
             )
-        for precision in FLAGS.precision:
-            if precision.strip() not in PRECISIONS:
-                raise UserError(
-                    f"expected --precision of {', '.join(PRECISIONS)}; "
-                    f"received {precision!r}"
-                )
-            settings = {
-                "resolution": int(text),
-                "precision": precision.strip(),
-                **{name: FLAGS[name].value for name in _SETTINGS},
-            }
+        for precision in words_of("precision", PRECISIONS):
+            settings = {"resolution": int(text), "precision": precision}
+            settings |= {name: FLAGS[name].value for name in _SETTINGS}
             configs.append(resolve("official", settings))
     return configs
 
@@ -183,11 +178,11 @@ def measure(config, steps=None):
         "resolution": config.resolution,
         "precision": config.precision,
         "batch_size": batch,
-        "images_per_second": _rounded(rate),
-        "gflops": _rounded(flops * rate / 1e9),
-        "peak_gflops": _rounded(peak / 1e9),
-        "ratio": _rounded(flops * rate / peak),
-        "peak_memory_mb": _rounded(memory / 1e6),
+        "images_per_second": four_digits(rate),
+        "gflops": four_digits(flops * rate / 1e9),
+        "peak_gflops": four_digits(peak / 1e9),
+        "ratio": four_digits(flops * rate / peak),
+        "peak_memory_mb": four_digits(memory / 1e6),
     }
 
 
@@ -224,12 +219,7 @@ def peak_memory(strategy):
             tf.config.experimental.get_memory_info(f"GPU:{i}")["peak"]
             for i in range(strategy.num_replicas_in_sync)
         )
-    # Here, because Windows has no such module.
-    import resource
-
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Linux counts in kibibytes, macOS in bytes.
-    return most if sys.platform == "darwin" else most * 1024
+    return process_memory()
 
 
 def peak_flops(precision, kind):
@@ -270,25 +260,6 @@ def _seconds(products, x, product):
         x = product(x)
     x[0, 0].numpy()  # Waits for the device.
     return time.perf_counter() - start
-
-
-def table_line(values):
-    """A line of right-aligned cells, from a dict with the table's keys."""
-    return "  ".join(
-        f"{_cell(values[name]):>{max(len(heading), 9)}}"
-        for name, heading in _HEADINGS.items()
-    )
-
-
-def _cell(value):
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _rounded(number):
-    """Four digits, which is more than a time can be trusted."""
-    return float(f"{number:.4g}")
 
 
 if __name__ == "__main__":

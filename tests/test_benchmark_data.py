@@ -1,24 +1,8 @@
 """The benchmark of data runs and prints what it promises; no time counts."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def run(*arguments):
-    """The finished process of the benchmark."""
-    return subprocess.run(
-        [sys.executable, "benchmarks/data.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from processes import assert_mistake, run_benchmark
 
 
 def table(text):
@@ -34,7 +18,7 @@ def number(text):
 
 
 def test_speed():
-    done = run("--pictures=16", "--resolution=4")
+    done = run_benchmark("data", "--pictures=16", "--resolution=4")
     assert (done.returncode, done.stderr) == (0, "")
     head, cells = table(done.stdout)
     assert head == [
@@ -52,7 +36,7 @@ def test_speed():
 
 
 def test_memory():
-    done = run("--records=300")
+    done = run_benchmark("data", "--records=300")
     assert (done.returncode, done.stderr) == (0, "")
     head, *rows = table(done.stdout)
     assert [row[:2] for row in rows] == [
@@ -73,7 +57,4 @@ def test_mistakes():
         ("--source=dogs", "'dogs'"),
         ("--pictures=2", "pictures"),
     ):
-        done = run(mistake)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert words in done.stderr
-        assert len(done.stderr.splitlines()) == 1
+        assert_mistake(run_benchmark("data", mistake), words)

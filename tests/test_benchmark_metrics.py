@@ -1,31 +1,14 @@
 """The benchmark of the metrics runs and prints what it promises."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
-
-def run(*arguments):
-    """The finished process of the benchmark."""
-    return subprocess.run(
-        [sys.executable, "benchmarks/metrics.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+from processes import assert_mistake, run_benchmark
 
 
 def test_all_metrics_as_json_and_as_a_table():
     small = "--resolution=16", "--images=16", "--dimension=4", "--vectors=16"
-    done = run(*small, "--json")
+    done = run_benchmark("metrics", *small, "--json")
     assert done.returncode == 0, done.stderr
     results = [json.loads(line) for line in done.stdout.splitlines()]
     assert [result["metric"] for result in results] == [
@@ -41,7 +24,7 @@ def test_all_metrics_as_json_and_as_a_table():
         rate = result["images"] / result["seconds"]
         # Four digits are kept of each.
         assert result["images_per_second"] == pytest.approx(rate, rel=2e-3)
-    done = run(*small)
+    done = run_benchmark("metrics", *small)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].split() == [
@@ -65,8 +48,4 @@ def test_all_metrics_as_json_and_as_a_table():
     ],
 )
 def test_mistakes(mistake, words):
-    done = run(mistake)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert_mistake(run_benchmark("metrics", mistake), words)

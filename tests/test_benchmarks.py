@@ -1,14 +1,10 @@
 """The benchmarks run, and print what they promise; no time is asserted."""
 
 import json
-import os
-import pathlib
-import subprocess
-import sys
 
 import pytest
+from processes import assert_mistake, run_benchmark
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEYS = [
     "resolution",
     "precision",
@@ -21,29 +17,9 @@ KEYS = [
 ]
 
 
-def run_train_step(*arguments):
-    """The finished process of the benchmark of the training step."""
-    return run("train_step", *arguments)
-
-
-def run_generate(*arguments):
-    """The finished process of the benchmark of generators."""
-    return run("generate", *arguments)
-
-
-def run(benchmark, *arguments):
-    return subprocess.run(
-        [sys.executable, f"benchmarks/{benchmark}.py", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_train_step_as_json():
-    done = run_train_step(
+    done = run_benchmark(
+        "train_step",
         "--resolution=8",
         "--fmap_max=8",
         "--batch_size=4",
@@ -73,15 +49,12 @@ def test_train_step_as_json():
     ],
 )
 def test_train_step_mistakes(mistake, words):
-    done = run_train_step(mistake)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert_mistake(run_benchmark("train_step", mistake), words)
 
 
 def test_generate_as_a_table():
-    done = run_generate(
+    done = run_benchmark(
+        "generate",
         "--resolutions=8",
         "--batch_sizes=3",
         "--fmap_max=8",
@@ -101,7 +74,8 @@ def test_generate_as_a_table():
 
 
 def test_generate_tells_what_failed():
-    done = run_generate(
+    done = run_benchmark(
+        "generate",
         "--resolutions=4",
         "--fmap_max=8",
         "--seconds=0",
@@ -126,8 +100,4 @@ def test_generate_tells_what_failed():
     ],
 )
 def test_generate_mistakes(mistake, words):
-    done = run_generate(mistake)
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert_mistake(run_benchmark("generate", mistake), words)

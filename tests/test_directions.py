@@ -1,15 +1,11 @@
 """Directions of latents: what they are, moving along them, and the commands."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import scipy.linalg
 from generators import make_generator
 from PIL import Image
+from processes import run_command
 from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
@@ -27,7 +23,6 @@ from progan_tf.generation.walks import walk_along
 from progan_tf.latents import moved, seeded_latents
 from progan_tf.sampling import as_generator, generate_images
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 KINDS = [{}, {"num_classes": 3}, {"variant": "gan_zoo", "fused_scale": False}]
 
 
@@ -195,21 +190,10 @@ def test_other_files(tmp_path, change, words):
 # ---- commands ----
 
 
-def command(name, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"progan_tf.{name}", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_the_commands(tmp_path):
     place = f"--run_dir={make_run(tmp_path / 'run')}"
     out = tmp_path / "new" / "found"
-    done = command("directions", place, f"--out={out}", "--count=3")
+    done = run_command("directions", place, f"--out={out}", "--count=3")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("direction   0: ")
     assert len(done.stdout.splitlines()) == 4
@@ -225,7 +209,7 @@ def test_the_commands(tmp_path):
     given = f"--directions={out}"
     edit = "--edit=1:1.5,0:-1"
     npz, seeds = tmp_path / "x.npz", "--seeds=3,4"
-    done = command("generate", place, given, edit, seeds, f"--out={npz}")
+    done = run_command("generate", place, given, edit, seeds, f"--out={npz}")
     assert done.returncode == 0, done.stderr
     latents = seeded_latents([3, 4], generator.latent_size)
     latents = moved(latents, parse_edit("1:1.5,0:-1", found))
@@ -233,11 +217,11 @@ def test_the_commands(tmp_path):
         images = generator.images_of(latents)
         np.testing.assert_array_equal(arrays["images"], images)
     # Other edits are other requests.
-    done = command("generate", place, seeds, f"--out={npz}")
+    done = run_command("generate", place, seeds, f"--out={npz}")
     assert done.returncode == 2 and "edit" in done.stderr
     strip = tmp_path / "walk.png"
     flags = "--direction=1", "--seeds=3", "--scale=1", f"--out={strip}"
-    done = command("walk", place, given, *flags)
+    done = run_command("walk", place, given, *flags)
     assert done.returncode == 0, done.stderr
     with Image.open(strip) as image:
         row = np.asarray(image)
@@ -257,7 +241,7 @@ def test_the_commands(tmp_path):
     ],
 )
 def test_mistakes(name, arguments, words, tmp_path):
-    done = command(name, f"--out={tmp_path}/x.png", *arguments)
+    done = run_command(name, f"--out={tmp_path}/x.png", *arguments)
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert words in line

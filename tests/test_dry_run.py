@@ -1,29 +1,17 @@
 """The train command from outside: the dry run, help and mistakes."""
 
-import os
-import pathlib
 import re
-import subprocess
-import sys
 
 import pytest
+from processes import run_command
 
 from progan_tf.config import PRESETS, resolve
 from progan_tf.config.report import dry_run, notices
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
 
 def train(folder, *flags):
     """Run the command in an empty folder, with this checkout importable."""
-    return subprocess.run(
-        [sys.executable, "-m", "progan_tf.train", *flags],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command("train", *flags, folder=folder)
 
 
 def test_dry_run_at_1024(tmp_path):

@@ -1,10 +1,7 @@
 """Evaluating runs, modules and folders, in the library and by the command."""
 
 import json
-import os
 import pathlib
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
@@ -12,6 +9,7 @@ import pytest
 import tensorflow as tf
 from pictures import write_pictures
 from PIL import Image
+from processes import assert_mistake, finished, started_command
 from tiny import make_folder, make_growing_run, make_run
 
 from progan_tf import metrics, preparation
@@ -27,7 +25,6 @@ from progan_tf.evaluation.subjects import open_subjects
 from progan_tf.export import export_saved_model
 from progan_tf.sampling import as_generator, generate_images
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 COUNT = 32
 
 
@@ -236,14 +233,7 @@ def test_a_diverged_generator(folder):
 
 
 def command(*arguments, name="evaluate"):
-    return subprocess.Popen(
-        [sys.executable, "-m", f"progan_tf.{name}", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return started_command(name, *arguments)
 
 
 def test_the_command(tmp_path):
@@ -276,10 +266,8 @@ def test_the_command(tmp_path):
     with zipfile.ZipFile(out) as archive:
         card = archive.read("README.md").decode()
     assert "| swd_avg, 64 images | 12.34 |" in card
-    output, errors = bad.communicate()
-    assert bad.returncode == 2
-    assert "expected at least 2 pictures for the MS-SSIM" in errors
-    assert len(errors.splitlines()) == 1
+    words = "expected at least 2 pictures for the MS-SSIM"
+    assert_mistake(finished(bad), words)
 
 
 def test_mistakes_of_the_command(tmp_path):
@@ -295,8 +283,5 @@ def test_mistakes_of_the_command(tmp_path):
     }
     processes = [command(*arguments) for arguments in mistakes]
     for process, words in zip(processes, mistakes.values(), strict=True):
-        output, errors = process.communicate()
-        assert (process.returncode, output) == (2, "")
-        assert words in errors
-        assert len(errors.splitlines()) == 1
+        assert_mistake(finished(process), words)
     assert not list(tmp_path.iterdir())

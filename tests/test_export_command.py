@@ -1,11 +1,7 @@
 """The export command from outside, and the files beside a model."""
 
 import dataclasses
-import os
-import pathlib
 import shutil
-import subprocess
-import sys
 import zipfile
 
 import keras
@@ -16,6 +12,7 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
+from processes import finished, run_command, started
 from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
@@ -23,8 +20,6 @@ from progan_tf.export.card import model_card
 from progan_tf.generation.opening import open_generator
 from progan_tf.latents import seeded_latents
 from progan_tf.networks import Generator
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -34,17 +29,7 @@ def run_dir(tmp_path_factory):
 
 
 def export(*flags):
-    return run_python("-m", "progan_tf.export", *flags)
-
-
-def run_python(*arguments):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command("export", *flags)
 
 
 def test_module_of_a_run_that_is_going(run_dir, tmp_path):
@@ -119,7 +104,7 @@ def test_missing_package_is_told_before_tensorflow_loads(run_dir, tmp_path):
     )
     out = tmp_path / "x.onnx"
     flags = [f"--run_dir={run_dir}", f"--out={out}", "--format=onnx"]
-    result = run_python("-c", code, *flags)
+    result = finished(started("-c", code, *flags))
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert 'needs onnxruntime: pip install "progan-tf[onnx]"' in line

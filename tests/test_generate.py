@@ -1,15 +1,13 @@
 """From a run directory to pictures, in the library and by the command."""
 
-import os
 import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import assert_mistake, finished, run_command, started_command
 from tiny import make_run
 
 from progan_tf import sampling
@@ -17,8 +15,6 @@ from progan_tf.checkpoint import load_generator
 from progan_tf.config import resolve
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -36,43 +32,15 @@ def classes_dir(tmp_path_factory):
     return make_run(folder, middle, labels=True, num_classes=3)
 
 
-def started(command, *arguments):
-    """The process of a command."""
-    return subprocess.Popen(
-        [sys.executable, "-m", f"progan_tf.{command}", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def finished(process):
-    """What a process has said and its status."""
-    output, errors = process.communicate()
-    return subprocess.CompletedProcess(
-        process.args, process.returncode, output, errors
-    )
-
-
 def generate(*arguments):
     """The finished process of the command."""
-    return finished(started("generate", *arguments))
+    return run_command("generate", *arguments)
 
 
 def read(path):
     """The pixels of a PNG file, uint8 `[height, width, 3]`."""
     with Image.open(path) as image:
         return np.asarray(image)
-
-
-def assert_mistake(done, words):
-    """It ended with status 2 and one line that has the words."""
-    assert done.returncode == 2
-    assert done.stdout == ""
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_highest_finished_resolution_is_taken(run_dir, classes_dir):
@@ -164,7 +132,7 @@ def test_a_module_in_place_of_a_run(classes_dir, tmp_path):
     place = f"--module={tmp_path / 'module'}"
     strip = (f"--out={tmp_path / 'walk.png'}", "--seeds=3,8", "--scale=1")
     # At the same time, because most of it is importing TensorFlow.
-    walk = started("walk", place, *strip)
+    walk = started_command("walk", place, *strip)
     done = generate(place, f"--out={tmp_path / 'x.npz'}", "--seeds=7-9,3")
     walk = finished(walk)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
@@ -185,7 +153,7 @@ def test_stopped_by_signals_it_goes_on(run_dir, tmp_path):
     out = tmp_path / "out"
     arguments = (f"--run_dir={run_dir}", f"--seeds=0-{count - 1}")
     for number, status in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
-        process = started("generate", *arguments, f"--out={out}/")
+        process = started_command("generate", *arguments, f"--out={out}/")
         there = len(list(out.glob("seed*"))) if out.exists() else 0
         while process.poll() is None:
             if out.exists() and len(list(out.glob("seed*"))) > there + 50:
@@ -242,7 +210,7 @@ def test_mistakes_in_the_choice_of_a_generator(run_dir, tmp_path):
     }
     # At the same time, because most of it is importing TensorFlow.
     processes = [
-        started("generate", *arguments, f"--out={out}/")
+        started_command("generate", *arguments, f"--out={out}/")
         for arguments in mistakes
     ]
     for process, words in zip(processes, mistakes.values(), strict=True):

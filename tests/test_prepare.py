@@ -1,22 +1,17 @@
 """The command: what it writes, says and leaves behind."""
 
-import os
-import pathlib
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
+from processes import ROOT, started
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 GOLDENS = ROOT / "tests" / "goldens"
 RECORDS = GOLDENS / "official_tfrecords"
 PICTURES = GOLDENS / "official_tfrecords_png"
-COMMAND = [sys.executable, "-m", "progan_tf.prepare"]
+COMMAND = ["-m", "progan_tf.prepare"]
 # The command with at most 20,000 bytes a file, as if the disk were full.
 SHORT_OF_DISK = [
-    sys.executable,
     "-c",
     "import resource, runpy, sys; "
     "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000)); "
@@ -24,20 +19,9 @@ SHORT_OF_DISK = [
 ]
 
 
-def start(*arguments, command=COMMAND):
-    return subprocess.Popen(
-        [*command, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def run(*arguments, command=COMMAND):
     """(status, stdout, stderr) of the finished command."""
-    process = start(*arguments, command=command)
+    process = started(*command, *arguments)
     stdout, stderr = process.communicate()
     return process.returncode, stdout, stderr
 
@@ -123,7 +107,7 @@ def test_killed_at_work(tmp_path):
     arguments = ("--source=cats", f"--out={tmp_path / 'set'}")
 
     def start_and_wait():
-        process = start(*arguments, "--resolution=64")
+        process = started(*COMMAND, *arguments, "--resolution=64")
         records = f".set.*-{process.pid}-*.tmp/set-r06.tfrecords"
         end = time.monotonic() + 120
         while not any(

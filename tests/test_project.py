@@ -1,16 +1,13 @@
 """The project command, and what it reads and writes."""
 
 import json
-import os
-import pathlib
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from generators import make_generator
 from PIL import Image
+from processes import run_command, started_command
 from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
@@ -18,19 +15,10 @@ from progan_tf.errors import UserError
 from progan_tf.generation.projection_files import check_places, read_target
 from progan_tf.sampling import as_generator, generate_images
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-
 
 def command(*arguments):
     """The finished process of the command."""
-    return subprocess.run(
-        [sys.executable, "-m", "progan_tf.project", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_command("project", *arguments)
 
 
 def test_the_command(tmp_path):
@@ -73,15 +61,8 @@ def test_a_search_that_is_stopped_keeps_what_it_found(tmp_path):
     run_dir = make_run(tmp_path / "run")
     out = tmp_path / "found"
     arguments = ["--target=seed:3", f"--run_dir={run_dir}", f"--out={out}"]
-    search = subprocess.Popen(
-        [sys.executable, "-m", "progan_tf.project", *arguments]
-        + ["--steps=1000000"],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    flags = [*arguments, "--steps=1000000"]
+    search = started_command("project", *flags, PYTHONUNBUFFERED="1")
     # The first line of its progress comes when some steps are taken.
     assert "searched" in search.stderr.readline()
     search.send_signal(signal.SIGINT)

@@ -1,16 +1,14 @@
 """Stopping and going on: nothing is lost, to the bit."""
 
 import json
-import os
 import pathlib
 import resource
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
+from processes import started_command
 from tiny import checkpoint_values, make_folder, tiny_config
 
 from progan_tf.checkpoint import Checkpoints, latest_checkpoint
@@ -18,8 +16,6 @@ from progan_tf.errors import UserError
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
 from progan_tf.training.stopping import StopRequest
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -221,14 +217,8 @@ def test_half_written_checkpoint_is_passed_over(tmp_path, strategy):
 
 def start_training(run_dir, **flags):
     flags = {"preset": "laptop", "run_dir": run_dir, **flags}
-    return subprocess.Popen(
-        [sys.executable, "-m", "progan_tf.train"]
-        + [f"--{name}={value}" for name, value in flags.items()],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    return started_command("train", *given)
 
 
 def wait_for_checkpoint(process, run_dir, count=1):

@@ -2,17 +2,14 @@
 
 import dataclasses
 import json
-import os
-import pathlib
 import shutil
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from processes import ROOT, run_command
 from tiny import checkpoint_values, make_folder, tiny_config
 
 from progan_tf.checkpoint import load_generator
@@ -22,8 +19,6 @@ from progan_tf.trainer import Trainer
 from progan_tf.training import devices
 from progan_tf.training.devices import make_strategy
 from progan_tf.training.step import TrainingStep
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -240,14 +235,8 @@ def test_command_refuses_other_settings_and_keeps_the_run(finished):
         for p in run_dir.rglob("*")
         if p.is_file()
     )
-    result = subprocess.run(
-        [sys.executable, "-m", "progan_tf.train"]
-        + [f"--run_dir={run_dir}", "--seed=8", "--fmap_max=16"],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    flags = f"--run_dir={run_dir}", "--seed=8", "--fmap_max=16"
+    result = run_command("train", *flags)
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert "seed is 7 there, not 8" in line

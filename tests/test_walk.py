@@ -1,20 +1,14 @@
 """The commands that make films, run as programs."""
 
-import os
-import pathlib
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
+from processes import assert_mistake, run_command
 from test_films import read_gif, read_mp4
 from tiny import make_run
 
 from progan_tf import sampling
 from progan_tf.checkpoint import load_generator
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -28,34 +22,15 @@ def run_dir(tmp_path_factory):
     return run_dir
 
 
-def execute(command, *arguments):
-    """The finished process of a command."""
-    return subprocess.run(
-        [sys.executable, "-m", f"progan_tf.{command}", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def assert_quiet(done):
     """It succeeded, and has nothing to say where there is no terminal."""
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def assert_mistake(done, words):
-    """It ended with status 2 and one line that has the words."""
-    assert (done.returncode, done.stdout) == (2, "")
-    assert words in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-
-
 def test_a_strip_passes_the_generated_images(run_dir, tmp_path):
     out = tmp_path / "walk.png"
     where = (f"--run_dir={run_dir}", f"--out={out}")
-    assert_quiet(execute("walk", *where, "--seeds=3,8", "--scale=2"))
+    assert_quiet(run_command("walk", *where, "--seeds=3,8", "--scale=2"))
     with Image.open(out) as image:
         strip = np.asarray(image)
     assert strip.shape == (32, 8 * 32, 3)
@@ -67,7 +42,9 @@ def test_a_strip_passes_the_generated_images(run_dir, tmp_path):
 def test_a_walk_without_return_as_mp4(run_dir, tmp_path):
     out = tmp_path / "walk.mp4"
     where = (f"--run_dir={run_dir}", f"--out={out}", "--seeds=3,8,1", "--fps=5")
-    done = execute("walk", *where, "--noloop", "--seconds=1", "--resolution=8")
+    done = run_command(
+        "walk", *where, "--noloop", "--seconds=1", "--resolution=8"
+    )
     assert_quiet(done)
     frames, said = read_mp4(out)
     assert "5 fps" in said
@@ -88,7 +65,7 @@ def test_a_walk_without_return_as_mp4(run_dir, tmp_path):
 def test_a_random_walk_in_a_grid_as_gif(run_dir, tmp_path):
     out = tmp_path / "walk.gif"
     where = (f"--run_dir={run_dir}", f"--out={out}", "--random=7", "--fps=10")
-    done = execute(
+    done = run_command(
         "walk", *where, "--grid=3x2", "--seconds=1.2", "--smoothing=.2"
     )
     assert_quiet(done)
@@ -101,7 +78,7 @@ def test_growth(run_dir, tmp_path):
     for name, read in (("growth.mp4", read_mp4), ("growth.gif", read_gif)):
         where = (f"--run_dir={run_dir}", f"--out={tmp_path / name}")
         size = ("--columns=1", "--seconds=0.5", "--fps=8")
-        assert_quiet(execute("film", *where, *size))
+        assert_quiet(run_command("film", *where, *size))
         frames, _ = read(tmp_path / name)
         assert frames.shape == (4, 128 + 4, 64, 3)
         levels = frames[:, :120].mean((1, 2, 3))
@@ -122,23 +99,25 @@ def test_mistakes_in_a_walk(run_dir, tmp_path):
         (["--out=no/walk.gif", "--random=3"], "cannot write"),
         ([out, "--random=3", "--fps=60"], "50 frames a second"),
     ):
-        assert_mistake(execute("walk", place, *arguments), words)
+        assert_mistake(run_command("walk", place, *arguments), words)
     assert not list(tmp_path.iterdir())
 
 
 def test_mistakes_in_a_film(run_dir, tmp_path):
     out = f"--out={tmp_path / 'growth.mp4'}"
-    done = execute("film", f"--run_dir={run_dir}", out, "--rows=3")
+    done = run_command("film", f"--run_dir={run_dir}", out, "--rows=3")
     assert_mistake(done, "at most 2 rows")
-    assert_mistake(execute("film", f"--run_dir={tmp_path}", out), "no samples")
-    done = execute("film", f"--run_dir={run_dir}", "--out=growth.webm")
+    assert_mistake(
+        run_command("film", f"--run_dir={tmp_path}", out), "no samples"
+    )
+    done = run_command("film", f"--run_dir={run_dir}", "--out=growth.webm")
     assert_mistake(done, "FILE.mp4, FILE.gif")
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("command", ["walk", "film"])
 def test_help_shows_commands(command):
-    done = execute(command, "--help")
+    done = run_command(command, "--help")
     assert done.returncode == 0
     assert f"python -m progan_tf.{command} --run_dir=" in done.stdout
     for name in ("run_dir", "seconds", "out"):
