@@ -70,20 +70,11 @@ def main():
     if FLAGS.images is None or FLAGS.features:
         command.import_tensorflow()
     what = subjects.open_subjects(*sources, FLAGS.all, FLAGS.trust)
-    reals = evaluation.reals_for(
-        what, FLAGS.data, FLAGS.resolution, FLAGS.mirror
-    )
-    evaluation.Evaluation(
-        what,
-        reals,
-        FLAGS.metrics,
-        FLAGS.features,
-        FLAGS.num_images,
-        FLAGS.seed,
-        FLAGS.out,
-        FLAGS.cache_dir,
-        FLAGS.trust,
-    ).run()
+    of_data = FLAGS.data, FLAGS.resolution, FLAGS.mirror
+    reals = evaluation.reals_for(what, *of_data)
+    options = FLAGS.features, FLAGS.num_images, FLAGS.seed, FLAGS.out
+    options += FLAGS.cache_dir, FLAGS.trust
+    evaluation.Evaluation(what, reals, FLAGS.metrics, *options).run()
 
 
 if __name__ == "__main__":

@@ -2,14 +2,30 @@
 
 import contextlib
 import math
+import os
 import pathlib
 import pickle
 import sys
 import types
 
 import numpy as np
+import pytest
+
+from progan_tf.errors import UserError
 
 GOLDENS = pathlib.Path(__file__).resolve().parent / "goldens"
+# Counted for the official code's networks; 23.1 M at 1024x1024 in the paper.
+OFFICIAL_PARAMETERS = {
+    4: (6_556_163, 6_561_793),
+    8: (11_277_318, 11_283_457),
+    16: (15_998_473, 16_005_121),
+    32: (20_719_628, 20_726_785),
+    64: (22_490_383, 22_498_049),
+    128: (22_933_394, 22_941_313),
+    256: (23_044_309, 23_052_353),
+    512: (23_072_120, 23_080_225),
+    1024: (23_079_115, 23_087_249),
+}
 
 
 class Network:
@@ -27,6 +43,31 @@ class Network:
 
 class BaseConfig:
     """pytorch_GAN_zoo's class of settings."""
+
+
+class Hostile:
+    """Runs a shell command when it is unpickled."""
+
+    def __init__(self, canary):
+        self._command = f"touch {canary}"
+
+    def __reduce__(self):
+        return os.system, (self._command,)
+
+
+def assert_refused_by(read, path, message):
+    """A file cannot be read, which is told in one line."""
+    with pytest.raises(UserError, match=message) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+def assert_close(actual, desired):
+    """1e-4 of the largest value."""
+    limit = 1e-4 * np.abs(desired).max()
+    np.testing.assert_allclose(actual, desired, rtol=0, atol=limit)
 
 
 @contextlib.contextmanager

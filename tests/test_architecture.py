@@ -3,23 +3,11 @@
 import dataclasses
 
 import pytest
+from published_files import OFFICIAL_PARAMETERS
 
 from progan_tf.architecture import Architecture
 from progan_tf.errors import UserError
 from progan_tf.resolutions import check_resolution, resolutions
-
-# Counted for the official code's networks; 23.1 M at 1024x1024 in the paper.
-OFFICIAL_PARAMETERS = {
-    4: (6_556_163, 6_561_793),
-    8: (11_277_318, 11_283_457),
-    16: (15_998_473, 16_005_121),
-    32: (20_719_628, 20_726_785),
-    64: (22_490_383, 22_498_049),
-    128: (22_933_394, 22_941_313),
-    256: (23_044_309, 23_052_353),
-    512: (23_072_120, 23_080_225),
-    1024: (23_079_115, 23_087_249),
-}
 
 
 def parameters(**settings):

@@ -13,6 +13,7 @@ from progan_tf.config import resolve
 from progan_tf.data import Cats
 from progan_tf.errors import UserError
 from progan_tf.evaluation.comparison import Result
+from progan_tf.evaluation.evaluation import Table
 from progan_tf.evaluation.log import (
     EvaluationLog,
     lines_of,
@@ -22,7 +23,6 @@ from progan_tf.evaluation.log import (
 from progan_tf.evaluation.plot import save_plot
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.subjects import Subject
-from progan_tf.evaluation.table import Table
 
 
 def lines_at(
@@ -42,6 +42,16 @@ def lines_at(
     reals = Reals(Cats(), "cats", resolution)
     subject = Subject("name", images_seen, None)
     return lines_of(results, subject, reals, seed, network)
+
+
+def tags_in(board):
+    """The names of all scalars that TensorBoard would show."""
+    return [
+        value.tag
+        for path in board.iterdir()
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+    ]
 
 
 def test_a_line():
@@ -73,13 +83,7 @@ def test_numbers_of_two_networks_are_apart(tmp_path):
     ]
     with EvaluationLog(tmp_path / "new", config, tmp_path / "board") as log:
         log.write(lines)
-    (events,) = (tmp_path / "board").iterdir()
-    tags = [
-        value.tag
-        for event in tf.compat.v1.train.summary_iterator(str(events))
-        for value in event.summary.value
-    ]
-    assert sorted(set(tags)) == [
+    assert sorted(set(tags_in(tmp_path / "board"))) == [
         "evaluation/kid_16x16_32_one",
         "evaluation/kid_16x16_32_other",
         "evaluation/swd_16_16x16_32",
@@ -146,13 +150,7 @@ def test_what_is_found_once_more_is_not_shown_twice(tmp_path):
         for line in (lines_at(1000)[:1], lines_at(1000, seed=3)[:1]):
             with EvaluationLog(tmp_path, config, tmp_path / "board") as log:
                 log.write(line)
-    tags = [
-        value.tag
-        for path in (tmp_path / "board").iterdir()
-        for event in tf.compat.v1.train.summary_iterator(str(path))
-        for value in event.summary.value
-    ]
-    assert sorted(tags) == [
+    assert sorted(tags_in(tmp_path / "board")) == [
         "evaluation/swd_16_16x16_32",
         "evaluation/swd_16_16x16_32_seed-3",
         "evaluation/swd_avg_16x16_32",

@@ -48,7 +48,6 @@ def test_a_function_that_knows_training(tmp_path):
     tf.saved_model.save(Means(), str(tmp_path / "module"))
     features = load_features(str(tmp_path / "module"))
     assert features.dimension == 3
-    assert features.distance_name == "Fréchet distance"
     assert not features.is_inception_2015
     assert features.name == str(tmp_path / "module")
     vectors = features(PICTURES)

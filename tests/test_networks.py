@@ -10,23 +10,12 @@ from numpy_reference import (
     normalize_pixels,
     upscale,
 )
+from published_files import OFFICIAL_PARAMETERS
 
 from progan_tf.networks import Discriminator, Generator
 
 # Small families: 8 feature maps at 4x4 and 8x8, 4 at 16x16.
 SMALL = {"fmap_base": 32, "fmap_max": 8}
-# Counted for the official code's networks; 23.1 M at 1024x1024 in the paper.
-OFFICIAL_PARAMETERS = {
-    4: (6_556_163, 6_561_793),
-    8: (11_277_318, 11_283_457),
-    16: (15_998_473, 16_005_121),
-    32: (20_719_628, 20_726_785),
-    64: (22_490_383, 22_498_049),
-    128: (22_933_394, 22_941_313),
-    256: (23_044_309, 23_052_353),
-    512: (23_072_120, 23_080_225),
-    1024: (23_079_115, 23_087_249),
-}
 
 
 def generator(resolution=16, **options):

@@ -7,6 +7,7 @@ import pytest
 from numpy_reference import downscale, upscale
 from published_files import (
     GOLDENS,
+    assert_close,
     assert_official_weights,
     golden_arrays,
     official_states,
@@ -37,12 +38,6 @@ def resized(images, size):
     while images.shape[1] < size:
         images = upscale(images)
     return images
-
-
-def assert_close(actual, desired):
-    """1e-4 of the largest value."""
-    limit = 1e-4 * np.abs(desired).max()
-    np.testing.assert_allclose(actual, desired, rtol=0, atol=limit)
 
 
 @pytest.fixture(scope="module")

@@ -36,16 +36,10 @@ class _Part(NamedTuple):
 
 
 class Comparison:
-    """Measures sets of pictures against the training data.
+    """Measures sets of pictures, at most `available`, against `Reals`.
 
-    Args:
-        measures: list of `measures.Measure`.
-        reals: `Reals`.
-        num_images: int, pictures of either set; by default as published.
-        available: int, how many there are at most to be evaluated.
-        cache: `StatisticsCache`.
-        show: function of (items, total, unit, action, size) that gives back
-            the items and shows how far they are: `progress.progress`.
+    There are `num_images` of either set, by default as published. `show` is
+    `progress.progress` or a function like it.
     """
 
     def __init__(self, measures, reals, num_images, available, cache, show):

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import itertools
 import pathlib
+import shutil
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from progan_tf.evaluation.comparison import Comparison
 from progan_tf.evaluation.log import FOLDER, EvaluationLog, lines_of
 from progan_tf.evaluation.reals import Reals, at_resolution
 from progan_tf.evaluation.statistics_cache import StatisticsCache
-from progan_tf.evaluation.table import Table
 from progan_tf.files import writing
 from progan_tf.images import nearest_up, save_png
 from progan_tf.metrics.batches import prefetched
@@ -29,6 +29,7 @@ _progress = functools.partial(progress, leave=False)
 _SAMPLES, _NEIGHBOURS = 8, 3
 # Its pictures are enlarged to this many pixels, to be seen without a lens.
 _CELL = 64
+_FIRST, _OTHERS = 30, 9  # Widths of the table's columns.
 
 
 def reals_for(subjects, data=None, resolution=None, mirror=None):
@@ -61,22 +62,13 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
 class Evaluation:
     """Measures pictures, and shows and keeps what it finds.
 
-    Args:
-        subjects: of `open_subjects`.
-        reals: `Reals`.
-        names: list of str, which `measures.check_names` allows.
-        features: str, what `metrics.load_features` takes; None for none.
-            Neighbours are then the nearest in that space, not in pixels.
-        num_images: int, pictures of either set; by default as published, and
-            for neighbours all of the data.
-        seed: int, of the first image.
-        out: folder for the files; by default `evaluation` in the run
-            directory, and without a run none.
-        cache_dir: folder for the data's statistics; by default the user's.
-        trust: bool, of the network of features: see `metrics.load_features`.
-
-    Raises:
-        UserError: if these do not go together.
+    Those of `open_subjects`, by metrics that `measures.check_names` allows. The
+    features, where there are any, and `trust` are those of `load_features`;
+    neighbours are then the nearest in that space, not in pixels. `num_images`
+    of either set are by default as published, and for neighbours all of the
+    data. Files go to the folder `out`, by default `evaluation` in the run
+    directory, and without a run nowhere; statistics of the data to `cache_dir`,
+    by default the user's. Raises UserError if these do not go together.
     """
 
     def __init__(
@@ -189,3 +181,43 @@ class Evaluation:
         factor = max(1, _CELL // self._reals.resolution)
         save_png(path, nearest_up(grid, factor)[0])
         print(f"Samples over their {_NEIGHBOURS} nearest: {path}", flush=True)
+
+
+class Table:
+    """Prints a row for each subject, below one of other reals.
+
+    Where the terminal is too narrow for all columns, all rows, the head as
+    well, go on in another line.
+    """
+
+    def __init__(self):
+        self._widths = None
+        self._screen = shutil.get_terminal_size().columns
+
+    def show(self, name, results):
+        """Print the row of a subject's `Result`s; before the first the head."""
+        if not results:
+            return
+        if not self._widths:
+            for x in results:
+                counts = f"{x.images:,} images, {x.reals_images:,} other reals"
+                print(f"{x.metric}: {counts}")
+            names = [name for x in results for name in x.values]
+            self._widths = [max(_OTHERS, len(name)) for name in names]
+            self._print("", names)
+            self._print("reals", [n for x in results for n in x.reals.values()])
+        self._print(name, [n for x in results for n in x.values.values()])
+
+    def _print(self, name, cells):
+        lines = [f"{name:<{_FIRST}}"]
+        if len(name) > _FIRST:
+            # On a line of its own, so that columns stay where they are.
+            lines.append(" " * _FIRST)
+        for cell, width in zip(cells, self._widths, strict=True):
+            if not isinstance(cell, str):
+                cell = "-" if cell is None else f"{cell:.4g}"
+            empty = len(lines[-1]) == _FIRST
+            if not empty and len(lines[-1]) + 1 + width > self._screen:
+                lines.append(" " * _FIRST)
+            lines[-1] += f" {cell:>{width}}"
+        print("\n".join(lines), flush=True)

@@ -40,12 +40,8 @@ class TrainingEvaluation:
     `best/generator.keras`, with its numbers in `best/best.json`. A higher
     resolution is always better, and one that still fades in never is.
 
-    Args:
-        config: `TrainConfig`.
-        source: `data.Source` of the reals.
-        average: `Generator`, the family.
-        say: function of a str, to tell of results.
-        stopped: function without arguments, whether to stop in the middle.
+    The source is that of the reals, the average a family. `say` is told of
+    results; `stopped` says whether to stop in the middle.
     """
 
     def __init__(self, config, source, average, say, stopped):
@@ -56,10 +52,9 @@ class TrainingEvaluation:
         self._say = say
         self._stopped = stopped
         self._folder = pathlib.Path(config.run_dir)
-        self._log = EvaluationLog(
-            self._folder / FOLDER, config, self._folder / "tensorboard"
-        )
-        self._comparison = self._generator = None
+        folder, board = self._folder / FOLDER, self._folder / "tensorboard"
+        self._log = EvaluationLog(folder, config, board)
+        self._comparison = self._stream = None
         self._evaluated = -1
         self._seconds = 0.0  # That the last one took.
 
@@ -77,10 +72,15 @@ class TrainingEvaluation:
         try:
             self._prepare(phase.resolution)
             began = time.perf_counter()
+            reals, count = self._comparison.reals, self._comparison.images
+            labels = None
+            if self._config.num_classes:
+                labels = reals.fake_labels(0, count)
             with self._faded(phase.resolution, images_seen):
-                results = self._results()
-            subject = Subject("", images_seen, self._generator.stream)
-            self._log.write(lines_of(results, subject, self._comparison.reals))
+                batches = self._stream(range(count), labels)
+                results = self._comparison.results(batches, "")
+            subject = Subject("", images_seen, self._stream)
+            self._log.write(lines_of(results, subject, reals))
             best = self._keep_best(results, phase, images_seen)
         except _Stopped:
             self._say(f"Left the evaluation at {place}.")
@@ -114,10 +114,9 @@ class TrainingEvaluation:
 
     def _prepare(self, resolution):
         """Statistics of the data at a resolution, once for all evaluations."""
-        comparison = self._comparison
-        if comparison and comparison.reals.resolution == resolution:
+        known, config = self._comparison, self._config
+        if known and known.reals.resolution == resolution:
             return
-        config = self._config
         reals = Reals(self._source, config.data, resolution, config.mirror)
         rows, cache = measures.make_measures(measures.PLAIN), StatisticsCache()
         count, show = config.eval_images, self._unless_stopped
@@ -126,14 +125,7 @@ class TrainingEvaluation:
             self._say(notice)
         comparison.prepare()
         self._comparison = comparison
-        self._generator = as_generator(self._average.at(resolution))
-
-    def _results(self):
-        count, labels = self._comparison.images, None
-        if self._config.num_classes:
-            labels = self._comparison.reals.fake_labels(0, count)
-        batches = self._generator.stream(range(count), labels)
-        return self._comparison.results(batches, "")
+        self._stream = as_generator(self._average.at(resolution)).stream
 
     @contextlib.contextmanager
     def _faded(self, resolution, images_seen):
@@ -198,13 +190,11 @@ def _is_better(new, old):
     if old is None or new["images"] != old["images"]:
         # Distances of other numbers of images do not compare.
         return True
-    if new["resolution"] != old["resolution"]:
-        return new["resolution"] > old["resolution"]
-    return new["swd_avg"] < old["swd_avg"]
+    rank, best = ((x["resolution"], -x["swd_avg"]) for x in (new, old))
+    return rank > best
 
 
 def _in_words(result):
     """Such as "swd_avg 12.4 (reals 6.94)", of the last value."""
-    name = list(result.values)[-1]
-    value, floor = result.values[name], result.reals[name]
-    return f"{name} {value:.4g} (reals {floor:.4g})"
+    *_, (name, value) = result.values.items()
+    return f"{name} {value:.4g} (reals {result.reals[name]:.4g})"

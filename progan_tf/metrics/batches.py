@@ -19,54 +19,45 @@ _BATCH = 64
 _GROUP_PIXELS = 256**2
 
 
+def expect(good, expected, received):
+    """Raises UserError unless it is good."""
+    if not good:
+        raise UserError(f"expected {expected}; received {received}")
+
+
 def check_images(images, resolution=None):
     """Raises UserError for anything but uint8 `[N, R, R, C]`, C being 1 or 3.
 
     R is `resolution`, where that is known. Floats are refused, because a
     diverged network gives NaN, and NaN would become grey as uint8.
     """
-    if not isinstance(images, np.ndarray):
-        raise UserError(
-            f"expected pictures as an array; received {type(images).__name__}"
-        )
+    is_array = isinstance(images, np.ndarray)
+    expect(is_array, "pictures as an array", type(images).__name__)
     shape = f"{images.dtype} {list(images.shape)}"
-    if images.dtype.kind == "f" and not np.all(np.isfinite(images)):
-        raise UserError(
-            "expected uint8 pictures; received floats with NaN or infinity, "
-            "such as a network makes that has diverged"
-        )
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise UserError(
-            f"expected pictures uint8 [N, R, R, 1 or 3]; received {shape}"
-        )
+    finite = images.dtype.kind != "f" or np.all(np.isfinite(images))
+    diverged = "such as a network makes that has diverged"
+    received = f"floats with NaN or infinity, {diverged}"
+    expect(finite, "uint8 pictures", received)
+    good = images.dtype == np.uint8 and images.ndim == 4
+    expect(good, "pictures uint8 [N, R, R, 1 or 3]", shape)
     _, height, width, channels = images.shape
-    if height != width or channels not in (1, 3):
-        raise UserError(
-            f"expected square pictures, grey or RGB; received {shape}"
-        )
-    if resolution not in (None, height):
-        raise UserError(
-            f"expected pictures of {resolution}x{resolution}, as the others; "
-            f"received {height}x{width}"
-        )
+    good = height == width and channels in (1, 3)
+    expect(good, "square pictures, grey or RGB", shape)
+    expected = f"pictures of {resolution}x{resolution}, as the others"
+    expect(resolution in (None, height), expected, f"{height}x{width}")
 
 
 def check_count(name, count, least):
     """Raises UserError if there are fewer than `least` pictures."""
-    if count < least:
-        raise UserError(
-            f"expected at least {least} picture{'s' * (least > 1)} for the "
-            f"{name}; received {count}"
-        )
+    pictures = "picture" if least == 1 else "pictures"
+    expect(count >= least, f"at least {least} {pictures} for the {name}", count)
 
 
 def check_same_space(reals, fakes):
     """Raises UserError unless features `[N, D]` are of one network."""
-    if reals.ndim != 2 or reals.shape[1:] != fakes.shape[1:]:
-        raise UserError(
-            "expected features [N, D] of one network; received "
-            f"{list(reals.shape)} and {list(fakes.shape)}"
-        )
+    same = reals.ndim == 2 and reals.shape[1:] == fakes.shape[1:]
+    shapes = f"{list(reals.shape)} and {list(fakes.shape)}"
+    expect(same, "features [N, D] of one network", shapes)
 
 
 def checked_batches(images):
@@ -79,11 +70,8 @@ def checked_batches(images):
     for batch in as_batches(images):
         check_images(batch, shape and shape[0])
         shape = shape or batch.shape[1:]
-        if batch.shape[1:] != shape:
-            raise UserError(
-                f"expected pictures of {shape[-1]} colours, as the first; "
-                f"received {batch.shape[-1]}"
-            )
+        expected = f"pictures of {shape[-1]} colours, as the first"
+        expect(batch.shape[1:] == shape, expected, batch.shape[-1])
         yield batch
 
 
@@ -148,39 +136,34 @@ def prefetched(iterable, depth=2):
     consumer stops early (`close`, or an error of its own) the thread ends after
     the item that it is at.
     """
-    waiting = queue.Queue(maxsize=depth)
-    stopped, end = threading.Event(), object()
-
-    def put(entry):
-        while not stopped.is_set():
-            try:
-                waiting.put(entry, timeout=0.1)
-                return
-            except queue.Full:
-                continue
+    made, stopped = queue.SimpleQueue(), threading.Event()
+    places, end = threading.Semaphore(depth), object()
 
     def produce():
         try:
             for item in iterable:
-                put((item, None))
+                made.put((item, None))
+                places.acquire()
                 if stopped.is_set():
                     return
-            put((end, None))
+            made.put((end, None))
         # Whatever it is, it is the consumer's.
         except BaseException as error:
-            put((end, error))
+            made.put((end, error))
 
     # A daemon: an item that takes for ever must not keep the program alive.
     thread = threading.Thread(target=produce, daemon=True)
     thread.start()
     try:
         while True:
-            item, error = waiting.get()
+            item, error = made.get()
             if error is not None:
                 raise error
             if item is end:
                 return
+            places.release()
             yield item
     finally:
         stopped.set()
+        places.release()
         thread.join()

@@ -76,20 +76,8 @@ class Features:
         # Only a call shows for sure what the network gives.
         self.dimension = self(np.zeros((1, 64, 64, 3), "uint8")).shape[1]
 
-    @property
-    def distance_name(self):
-        """What the Fréchet distance in this space is called."""
-        return "FID" if self.is_inception_2015 else "Fréchet distance"
-
     def __call__(self, images):
-        """The vectors of pictures.
-
-        Args:
-            images: uint8 `[N, R, R, C]`, N at least 1, C 1 or 3.
-
-        Returns:
-            float32 `[N, D]`.
-        """
+        """uint8 `[N, R, R, C]`, N at least 1, C 1 or 3, to float32 `[N, D]`."""
         check_images(images)
         images, vectors = as_rgb(images), []
         for start in range(0, len(images), _GROUP):
@@ -104,14 +92,9 @@ class Features:
         return vectors
 
     def logits(self, vectors):
-        """The scores of classes by which vectors are judged.
+        """Scores of classes, float32 `[N, D]` to `[N, classes]`.
 
-        Args:
-            vectors: float32 `[N, D]`.
-
-        Returns:
-            float32 `[N, classes]`. A module's scores are its vectors, so it
-            must be a classifier.
+        A module's are its vectors, so it must be a classifier.
         """
         return vectors
 
@@ -120,7 +103,7 @@ class Features:
         raise NotImplementedError
 
 
-class FeatureVectors:
+class _FeatureVectors:
     """Features of pictures that come some at a time."""
 
     def __init__(self, features):
@@ -147,7 +130,7 @@ class FeatureVectors:
 
 
 def _collect(resolution, stream, features):
-    return contextlib.nullcontext(FeatureVectors(features))
+    return contextlib.nullcontext(_FeatureVectors(features))
 
 
 def _keep(collected, steps):

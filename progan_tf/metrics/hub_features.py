@@ -53,18 +53,12 @@ class HubModule(Features):
         if isinstance(outputs, dict) and "default" in outputs:
             outputs = outputs["default"]
         outputs = tf.nest.flatten(outputs)
-        shapes = [tuple(output.shape) for output in outputs]
-        if (
-            len(shapes) != 1
-            or len(shapes[0]) != 2
-            or shapes[0][0] != len(images)
-            or shapes[0][1] < 1
-            or not (outputs[0].dtype.is_floating or outputs[0].dtype.is_integer)
-        ):
-            made = f"of {len(images)} images it makes "
-            made += ", ".join(map(str, shapes))
+        good = [x for x in outputs if _is_features(x, len(images))]
+        if not good or len(outputs) > 1:
+            made = ", ".join(str(x.shape) for x in outputs)
+            made = f"of {len(images)} images it makes {made}"
             raise _wrong_interface(self.name, made)
-        return outputs[0].numpy().astype("float32")
+        return good[0].numpy().astype("float32")
 
 
 def _resolved(source):
@@ -86,10 +80,12 @@ def _resolved(source):
         return tensorflow_hub.resolve(source)
     # Whatever a server may say.
     except Exception as error:
+        expected = (
+            "the folder of a SavedModel or the address of a TF-Hub module"
+        )
         raise UserError(
             f"cannot load features from {source}: {first_line(error)}; "
-            "expected the folder of a SavedModel or the address of a TF-Hub "
-            "module"
+            f"expected {expected}"
         ) from error
 
 
@@ -120,6 +116,13 @@ def _is_images(spec):
         and spec.shape[0] is None
         and spec.shape.is_compatible_with(images)
     )
+
+
+def _is_features(tensor, count):
+    """Whether an output is numbers `[count, 1 or more]`."""
+    plain = tensor.dtype.is_floating or tensor.dtype.is_integer
+    fits = tensor.shape.is_compatible_with([count, None])
+    return plain and fits and tensor.shape[1] > 0
 
 
 def _wrong_interface(source, received):

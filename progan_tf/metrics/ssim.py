@@ -9,13 +9,13 @@ import contextlib
 
 import numpy as np
 
-from progan_tf.errors import UserError
 from progan_tf.images import box_down
 from progan_tf.metrics.batches import (
     by_groups,
     check_count,
     check_images,
     checked_batches,
+    expect,
 )
 from progan_tf.metrics.metric import Metric
 
@@ -69,12 +69,12 @@ class Similarity:
         if self._resolution is None:
             self._resolution = images.shape[1]
             self._alone = images[:0]
-            if self._resolution < _SMALLEST:
-                raise UserError(
-                    f"expected pictures of {_SMALLEST}x{_SMALLEST} or more for "
-                    "the MS-SSIM, which halves them four times; received "
-                    f"{self._resolution}x{self._resolution}"
-                )
+            expect(
+                self._resolution >= _SMALLEST,
+                f"pictures of {_SMALLEST}x{_SMALLEST} or more for the MS-SSIM, "
+                "which halves them four times",
+                f"{self._resolution}x{self._resolution}",
+            )
         images = np.concatenate([self._alone, images])
         even = len(images) // 2 * 2
         self._alone = images[even:]
@@ -180,24 +180,16 @@ def _band(window, columns):
     return band
 
 
-def _collect(resolution, stream, features):
-    return contextlib.nullcontext(Similarity())
-
-
 def _keep(collected, steps):
     return collected.result()
-
-
-def _values(reals, fakes, features, steps):
-    return {"ms_ssim": float(fakes["ms_ssim"])}
 
 
 MS_SSIM = Metric(
     name="ms_ssim",
     title="MS-SSIM between pictures (like that of reals is best)",
     images=20_000,
-    collect=_collect,
+    collect=lambda *_: contextlib.nullcontext(Similarity()),
     keep=_keep,
-    values=_values,
+    values=lambda reals, fakes, *_: {"ms_ssim": float(fakes["ms_ssim"])},
     compares=False,
 )

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from progan_tf.errors import UserError
 from progan_tf.files import writing
 from progan_tf.metrics.batches import (
     as_batches,
@@ -22,6 +21,7 @@ from progan_tf.metrics.batches import (
     by_groups,
     check_count,
     check_images,
+    expect,
 )
 from progan_tf.metrics.laplacian import laplacian_pyramid
 from progan_tf.metrics.metric import Metric
@@ -75,11 +75,9 @@ def sliced_distance(reals, fakes):
         UserError: if resolution, number of pictures or seed differ.
     """
     for name in ("resolution", "images", "seed"):
-        if reals[name] != fakes[name]:
-            raise UserError(
-                f"expected sets of the same {name} for the sliced Wasserstein "
-                f"distance; received {reals[name]} and {fakes[name]}"
-            )
+        sets = f"sets of the same {name} for the sliced Wasserstein distance"
+        received = f"{reals[name]} and {fakes[name]}"
+        expect(reals[name] == fakes[name], sets, received)
     levels = {}
     edges = run_edges(int(reals["images"]) * _PATCHES)
     weights = np.diff(edges) / edges[-1]
@@ -90,7 +88,7 @@ def sliced_distance(reals, fakes):
     return SlicedDistance(levels, float(np.mean([*levels.values()])))
 
 
-class SlicedStatistics:
+class SlicedStatistics(contextlib.AbstractContextManager):
     """What one set of pictures leaves for `sliced_distance`.
 
     The patches wait in temporary files (in the folder TMPDIR), 37.6 kB a
@@ -117,13 +115,9 @@ class SlicedStatistics:
             self._open(resolution)
 
     def add(self, images):
-        """Take more pictures in.
+        """Take in uint8 `[n, R, R, C]`, C being 1 or 3.
 
-        Args:
-            images: uint8 `[n, R, R, C]`, C being 1 or 3.
-
-        Raises:
-            UserError: for others, or if the temporary files get no space.
+        Raises UserError for others, or if the temporary files get no space.
         """
         check_images(images, self._resolution)
         if self._resolution is None:
@@ -139,24 +133,17 @@ class SlicedStatistics:
     def result(self, progress=iter):
         """Sort everything out.
 
-        Args:
-            progress: function that gives back an iterable of the levels, such
-                as `tqdm.tqdm`.
+        Progress gives back an iterable of the levels, such as `tqdm.tqdm`.
 
-        Returns:
-            dict of arrays, for `sliced_distance` and `np.savez`: "resolution",
-            "images", "seed", and for each size r of the pyramid
-            "quantiles_r", float32 `[512, 4096 or fewer]`.
-
-        Raises:
-            UserError: if there was no picture.
+        Returns a dict of arrays, for `sliced_distance` and `np.savez`:
+        "resolution", "images", "seed", and for each size r of the pyramid
+        "quantiles_r", float32 `[512, 4096 or fewer]`. Raises UserError if there
+        was no picture.
         """
         check_count("sliced Wasserstein distance", self._images, 1)
-        statistics = {
-            "resolution": np.array(self._resolution),
-            "images": np.array(self._images),
-            "seed": np.array(self._seed),
-        }
+        facts = {"resolution": self._resolution, "images": self._images}
+        facts["seed"] = self._seed
+        statistics = {name: np.array(fact) for name, fact in facts.items()}
         for size in progress(_sizes(self._resolution)):
             file, count = self._files[size], self._images * _PATCHES
             with writing(tempfile.gettempdir()):
@@ -173,19 +160,16 @@ class SlicedStatistics:
             with contextlib.suppress(OSError):
                 file.close()
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *exception):
         self.close()
 
     def _open(self, resolution):
-        if resolution < _SMALLEST or resolution & (resolution - 1):
-            raise UserError(
-                "expected pictures of a power of two from "
-                f"{_SMALLEST}x{_SMALLEST} up for the sliced Wasserstein "
-                f"distance; received {resolution}x{resolution}"
-            )
+        expect(
+            resolution >= _SMALLEST and resolution.bit_count() == 1,
+            f"pictures of a power of two from {_SMALLEST}x{_SMALLEST} up for "
+            "the sliced Wasserstein distance",
+            f"{resolution}x{resolution}",
+        )
         self._resolution = resolution
         with writing(tempfile.gettempdir()):
             for size in _sizes(resolution):
@@ -229,10 +213,6 @@ def _sizes(resolution):
     return [resolution >> level for level in range(levels)]
 
 
-def _collect(resolution, stream, features):
-    return SlicedStatistics(0, stream, resolution)
-
-
 def _values(reals, fakes, features, steps):
     distance = sliced_distance(reals, fakes)
     values = {f"swd_{size}": x for size, x in distance.levels.items()}
@@ -243,7 +223,7 @@ SWD = Metric(
     name="swd",
     title="sliced Wasserstein distance, x 1000 (lower is better)",
     images=16_384,
-    collect=_collect,
+    collect=lambda size, stream, _: SlicedStatistics(0, stream, size),
     keep=SlicedStatistics.result,
     values=_values,
     # As in the official code: patches are cut at other places each time.
