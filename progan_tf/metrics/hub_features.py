@@ -109,13 +109,9 @@ def _image_function(module, source):
 
 def _is_images(spec):
     """Whether a `tf.TensorSpec` admits images float32 `[any, H, W, 3]`."""
-    images = tf.TensorShape([None, None, None, 3])
-    return (
-        spec.dtype == tf.float32
-        and spec.shape.rank == 4
-        and spec.shape[0] is None
-        and spec.shape.is_compatible_with(images)
-    )
+    images = tf.TensorSpec([None, None, None, 3], tf.float32)
+    fits = images.is_compatible_with(spec) and spec.shape.rank == 4
+    return fits and spec.shape[0] is None
 
 
 def _is_features(tensor, count):
