@@ -42,11 +42,9 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
 
 def check_folder(path: str | os.PathLike) -> None:
     """Raises UserError unless a folder can be written, or made and written."""
-    above = nearest_folder(path)
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise UserError(
-            f"cannot write {path}: {above} is no folder to write to"
-        )
+    near = nearest_folder(path)
+    if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
+        raise UserError(f"cannot write {path}: {near} is no folder to write to")
 
 
 def nearest_folder(path: str | os.PathLike) -> pathlib.Path:
@@ -137,12 +135,12 @@ def is_free(path: str | os.PathLike) -> bool:
     A hidden folder in it, to which another process writes, does not count.
     """
     path = os.path.realpath(path)  # What a link leads to need not be there.
+    if not os.path.isdir(path):
+        return not os.path.lexists(path)
     try:
-        names = os.listdir(path) if os.path.isdir(path) else None
+        names = os.listdir(path)
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
-    if names is None:
-        return not os.path.lexists(path)
     return all(name == _LOCK or _TEMPORARY.fullmatch(name) for name in names)
 
 

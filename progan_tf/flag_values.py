@@ -3,7 +3,6 @@
 A flag's own range and form are checked where it is declared or used.
 """
 
-import math
 import os
 
 from absl import flags
@@ -38,16 +37,12 @@ def check(values: flags.FlagValues) -> None:
                 flag.value = _with_home(flag.value)
                 _check_path(name, flag.value)
         for kind, largest in _LARGEST.items():
-            if isinstance(flag.parser, kind):
-                _check_number(name, flag.value, largest)
-
-
-def _check_number(name, value, largest):
-    if not math.isfinite(value) or abs(value) > largest:
-        raise UserError(
-            f"expected --{name} to be a number up to {largest:,.0f}; received "
-            f"{shortened(value)}"
-        )
+            # Written so that nan is refused, too.
+            if isinstance(flag.parser, kind) and not abs(flag.value) <= largest:
+                raise UserError(
+                    f"expected --{name} to be a number up to {largest:,.0f}; "
+                    f"received {shortened(flag.value)}"
+                )
 
 
 def _check_text(name, value):

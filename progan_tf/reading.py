@@ -106,7 +106,7 @@ class ArrayArchive:
             if info.file_size > _LARGE + _MOST_GROWTH * info.compress_size:
                 raise ValueError(f"it would grow to {info.file_size:,} bytes")
             with self._archive.open(info) as file:
-                return _read_array(file, info.file_size)
+                return _read_array(file, info.file_size, math.inf)
 
     def __enter__(self) -> "ArrayArchive":
         return self
@@ -159,9 +159,7 @@ def refusing(path: str | os.PathLike, how: str = "") -> Iterator[None]:
         raise UserError(f"cannot read {name}: {reason}") from error
 
 
-def _read_array(
-    file: BinaryIO, size: int, most: float = math.inf
-) -> "np.ndarray":
+def _read_array(file: BinaryIO, size: int, most: float) -> "np.ndarray":
     """Reads an array of a file of `size` bytes, if that is what it has."""
     import numpy as np
 

@@ -39,11 +39,10 @@ def setting(
     bounds = {"low": low, "above": above, "below": below}
     metadata = {"help": text, "choices": tuple(choices), **bounds}
     metadata |= {"table": table, "free": free, "flag": flag}
+    field = dataclasses.field
     if isinstance(default, dict):
-        return dataclasses.field(
-            default_factory=default.copy, metadata=metadata
-        )
-    return dataclasses.field(default=default, metadata=metadata)
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
 
 
 def kind(field):

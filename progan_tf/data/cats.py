@@ -11,7 +11,7 @@ import logging
 import math
 import os
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -31,20 +31,6 @@ _DRAWN_AT = 1024  # The width and height of every layer file.
 _PART_SIZES = (15, 10, 15, 10, 16)
 # The weights of R, G and B in grey (ITU-R BT.601), as in Pillow's "L".
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-
-
-class _Layer(NamedTuple):
-    """One layer at one resolution, cut to where it is not transparent.
-
-    Laying it over a picture is `picture * keep + colour`. Planes, not pixels,
-    come first: NumPy then broadcasts `keep` along whole rows and not along
-    three channels.
-    """
-
-    rows: slice
-    columns: slice
-    colour: np.ndarray  # float32 [C, h, w] in [0, 255], premultiplied by alpha
-    keep: np.ndarray  # float32 [h, w] in [0, 1], one minus alpha
 
 
 class Cats(Source):
@@ -112,10 +98,10 @@ class Cats(Source):
         for image, choice in zip(images, choices, strict=True):
             canvas.fill(255)
             for layers, number in zip(parts, choice, strict=True):
-                layer = layers[number]
-                covered = canvas[:, layer.rows, layer.columns]
-                covered *= layer.keep
-                covered += layer.colour
+                rows, columns, colour, keep = layers[number]
+                covered = canvas[:, rows, columns]
+                covered *= keep
+                covered += colour
             canvas += 0.5  # Rounds, because the cast below cuts off.
             image[...] = canvas.transpose(1, 2, 0)  # [CRR] to [RRC]
         return images
@@ -127,7 +113,7 @@ class Cats(Source):
         """Returns, for each part, the chosen layers, int64 [N]."""
         return np.unravel_index(indices, _PART_SIZES, order="F")
 
-    def _read_layers(self, resolution: int) -> list[list[_Layer]]:
+    def _read_layers(self, resolution: int) -> list[list[tuple]]:
         """Returns the layers of each part at a resolution."""
         return [
             [_read_layer(file, resolution, self.channels) for file in part]
@@ -172,11 +158,14 @@ def _find_parts() -> list[list["Traversable"]]:
     return files
 
 
-def _read_layer(file: "Traversable", resolution: int, channels: int) -> _Layer:
-    """Reads one file and shrinks it with a box filter.
+def _read_layer(file: "Traversable", resolution: int, channels: int) -> tuple:
+    """Reads one file, shrinks it with a box filter and cuts it out.
 
-    The mean is taken of colours premultiplied by alpha: the meaningless
-    colour of transparent pixels must not bleed into the edges.
+    Returns the slices of rows and of columns that are not transparent, colours
+    float32 [C, h, w] in [0, 255] and one minus alpha, float32 [h, w] in [0, 1].
+    Planes, not pixels, come first: NumPy then multiplies whole rows and not
+    three channels. Colours are premultiplied by alpha: the meaningless ones of
+    transparent pixels must not bleed into the edges.
     """
     with file.open("rb") as stream, Image.open(stream) as image:
         layer = image.convert("RGBA").convert("RGBa")
@@ -194,4 +183,4 @@ def _read_layer(file: "Traversable", resolution: int, channels: int) -> _Layer:
         colour = (colour @ _LUMA)[..., None]
     colour = np.ascontiguousarray(colour.transpose(2, 0, 1))  # [Chw]
     keep = np.ascontiguousarray(1 - means[..., 3] / 255)
-    return _Layer(slice(top, bottom), slice(left, right), colour, keep)
+    return slice(top, bottom), slice(left, right), colour, keep

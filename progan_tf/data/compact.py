@@ -180,11 +180,8 @@ def raw_name(resolution: int) -> str:
     return f"r{resolution.bit_length() - 1:02d}.raw"
 
 
-def _load_array(
-    folder: pathlib.Path, name: str, dtype: type, count: int
-) -> np.ndarray:
+def _load_array(path: pathlib.Path, dtype: type, count: int) -> np.ndarray:
     """Reads a one-dimensional .npy file."""
-    path = folder / name
     array = read_array(path, np.dtype(dtype).itemsize * max(count, 1) + 64)
     if array.dtype != dtype or array.shape != (count,):
         raise UserError(
@@ -211,21 +208,19 @@ def encode_picture(image: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def decode_picture(
-    encoded: bytes, resolution: int, channels: int
-) -> np.ndarray:
-    """Returns uint8 [R, R, C] of what `encode_picture` made."""
+def decode_picture(encoded: bytes, size: int, channels: int) -> np.ndarray:
+    """Returns uint8 [R, R, C] of what `encode_picture` made; R is the size."""
     with open_picture(io.BytesIO(encoded), ("WEBP",)) as image:
-        if image.size != (resolution, resolution):
-            raise ValueError(f"expected {resolution} pixels, got {image.size}")
+        if image.size != (size, size):
+            raise ValueError(f"expected {size} pixels, got {image.size}")
         # WebP has no grey: then all three channels are the same.
         return np.asarray(image.convert("RGB"))[..., :channels]
 
 
 def _open(folder: pathlib.Path, about: About) -> tuple[np.ndarray, np.ndarray]:
     """Checks the files' sizes; returns the index and the checksums."""
-    index = _load_array(folder, INDEX, np.uint64, about.count + 1)
-    checks = _load_array(folder, CHECKS, np.uint32, about.count)
+    index = _load_array(folder / INDEX, np.uint64, about.count + 1)
+    checks = _load_array(folder / CHECKS, np.uint32, about.count)
     if index[0] != 0 or (index[1:] < index[:-1]).any():
         raise UserError(
             f"expected numbers from 0 that do not fall in {folder / INDEX}; "
@@ -245,7 +240,7 @@ def _open_labels(folder: pathlib.Path, about: About) -> np.ndarray:
             f"expected labels, but {folder} was prepared without; train "
             "without labels or prepare the data with classes"
         )
-    labels = _load_array(folder, LABELS, np.int64, about.count)
+    labels = _load_array(folder / LABELS, np.int64, about.count)
     if zlib.crc32(labels) != about.labels_check:
         raise UserError(f"{folder / LABELS} is damaged; {_AGAIN}")
     classes = len(about.class_names)

@@ -123,10 +123,8 @@ class EncodedSource(Source):
             indices[first : first + _TOGETHER]
             for first in range(0, max(1, len(indices)), _TOGETHER)
         )
-        shrunk = [
-            shrink(self._kept(part, shared), resolution) for part in parts
-        ]
-        return np.concatenate(shrunk)
+        parts = [shrink(self._kept(part, shared), resolution) for part in parts]
+        return np.concatenate(parts)
 
     def _kept(self, indices: np.ndarray, resolution: int) -> np.ndarray:
         """Returns pictures as they are kept, or decodes them."""

@@ -186,12 +186,10 @@ def check_resolution(source: Source, resolution: int) -> None:
         )
 
 
-def check_grey_or_rgb(channels: int) -> None:
-    """Raises UserError unless the channels are 1 or 3."""
-    if channels not in (1, 3):
-        raise UserError(
-            f"expected 1 (grey) or 3 (RGB) channels, got {channels}"
-        )
+def check_grey_or_rgb(number: int) -> None:
+    """Raises UserError for a number of channels other than 1 and 3."""
+    if number not in (1, 3):
+        raise UserError(f"expected 1 (grey) or 3 (RGB) channels, got {number}")
 
 
 def check_channels(path: str | os.PathLike, stored: int, channels: int) -> None:

@@ -69,10 +69,8 @@ def open_source(
     if not kind.is_named(data):
         kind = kind_at(data)
     if kind is None or (kind.prepare_first and not preparing):
-        kinds = [
-            kind for kind in SOURCES if preparing or not kind.prepare_first
-        ]
-        *usages, last = dict.fromkeys(kind.usage for kind in kinds)
+        kinds = [x for x in SOURCES if preparing or not x.prepare_first]
+        *usages, last = dict.fromkeys(x.usage for x in kinds)
         there = "is not a folder" if os.path.exists(data) else "does not exist"
         problem = "goes through progan_tf.prepare" if kind else there
         raise UserError(

@@ -48,11 +48,11 @@ def describe(folder: str | os.PathLike) -> str:
     for path in sorted(filter(pathlib.Path.is_file, folder.iterdir())):
         level = re.search(r"r(\d\d)\.(tfrecords|raw)$", path.name)
         size = 1 << int(level[1]) if level else 0
-        start = (f"{size}x{size}", f"{len(source):,}") if level else ("", "")
+        side, count = f"{size}x{size}", f"{len(source):,}"
+        if not level:
+            side = count = ""
         length = path.stat().st_size
-        lines.append(
-            f"{start[0]:>12}  {start[1]:>12}  {length:>18,}  {path.name}"
-        )
+        lines.append(f"{side:>12}  {count:>12}  {length:>18,}  {path.name}")
         total += length
     lines.append(f"{'all':>12}  {'':>12}  {total:>18,}")
     if source.num_classes:
@@ -80,9 +80,7 @@ def save_samples(
     if source.num_classes:
         rows = min(source.num_classes, _MOST_ROWS)
         labels = source.labels(np.arange(len(source)))
-        members = [
-            np.flatnonzero(labels == row)[:columns] for row in range(rows)
-        ]
+        members = [np.flatnonzero(labels == i)[:columns] for i in range(rows)]
     else:
         first = np.arange(min(len(source), rows * columns))
         members = np.split(first, range(columns, len(first), columns))
@@ -125,16 +123,13 @@ def _compare_levels(source: Source) -> Iterator[None]:
     finest = source.resolution
     for start in range(0, len(source), _TOGETHER):
         indices = np.arange(start, min(start + _TOGETHER, len(source)))
-        levels = {
-            size: source.images(indices, size)
-            for size in {*source.stored, finest}
-        }
+        sizes = {*source.stored, finest}
+        levels = {size: source.images(indices, size) for size in sizes}
         for position, index in enumerate(indices):
             for expected in pyramid(levels[finest][position]):
-                size = expected.shape[0]
-                if size in levels and not np.array_equal(
-                    levels[size][position], expected
-                ):
+                size = len(expected)
+                level = levels[size][position] if size in levels else expected
+                if not np.array_equal(level, expected):
                     raise UserError(
                         f"picture {index}, counted from 0, of {source.name} is "
                         f"at {size}x{size} not the mean of what it is at "

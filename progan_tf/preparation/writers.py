@@ -45,9 +45,8 @@ class SetWriter(abc.ABC):
         self._name, self._shape = name, shape
         with self._writing():
             # In the order of a payload's parts.
-            self._files = [
-                self._open(folder / file) for file in self._file_names()
-            ]
+            paths = (folder / name for name in self._file_names())
+            self._files = list(map(self._open, paths))
 
     def encode(self, image: np.ndarray) -> list[bytes]:
         """Returns what `append` takes of uint8 [R, R, C]: the heavy part.
