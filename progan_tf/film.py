@@ -41,7 +41,7 @@ def main():
     frames = run_film.growth_frames(
         FLAGS.run_dir, total, FLAGS.columns, FLAGS.rows, FLAGS.by_images
     )
-    films.write(frames, FLAGS.out, FLAGS.fps, total)
+    films.write_film(frames, FLAGS.out, FLAGS.fps, total)
 
 
 if __name__ == "__main__":

@@ -159,13 +159,21 @@ class AnyGenerator(abc.ABC):
 
     def _groups(self, latents, labels, finite=True):
         """Yields uint8 images of latents and labels, both checked."""
+        # Here, because seeds are read before TensorFlow is there.
+        import tensorflow as tf
+
         inputs = self.inputs_of(latents, labels)
         size = self._group_size()
         for start in range(0, len(latents), size):
             rows = [x[start : start + size] for x in inputs]
             # The last group is filled up to the shape of the others.
             filled = [np.resize(x, (size, *x.shape[1:])) for x in rows]
-            floats = self._floats(filled)
+            try:
+                floats = np.asarray(self._compiled(filled))
+            except (tf.errors.OpError, ValueError) as error:
+                # A module may do with one image, and not with eight.
+                what = f"{size} images at once: {first_line(error)}"
+                raise UserError(f"{self.name} cannot make {what}") from error
             if floats.shape != (size, *self.image_shape):
                 raise UserError(
                     f"{self.name} makes images {list(floats.shape)} of {size} "
@@ -179,21 +187,9 @@ class AnyGenerator(abc.ABC):
                 )
             yield to_uint8(floats)[: len(rows[0])]
 
-    def _floats(self, inputs):
-        """What the network makes of a whole group, an array."""
-        import tensorflow as tf
-
-        try:
-            return np.asarray(self._compiled(inputs))
-        except (tf.errors.OpError, ValueError) as error:
-            # A module may do with one image, and not with eight.
-            what = f"{len(inputs[0])} images at once: {first_line(error)}"
-            raise UserError(f"{self.name} cannot make {what}") from error
-
     @functools.cached_property
     def _compiled(self):
         """The forward pass of a list of inputs, as a graph: 4x as fast."""
-        # Here, because seeds are read before TensorFlow is there.
         import tensorflow as tf
 
         return tf.function(lambda inputs: self(*inputs), autograph=False)

@@ -106,7 +106,7 @@ def main():
         columns = 1 if strip else math.ceil(math.sqrt(len(seeds)))
     scale = FLAGS.scale or max(1, _CELL // generator.resolution)
     frames = walks.walk_frames(generator, walk, columns, labels, scale)
-    films.write(frames, out, fps, len(walk))
+    films.write_film(frames, out, fps, len(walk))
 
 
 if __name__ == "__main__":

@@ -176,7 +176,7 @@ def test_mistakes_in_the_place(tmp_path, monkeypatch):
 
 
 def test_a_strip(tmp_path):
-    films.write(flat_frames(3), tmp_path / "strip.png", 30, total=3)
+    films.write_film(flat_frames(3), tmp_path / "strip.png", 30, total=3)
     with Image.open(tmp_path / "strip.png") as image:
         pixels = np.asarray(image)
     expected = np.concatenate(list(flat_frames(3)), axis=1)
@@ -189,5 +189,5 @@ def test_a_strip_that_is_too_long(tmp_path):
         raise AssertionError("more than one frame was made")
 
     with pytest.raises(UserError, match="at most 65500 pixels .* 65600x2"):
-        films.write(frames(), tmp_path / "strip.png", 30, total=656)
+        films.write_film(frames(), tmp_path / "strip.png", 30, total=656)
     assert not os.listdir(tmp_path)

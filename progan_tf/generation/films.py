@@ -70,34 +70,29 @@ def check_size(height, width, most=_LONGEST_SIDE):
         )
 
 
-def write(frames, path, fps, total):
-    """Write a film, see `write_film`, or as FILE.png its frames in a row."""
-    if pathlib.Path(path).suffix.lower() == ".png":
-        frames = _checked(frames, total)
+def write_film(frames, path, fps, total):
+    """Write an endless GIF or an MP4 (H.264, yuv420p), whole or not at all.
+
+    Or FILE.png, the frames in a row. They are `total`, one or more, uint8
+    `[height, width, 1 or 3]`, all of one shape; their progress is shown. A GIF
+    counts equal frames in a row as one that is shown for longer; its frames
+    last 0.01 s more or less, so that the film takes its time. An MP4 has even
+    sides: a black row or column is added where need be. Raises UserError if it
+    cannot be written there, or of that size, and ValueError for other frames,
+    or another number of them.
+    """
+    check_place(path, (".mp4", ".gif", ".png"), fps)
+    path, frames = pathlib.Path(path), _checked(frames, total)
+    suffix = path.suffix.lower()
+    if suffix == ".png":
         first = next(frames)
         height, width, _ = first.shape
         # Before the others are made, all of which a strip holds in memory.
         check_size(height, width * total, _LONGEST_STRIP)
         save_png(path, make_grid(np.stack([first, *frames]), total))
-    else:
-        write_film(frames, path, fps, total)
-
-
-def write_film(frames, path, fps, total):
-    """Write an endless GIF or an MP4 (H.264, yuv420p), whole or not at all.
-
-    The frames are `total`, one or more, uint8 `[height, width, 1 or 3]`, all of
-    one shape; their progress is shown. A GIF counts equal frames in a row as
-    one that is shown for longer; its frames last 0.01 s more or less, so that
-    the film takes its time. An MP4 has even sides: a black row or column is
-    added where need be. Raises UserError if it cannot be written there, or of
-    that size, and ValueError for other frames, or another number of them.
-    """
-    check_place(path, (".mp4", ".gif"), fps)
-    path = pathlib.Path(path)
-    frames = _checked(frames, total)
+        return
     with replacing(path) as temporary:
-        if path.suffix.lower() == ".gif":
+        if suffix == ".gif":
             _write_gif(frames, temporary, fps, total)
         else:
             _write_mp4(frames, temporary, fps)
@@ -131,14 +126,9 @@ def _write_gif(frames, path, fps, total):
         )
     # GIF counts in 0.01 s: frames end at the nearest one to their true time.
     ends = np.rint(100 * np.arange(total + 1) / fps).astype(int)
-    Image.fromarray(first).save(
-        path,
-        format="GIF",
-        save_all=True,
-        append_images=map(Image.fromarray, frames),
-        duration=[10 * int(hundredths) for hundredths in np.diff(ends)],
-        loop=0,
-    )
+    times = [10 * int(hundredths) for hundredths in np.diff(ends)]
+    film = {"append_images": map(Image.fromarray, frames), "duration": times}
+    Image.fromarray(first).save(path, "GIF", save_all=True, loop=0, **film)
 
 
 def _write_mp4(frames, path, fps):

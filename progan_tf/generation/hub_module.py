@@ -100,8 +100,7 @@ def load_module(path, trust=False):
 def _signature_of(loaded, name):
     """The signature to call and the names of its inputs, latents first."""
     signatures = getattr(loaded, "signatures", {})
-    for key in filter(signatures.__contains__, _SIGNATURES):
-        signature = signatures[key]
+    for signature in (signatures[k] for k in _SIGNATURES if k in signatures):
         inputs = signature.structured_input_signature[1]
         # One input may have any name.
         names = sorted(inputs, key=lambda each: each == _LABELS)

@@ -3,7 +3,6 @@
 No TensorFlow here, so that mistakes answer at once.
 """
 
-import io
 import json
 import math
 import os
@@ -21,7 +20,7 @@ from progan_tf.errors import UserError
 from progan_tf.files import (
     check_folder,
     making,
-    write_atomically,
+    replacing,
     write_text_atomically,
 )
 from progan_tf.generation import films
@@ -128,8 +127,6 @@ def save(out, target, found, film):
     latent does not tell, and search.gif.
     """
     out = pathlib.Path(out)
-    buffer = io.BytesIO()
-    np.save(buffer, found.latent)
     facts = {
         "class": found.label,
         # JSON knows no infinity, which equal pictures have.
@@ -140,7 +137,8 @@ def save(out, target, found, film):
         film.write(out / _FILM, found.image)
         save_png(out / _TARGET, enlarged(target))
         save_png(out / _RESULT, enlarged(found.image))
-        write_atomically(out / "latent.npy", buffer.getvalue())
+        with replacing(out / "latent.npy") as file:
+            np.save(file, found.latent)
         text = json.dumps(facts, indent=2) + "\n"
         write_text_atomically(out / "found.json", text)
 
