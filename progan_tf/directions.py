@@ -54,9 +54,7 @@ def main():
     """Load the generator, look for directions and write them."""
     out = pathlib.Path(FLAGS.out)
     check_folder(out)
-    generator = opening.open_generator(
-        FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust
-    )
+    generator = opening.open_flagged(FLAGS)
     directions = METHODS[FLAGS.method](generator, FLAGS.count)
     grid = picture(generator, directions, FLAGS.seed, FLAGS["class"].value)
     with making(out):

@@ -57,8 +57,7 @@ def main():
         raise UserError("--edit needs --directions, and --directions --edit")
     # A mistake should not show only when all images are made.
     is_folder, ending = image_files.place_of(out, FLAGS.format)
-    which = FLAGS.run_dir, FLAGS.module, FLAGS.resolution, FLAGS.latest
-    generator = opening.open_generator(*which, FLAGS.trust)
+    generator = opening.open_flagged(FLAGS, FLAGS.latest)
     offset = None
     if FLAGS.edit is not None:
         found = load_directions(FLAGS.directions, generator.latent_size)

@@ -39,9 +39,7 @@ def define_flags():
 def main():
     """Read the target, search, and write what was found."""
     projection_files.check_places(FLAGS.target, FLAGS.out)
-    generator = opening.open_generator(
-        FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust
-    )
+    generator = opening.open_flagged(FLAGS)
     # Only now, because it imports TensorFlow.
     from progan_tf.generation.projection import project
 
@@ -56,12 +54,10 @@ def main():
         film.add(step, image)
         return bool(told)
 
-    settings = FLAGS.starts, FLAGS.steps, FLAGS.seed
-    coarse = {"coarse_weight": FLAGS.coarse_weight}
+    numbers = FLAGS.starts, FLAGS.steps, FLAGS.seed
+    known = {"label": label, "coarse_weight": FLAGS.coarse_weight}
     with signals.told_to_stop() as told:
-        found = project(
-            generator, target, *settings, label=label, callback=show, **coarse
-        )
+        found = project(generator, target, *numbers, callback=show, **known)
     next(done, None)  # The last step is done, too.
     projection_files.save(FLAGS.out, target, found, film)
     kind = "" if found.label is None else f", class {found.label}"

@@ -82,9 +82,7 @@ def main():
     given = "0" if FLAGS.seeds is None else FLAGS.seeds
     seeds = parse_seeds(given)
     columns, cells = walks.parse_grid(FLAGS.grid or "1x1")
-    generator = opening.open_generator(
-        FLAGS.run_dir, FLAGS.module, FLAGS.resolution, trust=FLAGS.trust
-    )
+    generator = opening.open_flagged(FLAGS)
     size, chosen = generator.latent_size, FLAGS["class"].value
     count = max(1, round((FLAGS.seconds or _SECONDS[kind]) * fps))
     if kind == "seeds":

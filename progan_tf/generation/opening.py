@@ -27,6 +27,12 @@ def define_trust(flags):
     flags.DEFINE_boolean("trust", False, whatever)
 
 
+def open_flagged(flags, latest=False):
+    """`open_generator` as the flags say that `define_flags` defines."""
+    which = flags.run_dir, flags.module, flags.resolution
+    return open_generator(*which, latest, flags.trust)
+
+
 def open_generator(
     run_dir=None, module=None, resolution=None, latest=False, trust=False
 ):

@@ -27,10 +27,8 @@ def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
     """
     seen, paths = _samples(run_dir)
     cell = max(load_config(run_dir).resolution, _SMALLEST_CELL)
-    shape = _read(paths[-1]).shape
+    shape = _read(paths[-1], lambda shape: min(shape[:2]) >= cell).shape
     height, width, _ = shape
-    if min(height, width) < cell:
-        raise _wrong_size(paths[-1], width, height)
     columns = _crop("columns", columns, 8, width // cell)
     rows = _crop("rows", rows, 4, height // cell)
     times = np.array(seen) if by_images else np.arange(len(paths), dtype=float)
@@ -43,11 +41,12 @@ def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
     def frames():
         for place, number in enumerate(shown):
             if not place or number != shown[place - 1]:
-                picture = _read(paths[number])
-                if picture.shape != shape:
-                    raise _wrong_size(paths[number], *picture.shape[1::-1])
+                picture = _read(paths[number], shape.__eq__)
                 picture = picture[: rows * cell, : columns * cell]
-            yield _with_bar(picture, (place + 1) / total)
+            # Light up to the share of the film that is over.
+            bar = np.full((_BAR, *picture.shape[1:]), 48, "uint8")
+            bar[:, : round((place + 1) / total * picture.shape[1])] = 224
+            yield np.concatenate([picture, bar])
 
     return frames()
 
@@ -67,22 +66,22 @@ def _samples(run_dir):
     return zip(*sorted(found), strict=True)
 
 
-def _read(path):
-    """A PNG file's pixels, uint8 `[height, width, 3]`."""
+def _read(path, is_right):
+    """A PNG file's pixels, uint8 `[height, width, 3]`, of a right shape."""
     try:
         with open_picture(path, ("PNG",)) as image:
-            return np.asarray(image.convert("RGB"))
+            picture = np.asarray(image.convert("RGB"))
     except Exception as error:  # Damage raises errors of every kind.
         raise UserError(
             f"cannot read {path}: {error}; delete it to leave it out"
         ) from error
-
-
-def _wrong_size(path, width, height):
-    return UserError(
-        f"{path}, of {width}x{height} pixels, is no grid like this run's; "
-        "delete it to leave it out"
-    )
+    if not is_right(picture.shape):
+        height, width, _ = picture.shape
+        raise UserError(
+            f"{path}, of {width}x{height} pixels, is no grid like this run's; "
+            "delete it to leave it out"
+        )
+    return picture
 
 
 def _crop(name, given, usual, available):
@@ -93,10 +92,3 @@ def _crop(name, given, usual, available):
             f"received {given}"
         )
     return given or min(usual, available)
-
-
-def _with_bar(picture, fraction):
-    """The picture above a bar that is light up to a fraction of its width."""
-    bar = np.full((_BAR, *picture.shape[1:]), 48, "uint8")
-    bar[:, : round(fraction * picture.shape[1])] = 224
-    return np.concatenate([picture, bar])
