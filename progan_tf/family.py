@@ -5,97 +5,71 @@ layers that a Keras layer or model keeps in a dict, and keeps those of a
 `tf.Module`.
 """
 
+import copy
 import functools
+import itertools
 import math
 
 import keras
 import tensorflow as tf
 
-from progan_tf.architecture import DISCRIMINATION_DIMENSIONS, Architecture
+from progan_tf.architecture import Architecture
 from progan_tf.errors import UserError
-from progan_tf.layers import (
-    EqualizedConv2D,
-    EqualizedDense,
-    FadeIn,
-    MinibatchDiscrimination,
-)
+from progan_tf.layers import EqualizedLayer, FadeIn
 
 
 class LayerMaker:
-    """Makes the layers of a family, each with its variables.
+    """Makes the layers of a block, named after its resolution.
 
-    Layers are built from shapes and not by calling them, so that nothing
-    remembers a model that is not there.
-
-    Args:
-        architecture: `Architecture`.
-        leaky_relu: callable that computes it; by default Keras' own.
-        dtype: Keras dtype policy; float32 by default.
-        seed: int or None; each kernel gets the next one.
-        shared: list of layers; a new layer takes the variables of the one of
-            its name, and makes none.
+    Layers with variables are built from shapes and not by calling them, so
+    that nothing remembers a model that is not there. Of the seed, an int or
+    None, each kernel gets the next one.
     """
 
-    def __init__(self, architecture, leaky_relu, dtype, seed, shared=()):
+    def __init__(self, architecture, leaky_relu, dtype, seed):
         self.architecture = architecture
         self.leaky_relu = leaky_relu or "leaky_relu"
         self.policy = keras.dtype_policies.get(dtype or "float32")
-        self._seed = seed
-        self._shared = {layer.name: layer for layer in shared}
+        self.resolution = self._shared = None
+        unseeded = itertools.repeat(None)
+        self._seeds = unseeded if seed is None else itertools.count(seed)
+
+    def at(self, resolution):
+        """This maker, of a block of that resolution."""
+        other = copy.copy(self)
+        other.resolution = resolution
+        return other
 
     def sharing(self, layers):
-        """A maker of layers that take the variables of the given ones."""
-        return LayerMaker(
-            self.architecture, self.leaky_relu, self.policy, None, layers
-        )
+        """A maker of layers that take the variables of those of their names."""
+        other = copy.copy(self)
+        other._seeds = itertools.repeat(None)
+        other._shared = {layer.name: layer for layer in layers}
+        return other
 
-    def conv(self, name, input_shape, filters, size=3, **options):
-        """An `EqualizedConv2D` for input `[height, width, channels]`."""
-        return self._built(
-            EqualizedConv2D, name, input_shape, filters, size, **options
-        )
+    def plain(self, kind, name, *arguments, dtype=None, **options):
+        """A layer of a class, not built."""
+        name, dtype = f"{name}_{self.resolution}", dtype or self.policy
+        return kind(*arguments, name=name, dtype=dtype, **options)
 
-    def dense(self, name, inputs, units, **options):
-        """An `EqualizedDense` for that many inputs."""
-        return self._built(EqualizedDense, name, (inputs,), units, **options)
-
-    def norm(self, layer, input_shape):
-        """A given layer, for input of a shape."""
+    def weighted(self, kind, name, input_shape, *arguments, **options):
+        """A layer of a class with its variables, for samples of a shape."""
+        if issubclass(kind, EqualizedLayer):
+            options["kernel_initializer"] = keras.initializers.RandomNormal(
+                0.0, 1.0, seed=next(self._seeds)
+            )
+            options["scale_bias"] = self.architecture.details.scale_bias
+            options["equalized"] = self.architecture.equalized
+        layer = self.plain(kind, name, *arguments, **options)
         return self._with_variables(layer, (None, *input_shape))
-
-    def discrimination(self, name, inputs, kernels):
-        """A `MinibatchDiscrimination` for that many inputs."""
-        return self._built(
-            MinibatchDiscrimination,
-            name,
-            (inputs,),
-            kernels,
-            DISCRIMINATION_DIMENSIONS,
-        )
 
     def fade(self, name, shape, dtype=None):
         """A `FadeIn` for two inputs of a shape."""
-        layer = FadeIn(name=name, dtype=dtype or self.policy)
+        layer = self.plain(FadeIn, name, dtype=dtype)
         return self._with_variables(layer, [(None, *shape)] * 2)
 
-    def _built(self, kind, name, input_shape, *arguments, **options):
-        options.setdefault("dtype", self.policy)
-        layer = kind(
-            *arguments,
-            name=name,
-            kernel_initializer=keras.initializers.RandomNormal(
-                0.0, 1.0, seed=self._seed
-            ),
-            scale_bias=self.architecture.details.scale_bias,
-            equalized=self.architecture.equalized,
-            **options,
-        )
-        if self._seed is not None:
-            self._seed += 1
-        return self._with_variables(layer, (None, *input_shape))
-
     def _with_variables(self, layer, shape):
-        if not self._shared:
+        if self._shared is None:
             layer.build(shape)
             return layer
         weights = {w.name: w for w in self._shared[layer.name].weights}
@@ -110,17 +84,13 @@ class Block(tf.Module):
 
     Attributes hold layers that have variables; those of names are part of the
     keys of checkpoints. The others are made where they are called.
-
-    Args:
-        make: `LayerMaker`.
-        resolution: int, one of the architecture's.
     """
 
-    def __init__(self, make, resolution):
-        super().__init__(name=f"block_{resolution}")
-        architecture = make.architecture
+    def __init__(self, make):
+        super().__init__(name=f"block_{make.resolution}")
         self._make = make
-        self.resolution = resolution
+        self.resolution = resolution = make.resolution
+        self.architecture = architecture = make.architecture
         self.size = architecture.size(resolution)
         self.maps = architecture.feature_maps(resolution)
         self.below = None  # The resolution of the level below.
@@ -135,10 +105,7 @@ class Block(tf.Module):
 
     def sharing(self):
         """A block of new layers with the variables of this one's."""
-        return type(self)(self._make.sharing(self.layers), self.resolution)
-
-    def _named(self, name):
-        return f"{name}_{self.resolution}"
+        return type(self)(self._make.sharing(self.layers))
 
 
 class Family(tf.Module):
@@ -148,27 +115,29 @@ class Family(tf.Module):
     model can be saved, cloned and taken apart like any other of Keras, however
     many the family has made.
 
-    A subclass has `_block`, the class of its blocks, and defines
-    `_model(resolution, fade)`.
+    A subclass has `_called`, its name, and `_block`, the class of its blocks,
+    and defines `_model(resolution, fade)`.
 
     Attributes:
         architecture: `Architecture`.
         blocks: dict from "4x4", "8x8", ... to the `Block` of a resolution.
     """
 
-    def __init__(self, architecture, leaky_relu, dtype, seed, name):
-        super().__init__(name=name)
+    def __init__(
+        self, *, leaky_relu=None, dtype=None, seed=None, name=None, **settings
+    ):
+        super().__init__(name=name or self._called)
         if keras.backend.backend() != "tensorflow":
             raise UserError(
                 "the networks are made on TensorFlow, and Keras runs on "
                 f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow "
                 "before Keras is imported"
             )
-        self.architecture = architecture
-        make = LayerMaker(architecture, leaky_relu, dtype, seed)
+        self.architecture = Architecture(**settings)
+        make = LayerMaker(self.architecture, leaky_relu, dtype, seed)
         self._policy = make.policy
         self.blocks = {
-            f"{r}x{r}": self._block(make, r) for r in self.resolutions
+            f"{r}x{r}": self._block(make.at(r)) for r in self.resolutions
         }
         # A plain function cache, because a dict would be tracked and would
         # put every model into the checkpoint under a second name.
@@ -176,12 +145,7 @@ class Family(tf.Module):
 
     @classmethod
     def of(cls, architecture: Architecture, **options):
-        """The family of an architecture.
-
-        Args:
-            architecture: `Architecture`.
-            **options: leaky_relu, dtype, seed and name.
-        """
+        """The family of an `Architecture`; options: leaky_relu, dtype, ..."""
         return cls(**architecture.arguments, **options)
 
     @property
@@ -198,15 +162,12 @@ class Family(tf.Module):
         """The model of one resolution; all models share their weights.
 
         Args:
-            resolution: int, one of `resolutions`.
+            resolution: int, one of `resolutions`; else UserError.
             fade: bool; False leaves out the old path, so that the model is
                 that of alpha 1, whatever alpha is.
 
         Returns:
             `keras.Model`, the same one for the same arguments.
-
-        Raises:
-            UserError: for another resolution.
         """
         self.architecture.level(resolution)
         return self._cached_model(resolution, fade)
@@ -214,11 +175,6 @@ class Family(tf.Module):
     def block(self, resolution):
         """The `Block` of one resolution."""
         return self.blocks[f"{resolution}x{resolution}"]
-
-    def _shared_blocks(self, resolution):
-        """Blocks for a new model, from the lowest up to a resolution."""
-        blocks = [self.block(r) for r in self.resolutions if r <= resolution]
-        return [block.sharing() for block in blocks]
 
     def set_alpha(self, resolution, alpha):
         """Set how far a resolution is faded in.
@@ -238,10 +194,21 @@ class Family(tf.Module):
             )
         self.block(resolution).fade.alpha.assign(alpha)
 
+    def _blocks_up_to(self, resolution):
+        return [self.block(r) for r in self.resolutions if r <= resolution]
+
+    def _shared_blocks(self, resolution):
+        """Blocks for a new model, from the lowest up to a resolution."""
+        return [block.sharing() for block in self._blocks_up_to(resolution)]
+
+    def _layers_up_to(self, resolution):
+        blocks = self._blocks_up_to(resolution)
+        return [layer for block in blocks for layer in block.layers]
+
     @property
     def weights(self):
         """All Keras variables, by resolution from the lowest up."""
-        layers = [layer for b in self.blocks.values() for layer in b.layers]
+        layers = self._layers_up_to(self.resolution)
         return [weight for layer in layers for weight in layer.weights]
 
     @property
@@ -251,23 +218,12 @@ class Family(tf.Module):
 
     def trainable_up_to(self, resolution):
         """Those of the trained Keras variables up to a resolution, a list."""
-        blocks = [self.block(r) for r in self.resolutions if r <= resolution]
-        layers = [layer for block in blocks for layer in block.layers]
+        layers = self._layers_up_to(resolution)
         return [w for layer in layers for w in layer.trainable_weights]
 
     def statistics_up_to(self, resolution):
-        """The Keras variables of batch normalization that are not trained.
-
-        Its running means and variances, of the blocks up to a resolution.
-        """
-        blocks = [self.block(r) for r in self.resolutions if r <= resolution]
-        layers = [layer for block in blocks for layer in block.layers]
-        return [
-            weight
-            for layer in layers
-            if isinstance(layer, keras.layers.BatchNormalization)
-            for weight in layer.non_trainable_weights
-        ]
+        """Running means and variances of batch normalization, a list."""
+        return running_statistics(self._layers_up_to(resolution))
 
     @property
     def variables(self):
@@ -282,3 +238,13 @@ class Family(tf.Module):
     def count_params(self):
         """How many trained numbers the family has at its full resolution."""
         return sum(math.prod(w.shape) for w in self.trainable_weights)
+
+
+def running_statistics(layers):
+    """The Keras variables of batch normalization that are not trained."""
+    return [
+        weight
+        for layer in layers
+        if isinstance(layer, keras.layers.BatchNormalization)
+        for weight in layer.non_trainable_weights
+    ]

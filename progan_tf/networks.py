@@ -6,11 +6,17 @@ family train the same variables. Feature maps, gains and the place of each
 layer follow the official code.
 """
 
+import functools
+import math
+
 import keras
 
-from progan_tf.architecture import Architecture
+from progan_tf.architecture import DISCRIMINATION_DIMENSIONS
 from progan_tf.family import Block, Family
 from progan_tf.layers import (
+    EqualizedConv2D,
+    EqualizedDense,
+    MinibatchDiscrimination,
     MinibatchStdDev,
     NearestUpscale,
     PixelNormalization,
@@ -24,103 +30,86 @@ _CHANNELS_LAST = {"data_format": "channels_last"}
 class GeneratorBlock(Block):
     """One level of the generator, from the features of the level below."""
 
-    def __init__(self, make, resolution):
-        super().__init__(make, resolution)
-        a, name, maps = make.architecture, self._named, self.maps
+    def __init__(self, make):
+        super().__init__(make)
+        a, maps, shape = self.architecture, self.maps, (*self.size, self.maps)
+        conv = functools.partial(make.weighted, EqualizedConv2D)
         act = {"activation": self._activation}
         if a.generator_norm == "batch":
             # It has the bias; the activation follows it.
             act = {"use_bias": False}
-        shape = (*self.size, maps)
         if self.below is None:
-            self.dense = make.dense(
-                name("dense"),
-                a.latent_size + a.label_size,
-                self.size[0] * self.size[1] * maps,
+            self.dense = make.weighted(
+                EqualizedDense,
+                "dense",
+                [a.latent_size + a.label_size],
+                math.prod(shape),
                 target_shape=shape,
                 gain=a.details.dense_gain,
                 bias_per_element=a.details.bias_per_element,
                 **act,
             )
             self.dense_norm = self._norm("dense_norm", shape)
-            self.conv = make.conv(name("conv"), shape, maps, **act)
+            self.conv = conv("conv", shape, maps, 3, **act)
             self.conv_norm = self._norm("conv_norm", shape)
         else:
-            low = a.size(self.below) if a.fused_scale else self.size
-            self.conv0 = make.conv(
-                name("conv0"),
-                (*low, a.feature_maps(self.below)),
-                maps,
-                resample="up" if a.fused_scale else None,
-                **act,
-            )
+            up = "up" if a.fused_scale else None
+            size = a.size(self.below) if a.fused_scale else self.size
+            low = (*size, a.feature_maps(self.below))
+            self.conv0 = conv("conv0", low, maps, 3, resample=up, **act)
             self.conv0_norm = self._norm("conv0_norm", shape)
-            self.conv1 = make.conv(name("conv1"), shape, maps, **act)
+            self.conv1 = conv("conv1", shape, maps, 3, **act)
             self.conv1_norm = self._norm("conv1_norm", shape)
-        self.to_rgb = make.conv(
-            name("to_rgb"), shape, a.channels, 1, gain=a.details.linear_gain
-        )
+        gain = a.details.linear_gain
+        self.to_rgb = conv("to_rgb", shape, a.channels, 1, gain=gain)
         if self.below is not None:
-            image = (*self.size, a.channels)
-            self.fade = make.fade(name("fade"), image, "float32")
+            self.fade = make.fade("fade", (*self.size, a.channels), "float32")
 
     @property
     def _activation(self):
-        name = self._make.architecture.activation
+        name = self.architecture.activation
         return self._make.leaky_relu if name == "leaky_relu" else name
 
     def _norm(self, name, shape):
-        if self._make.architecture.generator_norm == "none":
+        if self.architecture.generator_norm == "none":
             return None
         # With the numbers of Lasagne, in which the paper's program is written.
-        layer = keras.layers.BatchNormalization(
-            momentum=0.9,
-            epsilon=1e-4,
-            name=self._named(name),
-            dtype=self._make.policy,
-        )
-        return self._make.norm(layer, shape)
+        options = {"momentum": 0.9, "epsilon": 1e-4}
+        kind = keras.layers.BatchNormalization
+        return self._make.weighted(kind, name, shape, **options)
 
     def __call__(self, x):
         """Features from those of the level below, or from latents."""
-        a = self._make.architecture
         if self.below is None:
-            if a.normalize_latents:
+            if self.architecture.normalize_latents:
                 x = self._pixel_norm("latents", x)
             x = self._finished("dense", self.dense(x), self.dense_norm)
             return self._finished("conv", self.conv(x), self.conv_norm)
-        if not a.fused_scale:
-            upscale = self._named("upscale")
-            x = NearestUpscale(name=upscale, dtype=self._make.policy)(x)
+        if not self.architecture.fused_scale:
+            x = self._make.plain(NearestUpscale, "upscale")(x)
         x = self._finished("conv0", self.conv0(x), self.conv0_norm)
         return self._finished("conv1", self.conv1(x), self.conv1_norm)
 
     def faded(self, old, images):
         """Images of the level below and of this one, weighted by alpha."""
-        upscale = NearestUpscale(
-            name=self._named("upscale_old"), dtype="float32"
+        upscale = self._make.plain(
+            NearestUpscale, "upscale_old", dtype="float32"
         )
         return self.fade([upscale(old), images])
 
     def _finished(self, what, x, norm):
         """What follows a layer: normalization and activation, pixelnorm."""
         if norm is not None:
-            activate = keras.layers.Activation(
-                self._activation,
-                name=self._named(f"{what}_activation"),
-                dtype=self._make.policy,
+            activate = self._make.plain(
+                keras.layers.Activation, f"{what}_activation", self._activation
             )
             x = activate(norm(x))
-        if self._make.architecture.pixelnorm:
-            x = self._pixel_norm(what, x)
-        return x
+        return self._pixel_norm(what, x) if self.architecture.pixelnorm else x
 
     def _pixel_norm(self, what, x):
-        return PixelNormalization(
-            self._make.architecture.pixelnorm_epsilon,
-            name=self._named(f"{what}_pixel_norm"),
-            dtype=self._make.policy,
-        )(x)
+        epsilon = self.architecture.pixelnorm_epsilon
+        name = f"{what}_pixel_norm"
+        return self._make.plain(PixelNormalization, name, epsilon)(x)
 
 
 class Generator(Family):
@@ -147,10 +136,10 @@ class Generator(Family):
         dtype: Keras dtype policy of the layers; float32 by default.
         seed: int or None, of the initial weights.
         name: str.
-        **settings: other fields of `Architecture`, such as variant.
+        **options: other fields of `Architecture`, such as variant.
     """
 
-    _block = GeneratorBlock
+    _block, _called = GeneratorBlock, "generator"
 
     def __init__(
         self,
@@ -161,14 +150,9 @@ class Generator(Family):
         fmap_base=8192,
         fmap_max=512,
         fused_scale=True,
-        *,
-        leaky_relu=None,
-        dtype=None,
-        seed=None,
-        name="generator",
-        **settings,
+        **options,
     ):
-        architecture = Architecture(
+        super().__init__(
             resolution=resolution,
             latent_size=latent_size,
             num_classes=num_classes,
@@ -176,17 +160,14 @@ class Generator(Family):
             fmap_base=fmap_base,
             fmap_max=fmap_max,
             fused_scale=fused_scale,
-            **settings,
+            **options,
         )
-        super().__init__(architecture, leaky_relu, dtype, seed, name)
 
     def _model(self, resolution, fade):
         a = self.architecture
-        latents = _input((a.latent_size,), "latents")
-        inputs, x = latents, latents
+        inputs = x = _input((a.latent_size,), "latents")
         if a.label_size:
-            labels = _input((a.label_size,), "labels")
-            inputs = [latents, labels]
+            inputs = [x, _input((a.label_size,), "labels")]
             x = keras.layers.Concatenate(
                 name="latents_and_labels", dtype=self._policy
             )(inputs)
@@ -206,68 +187,53 @@ class Generator(Family):
 class DiscriminatorBlock(Block):
     """One level of the discriminator, to the features of the level below."""
 
-    def __init__(self, make, resolution):
-        super().__init__(make, resolution)
-        a, name, maps = make.architecture, self._named, self.maps
+    def __init__(self, make):
+        super().__init__(make)
+        a, maps, shape = self.architecture, self.maps, (*self.size, self.maps)
+        conv = functools.partial(make.weighted, EqualizedConv2D)
+        dense = functools.partial(make.weighted, EqualizedDense)
         act = {"activation": make.leaky_relu}
-        shape = (*self.size, maps)
-        self.from_rgb = make.conv(
-            name("from_rgb"), (*self.size, a.channels), maps, 1, **act
-        )
+        image = (*self.size, a.channels)
+        self.from_rgb = conv("from_rgb", image, maps, 1, **act)
         if a.discriminator_norm == "layer":
             # It has the bias and the activation.
             act = {"use_bias": False}
         if self.below is None:
+            units, kernels = a.dense_units, a.minibatch_discrimination
             stddev = 1 if a.minibatch_stddev_group else 0
-            kernels = a.minibatch_discrimination
-            self.conv = make.conv(
-                name("conv"), (*self.size, maps + stddev), maps, **act
-            )
+            features = (*self.size, maps + stddev)
+            self.conv = conv("conv", features, maps, 3, **act)
             self.conv_norm = self._norm("conv_norm", shape)
-            self.dense0 = make.dense(
-                name("dense0"),
-                self.size[0] * self.size[1] * maps,
-                a.dense_units,
-                **act,
-            )
-            self.dense0_norm = self._norm("dense0_norm", (a.dense_units,))
+            self.dense0 = dense("dense0", [math.prod(shape)], units, **act)
+            self.dense0_norm = self._norm("dense0_norm", [units])
             self.discrimination = None
             if kernels:
-                self.discrimination = make.discrimination(
-                    name("minibatch_discrimination"), a.dense_units, kernels
+                self.discrimination = make.weighted(
+                    MinibatchDiscrimination,
+                    "minibatch_discrimination",
+                    [units],
+                    kernels,
+                    DISCRIMINATION_DIMENSIONS,
                 )
             # In float32, because a score is a small difference.
-            self.dense1 = make.dense(
-                name("dense1"),
-                a.dense_units + kernels,
-                1 + a.label_size,
-                gain=a.details.linear_gain,
-                dtype="float32",
-            )
+            options = {"gain": a.details.linear_gain, "dtype": "float32"}
+            outputs = 1 + a.label_size
+            self.dense1 = dense("dense1", [units + kernels], outputs, **options)
         else:
+            down = "down" if a.fused_scale else None
             low = (*a.size(self.below), a.feature_maps(self.below))
-            self.conv0 = make.conv(name("conv0"), shape, maps, **act)
+            size = low[:2] if a.fused_scale else self.size
+            self.conv0 = conv("conv0", shape, maps, 3, **act)
             self.conv0_norm = self._norm("conv0_norm", shape)
-            self.conv1 = make.conv(
-                name("conv1"),
-                shape,
-                low[-1],
-                resample="down" if a.fused_scale else None,
-                **act,
-            )
-            conv1_size = low[:2] if a.fused_scale else self.size
-            self.conv1_norm = self._norm("conv1_norm", (*conv1_size, low[-1]))
-            self.fade = make.fade(name("fade"), low)
+            self.conv1 = conv("conv1", shape, low[-1], 3, resample=down, **act)
+            self.conv1_norm = self._norm("conv1_norm", (*size, low[-1]))
+            self.fade = make.fade("fade", low)
 
     def _norm(self, name, shape):
-        if self._make.architecture.discriminator_norm == "none":
+        if self.architecture.discriminator_norm == "none":
             return None
-        layer = SampleNormalization(
-            activation=self._make.leaky_relu,
-            name=self._named(name),
-            dtype=self._make.policy,
-        )
-        return self._make.norm(layer, shape)
+        act = {"activation": self._make.leaky_relu}
+        return self._make.weighted(SampleNormalization, name, shape, **act)
 
     def __call__(self, x):
         """Features for the level below, or scores and logits of labels."""
@@ -275,46 +241,35 @@ class DiscriminatorBlock(Block):
             return self._scores(x)
         x = _then(self.conv0_norm, self.conv0(x))
         x = _then(self.conv1_norm, self.conv1(x))
-        if not self._make.architecture.fused_scale:
-            x = self._pooled("downscale", x, self._make.policy)
+        if not self.architecture.fused_scale:
+            x = self._pooled("downscale", x)
         return x
 
     def faded(self, images, x, below):
-        """The features of smaller images and those of this level, by alpha.
+        """The features of this level's images and `x`, its own, by alpha.
 
-        Args:
-            images: of this level.
-            x: what this level makes of them.
-            below: the block of the level below.
+        `below` is the block of the level below, which sees smaller images.
         """
         # Where a variant does not fade, both paths are the new one.
         old = x
-        if self.resolution >= self._make.architecture.details.lowest_fade:
+        if self.resolution >= self.architecture.details.lowest_fade:
             small = self._pooled("downscale_images", images, "float32")
             old = below.from_rgb(small)
         return self.fade([old, x])
 
     def _scores(self, x):
-        a, policy = self._make.architecture, self._make.policy
-        if a.minibatch_stddev_group:
-            x = MinibatchStdDev(
-                a.minibatch_stddev_group,
-                a.details.strided_stddev,
-                a.details.unbiased_stddev,
-                name=self._named("minibatch_stddev"),
-                dtype=policy,
-            )(x)
+        a, plain = self.architecture, self._make.plain
+        if group := a.minibatch_stddev_group:
+            how = a.details.strided_stddev, a.details.unbiased_stddev
+            x = plain(MinibatchStdDev, "minibatch_stddev", group, *how)(x)
         x = _then(self.conv_norm, self.conv(x))
-        flatten = keras.layers.Flatten(
-            name=self._named("flatten"), dtype=policy, **_CHANNELS_LAST
-        )
-        x = _then(self.dense0_norm, self.dense0(flatten(x)))
+        x = plain(keras.layers.Flatten, "flatten", **_CHANNELS_LAST)(x)
+        x = _then(self.dense0_norm, self.dense0(x))
         return self.dense1(_then(self.discrimination, x))
 
-    def _pooled(self, name, x, dtype):
-        return keras.layers.AveragePooling2D(
-            2, name=self._named(name), dtype=dtype, **_CHANNELS_LAST
-        )(x)
+    def _pooled(self, name, x, dtype=None):
+        kind = keras.layers.AveragePooling2D
+        return self._make.plain(kind, name, 2, dtype=dtype, **_CHANNELS_LAST)(x)
 
 
 class Discriminator(Family):
@@ -326,24 +281,11 @@ class Discriminator(Family):
     `[batch, num_classes]`. Higher scores mean more real.
 
     Args:
-        resolution: int, the highest one: a power of two from 4 to 1024.
-        num_classes: int, 0 for none.
-        channels: int, 3 for RGB, 1 for grey.
-        fmap_base: int; a block of resolution r has `2 * fmap_base / r`
-            feature maps,
-        fmap_max: int, and at most that many; or a dict from resolution to
-            such an int.
-        fused_scale: bool, resample within the convolutions; see
-            `Architecture`.
-        leaky_relu: callable that computes it; by default Keras' own.
-        dtype: Keras dtype policy of the layers; float32 by default.
-        seed: int or None, of the initial weights.
-        name: str.
-        **settings: other fields of `Architecture`, such as
-            minibatch_stddev_group.
+        resolution, num_classes, channels, fmap_base, fmap_max, fused_scale,
+        leaky_relu, dtype, seed, name, **options: as of `Generator`.
     """
 
-    _block = DiscriminatorBlock
+    _block, _called = DiscriminatorBlock, "discriminator"
 
     def __init__(
         self,
@@ -353,23 +295,17 @@ class Discriminator(Family):
         fmap_base=8192,
         fmap_max=512,
         fused_scale=True,
-        *,
-        leaky_relu=None,
-        dtype=None,
-        seed=None,
-        name="discriminator",
-        **settings,
+        **options,
     ):
-        architecture = Architecture(
+        super().__init__(
             resolution=resolution,
             num_classes=num_classes,
             channels=channels,
             fmap_base=fmap_base,
             fmap_max=fmap_max,
             fused_scale=fused_scale,
-            **settings,
+            **options,
         )
-        super().__init__(architecture, leaky_relu, dtype, seed, name)
 
     def _model(self, resolution, fade):
         a = self.architecture

@@ -9,25 +9,19 @@ Laine and Lehtinen, "Progressive Growing of GANs for Improved Quality,
 Stability, and Variation", ICLR 2018.
 """
 
-from progan_tf.layers.base import kernels_computed_once
-from progan_tf.layers.convolution import EqualizedConv2D
-from progan_tf.layers.dense import EqualizedDense
-from progan_tf.layers.discrimination import MinibatchDiscrimination
-from progan_tf.layers.growth import FadeIn, NearestUpscale
-from progan_tf.layers.normalization import (
-    MinibatchStdDev,
-    PixelNormalization,
-    SampleNormalization,
+from progan_tf.layers.base import EqualizedLayer as EqualizedLayer
+from progan_tf.layers.base import kernels_computed_once as kernels_computed_once
+from progan_tf.layers.convolution import EqualizedConv2D as EqualizedConv2D
+from progan_tf.layers.dense import EqualizedDense as EqualizedDense
+from progan_tf.layers.discrimination import (
+    MinibatchDiscrimination as MinibatchDiscrimination,
 )
-
-__all__ = [
-    "EqualizedConv2D",
-    "EqualizedDense",
-    "FadeIn",
-    "MinibatchDiscrimination",
-    "MinibatchStdDev",
-    "NearestUpscale",
-    "PixelNormalization",
-    "SampleNormalization",
-    "kernels_computed_once",
-]
+from progan_tf.layers.growth import FadeIn as FadeIn
+from progan_tf.layers.growth import NearestUpscale as NearestUpscale
+from progan_tf.layers.normalization import MinibatchStdDev as MinibatchStdDev
+from progan_tf.layers.normalization import (
+    PixelNormalization as PixelNormalization,
+)
+from progan_tf.layers.normalization import (
+    SampleNormalization as SampleNormalization,
+)

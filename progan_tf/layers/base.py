@@ -1,15 +1,15 @@
-"""Scaling weights when they are used: the equalized learning rate."""
+"""What layers share: arguments, and weights that are scaled when used."""
 
 import contextlib
 import math
+import numbers
 import threading
 
 import keras
 from keras import ops
 
-from progan_tf.layers.arguments import positive_number
-
 SQRT_2 = math.sqrt(2.0)
+register = keras.saving.register_keras_serializable("progan_tf")
 
 _scope = threading.local()
 
@@ -39,7 +39,30 @@ def kernels_computed_once(kernels=None):
         _scope.kernels = outer
 
 
-class EqualizedLayer(keras.layers.Layer):
+class Layer(keras.layers.Layer):
+    """A Keras layer whose output has its input's shape, unless it says so.
+
+    It is stored as the attributes that `_arguments` names. (Keras would store
+    the arguments as they were given, and cannot store a dtype policy.)
+    """
+
+    _arguments = ()
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        config = super().get_config()
+        for name in self._arguments:
+            config[name] = getattr(self, name)
+            if name == "activation":
+                config[name] = keras.activations.serialize(config[name])
+            elif name.endswith("_initializer"):
+                config[name] = keras.initializers.serialize(config[name])
+        return config
+
+
+class EqualizedLayer(Layer):
     """Weights drawn from N(0, 1) and scaled by the He constant when used.
 
     With `equalized=False` they are drawn in that scale and used as they are,
@@ -49,6 +72,9 @@ class EqualizedLayer(keras.layers.Layer):
     paper): `kernel * gain / sqrt(fan_in)`, a bias that is scaled only where
     `scale_bias` asks for it, and the arguments Keras layers have in common.
     """
+
+    _arguments = ("gain", "activation", "use_bias", "kernel_initializer")
+    _arguments += ("bias_initializer", "scale_bias", "equalized")
 
     def __init__(
         self,
@@ -81,15 +107,12 @@ class EqualizedLayer(keras.layers.Layer):
         # Autocast is off because scaling and folding are done in the
         # precision of the variable; only the result is rounded.
         self.kernel = self.add_weight(
-            name="kernel",
-            shape=kernel_shape,
-            initializer=initializer,
-            autocast=False,
+            kernel_shape, initializer, name="kernel", autocast=False
         )
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
-                name="bias", shape=bias_shape, initializer=self.bias_initializer
+                bias_shape, self.bias_initializer, name="bias"
             )
 
     def _compute_kernel(self):
@@ -111,23 +134,33 @@ class EqualizedLayer(keras.layers.Layer):
             x = ops.add(x, bias)
         return x if self.activation is None else self.activation(x)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "gain": self.gain,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            "kernel_initializer": keras.initializers.serialize(
-                self.kernel_initializer
-            ),
-            "bias_initializer": keras.initializers.serialize(
-                self.bias_initializer
-            ),
-            "scale_bias": self.scale_bias,
-            "equalized": self.equalized,
-        }
-
 
 def _scaled(initializer, scale):
     """An initializer of numbers that are `scale` times those of another."""
     return lambda shape, dtype=None: initializer(shape, dtype) * scale
+
+
+def whole_number(name, value):
+    """The value of an argument as an int of 1 or more, else ValueError."""
+    if not is_whole(value):
+        raise ValueError(
+            f"`{name}` must be a whole number, 1 or more. "
+            f"Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def positive_number(name, value):
+    """The value of an argument as a positive, finite float, or ValueError."""
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not good or not 0 < value < math.inf:
+        raise ValueError(
+            f"`{name}` must be a positive number. Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def is_whole(value):
+    """Whether a value is a whole number, 1 or more."""
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    return whole and value >= 1

@@ -4,14 +4,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from progan_tf.layers.arguments import kernel_shape, whole_number
-from progan_tf.layers.base import SQRT_2, EqualizedLayer
+from progan_tf.layers.base import (
+    SQRT_2,
+    EqualizedLayer,
+    is_whole,
+    register,
+    whole_number,
+)
 
-_PACKAGE = "progan_tf"
 _CHANNELS_LAST = {"data_format": "channels_last"}
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
+@register
 class EqualizedConv2D(EqualizedLayer):
     """Convolution with an equalized learning rate, and fused resampling.
 
@@ -61,6 +65,9 @@ class EqualizedConv2D(EqualizedLayer):
             kernel other than 3x3.
     """
 
+    _arguments = (*EqualizedLayer._arguments, "filters", "kernel_size")
+    _arguments += ("resample",)
+
     def __init__(
         self,
         filters,
@@ -77,7 +84,7 @@ class EqualizedConv2D(EqualizedLayer):
                 f"Received: resample={resample!r}"
             )
         self.filters = whole_number("filters", filters)
-        self.kernel_size = kernel_shape(kernel_size, resample)
+        self.kernel_size = _kernel_shape(kernel_size, resample)
         self.resample = resample
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
@@ -98,10 +105,8 @@ class EqualizedConv2D(EqualizedLayer):
         )
         channels = self.kernel.shape[2]
         flat = ops.reshape(self.kernel, (9, channels * self.filters))
-        folded = ops.reshape(
-            ops.matmul(ops.cast(fold, flat.dtype), flat),
-            (4, 4, channels, self.filters),
-        )
+        folded = ops.matmul(ops.cast(fold, flat.dtype), flat)
+        folded = ops.reshape(folded, (4, 4, channels, self.filters))
         if self.resample == "up":  # [HWIO] -> [HWOI], for a transposed one
             folded = ops.transpose(folded, (0, 1, 3, 2))
         return folded
@@ -129,13 +134,18 @@ class EqualizedConv2D(EqualizedLayer):
 
         return (batch, resampled(height), resampled(width), self.filters)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "resample": self.resample,
-        }
+
+def _kernel_shape(value, resample):
+    """Height and width of a kernel, odd, and 3 where something is resampled."""
+    sizes = value if isinstance(value, (tuple, list)) else (value, value)
+    good = len(sizes) == 2 and all(is_whole(s) and s % 2 == 1 for s in sizes)
+    if not good or (resample and tuple(sizes) != (3, 3)):
+        raise ValueError(
+            "`kernel_size` must be an odd number or two, and 3 with "
+            f"`resample`. Received: kernel_size={value!r}, "
+            f"resample={resample!r}"
+        )
+    return tuple(map(int, sizes))
 
 
 def _folding_matrix(resample):

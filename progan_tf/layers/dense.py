@@ -5,13 +5,15 @@ import math
 import keras
 from keras import ops
 
-from progan_tf.layers.arguments import whole_number
-from progan_tf.layers.base import SQRT_2, EqualizedLayer
+from progan_tf.layers.base import (
+    SQRT_2,
+    EqualizedLayer,
+    register,
+    whole_number,
+)
 
-_PACKAGE = "progan_tf"
 
-
-@keras.saving.register_keras_serializable(_PACKAGE)
+@register
 class EqualizedDense(EqualizedLayer):
     """Fully connected layer with an equalized learning rate.
 
@@ -52,6 +54,9 @@ class EqualizedDense(EqualizedLayer):
         ValueError: if `target_shape` does not hold `units` numbers.
     """
 
+    _arguments = (*EqualizedLayer._arguments, "units", "target_shape")
+    _arguments += ("bias_per_element",)
+
     def __init__(
         self,
         units,
@@ -91,11 +96,3 @@ class EqualizedDense(EqualizedLayer):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], *(self.target_shape or (self.units,)))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "target_shape": self.target_shape,
-            "bias_per_element": self.bias_per_element,
-        }

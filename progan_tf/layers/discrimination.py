@@ -3,13 +3,10 @@
 import keras
 from keras import ops
 
-from progan_tf.layers.arguments import whole_number
-from progan_tf.layers.base import EqualizedLayer
-
-_PACKAGE = "progan_tf"
+from progan_tf.layers.base import EqualizedLayer, register, whole_number
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
+@register
 class MinibatchDiscrimination(EqualizedLayer):
     """Appends how near each sample lies to the others of its minibatch.
 
@@ -35,6 +32,8 @@ class MinibatchDiscrimination(EqualizedLayer):
         ValueError: if `kernels` or `dimensions` is no whole number, 1 or more.
     """
 
+    _arguments = (*EqualizedLayer._arguments, "kernels", "dimensions")
+
     def __init__(self, kernels, dimensions=5, gain=1.0, **kwargs):
         super().__init__(gain=gain, **kwargs)
         self.kernels = whole_number("kernels", kernels)
@@ -48,8 +47,7 @@ class MinibatchDiscrimination(EqualizedLayer):
         self.built = True
 
     def call(self, inputs):
-        x = ops.matmul(inputs, self._effective_kernel())
-        x = ops.cast(x, "float32")
+        x = ops.cast(ops.matmul(inputs, self._effective_kernel()), "float32")
         x = ops.reshape(x, (-1, self.kernels, self.dimensions))  # [NKD]
         distances = ops.sum(ops.abs(x[:, None] - x[None]), axis=-1)  # [NNK]
         # A sample's distance to itself is 0, which counts as 1.
@@ -59,10 +57,3 @@ class MinibatchDiscrimination(EqualizedLayer):
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], input_shape[-1] + self.kernels)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "kernels": self.kernels,
-            "dimensions": self.dimensions,
-        }

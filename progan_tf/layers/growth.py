@@ -3,13 +3,11 @@
 import keras
 from keras import ops
 
-from progan_tf.layers.arguments import whole_number
-
-_PACKAGE = "progan_tf"
+from progan_tf.layers.base import Layer, register, whole_number
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
-class FadeIn(keras.layers.Layer):
+@register
+class FadeIn(Layer):
     """Weighted sum of an old and a new path: `(1 - alpha) old + alpha new`.
 
     Figure 2 of the paper. `alpha` is a scalar weight that is not trained, so
@@ -36,17 +34,12 @@ class FadeIn(keras.layers.Layer):
         old, new = inputs
         return old + (new - old) * ops.cast(self.alpha, new.dtype)
 
-    def get_config(self):
-        # Keras' own default is made from the arguments as they were given,
-        # among which a dtype policy cannot be stored.
-        return super().get_config()
-
     def compute_output_shape(self, input_shape):
         return input_shape[1]
 
 
-@keras.saving.register_keras_serializable(_PACKAGE)
-class NearestUpscale(keras.layers.Layer):
+@register
+class NearestUpscale(Layer):
     """Repeats each pixel `factor` times along height and width.
 
     Args:
@@ -59,6 +52,8 @@ class NearestUpscale(keras.layers.Layer):
     Raises:
         ValueError: if `factor` is no whole number, 1 or more.
     """
+
+    _arguments = ("factor",)
 
     def __init__(self, factor=2, **kwargs):
         super().__init__(**kwargs)
@@ -75,14 +70,6 @@ class NearestUpscale(keras.layers.Layer):
         )
 
     def compute_output_shape(self, input_shape):
-        batch, height, width, channels = input_shape
-        factor = self.factor
-        return (
-            batch,
-            height and height * factor,
-            width and width * factor,
-            channels,
-        )
-
-    def get_config(self):
-        return {**super().get_config(), "factor": self.factor}
+        batch, *sizes, channels = input_shape
+        sizes = [size and size * self.factor for size in sizes]
+        return (batch, *sizes, channels)

@@ -3,13 +3,16 @@
 import keras
 from keras import ops
 
-from progan_tf.layers.arguments import positive_number, whole_number
+from progan_tf.layers.base import (
+    Layer,
+    positive_number,
+    register,
+    whole_number,
+)
 
-_PACKAGE = "progan_tf"
 
-
-@keras.saving.register_keras_serializable(_PACKAGE)
-class PixelNormalization(keras.layers.Layer):
+@register
+class PixelNormalization(Layer):
     """Scales the feature vector of each pixel to unit root mean square.
 
     `x / sqrt(mean(x ** 2) + epsilon)` over the channels (section 4.2 of the
@@ -26,6 +29,8 @@ class PixelNormalization(keras.layers.Layer):
         ValueError: if `epsilon` is not positive.
     """
 
+    _arguments = ("epsilon",)
+
     def __init__(self, epsilon=1e-8, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = positive_number("epsilon", epsilon)
@@ -35,15 +40,9 @@ class PixelNormalization(keras.layers.Layer):
         power = ops.mean(ops.square(inputs), axis=-1, keepdims=True)
         return inputs * ops.rsqrt(power + self.epsilon)
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
 
-    def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon}
-
-
-@keras.saving.register_keras_serializable(_PACKAGE)
-class MinibatchStdDev(keras.layers.Layer):
+@register
+class MinibatchStdDev(Layer):
     """Appends the standard deviation over the minibatch as a feature map.
 
     The standard deviation of every feature over a group of samples, averaged
@@ -71,6 +70,8 @@ class MinibatchStdDev(keras.layers.Layer):
         ValueError: if `group_size` is no whole number, 1 or more.
     """
 
+    _arguments = ("group_size", "strided", "unbiased")
+
     def __init__(self, group_size=4, strided=True, unbiased=False, **kwargs):
         super().__init__(**kwargs)
         self.group_size = whole_number("group_size", group_size)
@@ -96,15 +97,11 @@ class MinibatchStdDev(keras.layers.Layer):
 
     def call(self, inputs):
         _, height, width, channels = inputs.shape
-        batch = ops.shape(inputs)[0]
-        group = self._group_size_for(batch)
+        group = self._group_size_for(ops.shape(inputs)[0])
+        # [GMHWC] M groups of G samples, strided by M, or [MGHWC], neighbours
+        members, groups = (0, (group, -1)) if self.strided else (1, (-1, group))
         x = ops.cast(inputs, "float32")  # [NHWC]
-        if self.strided:  # [GMHWC] M groups of G samples, strided by M
-            members = 0
-            x = ops.reshape(x, (group, -1, height, width, channels))
-        else:  # [MGHWC] M groups of G neighbours
-            members = 1
-            x = ops.reshape(x, (-1, group, height, width, channels))
+        x = ops.reshape(x, (*groups, height, width, channels))
         x = x - ops.mean(x, axis=members, keepdims=True)
         x = self._mean(ops.square(x), members, group)
         x = ops.sqrt(x + 1e-8)  # [MHWC]
@@ -116,8 +113,7 @@ class MinibatchStdDev(keras.layers.Layer):
         else:
             x = ops.tile(x, (1, group, height, width))  # [MGHW]
             x = ops.reshape(x, (-1, height, width, 1))  # [NHW1]
-        x = ops.cast(x, inputs.dtype)
-        return ops.concatenate([inputs, x], axis=-1)
+        return ops.concatenate([inputs, ops.cast(x, inputs.dtype)], axis=-1)
 
     def _mean(self, squares, members, group):
         """The variance from squared differences, [MHWC]."""
@@ -129,17 +125,9 @@ class MinibatchStdDev(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] + 1)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "group_size": self.group_size,
-            "strided": self.strided,
-            "unbiased": self.unbiased,
-        }
 
-
-@keras.saving.register_keras_serializable(_PACKAGE)
-class SampleNormalization(keras.layers.Layer):
+@register
+class SampleNormalization(Layer):
     """Layer normalization of whole samples with one gain.
 
     Each sample is brought to mean 0 and variance 1 over all its positions and
@@ -159,18 +147,17 @@ class SampleNormalization(keras.layers.Layer):
         ValueError: if `epsilon` is not positive.
     """
 
+    _arguments = ("epsilon", "activation")
+
     def __init__(self, epsilon=1e-4, activation=None, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = positive_number("epsilon", epsilon)
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape):
-        options = {"autocast": False}
-        self.gain = self.add_weight(
-            name="gain", shape=(), initializer="ones", **options
-        )
+        self.gain = self.add_weight((), "ones", name="gain", autocast=False)
         self.bias = self.add_weight(
-            name="bias", shape=input_shape[-1:], initializer="zeros", **options
+            input_shape[-1:], "zeros", name="bias", autocast=False
         )
         self.built = True
 
@@ -181,13 +168,3 @@ class SampleNormalization(keras.layers.Layer):
         power = ops.mean(ops.square(x), axis=axes, keepdims=True)
         x = x * ops.rsqrt(power + self.epsilon) * self.gain + self.bias
         return self.activation(ops.cast(x, inputs.dtype))
-
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "epsilon": self.epsilon,
-            "activation": keras.activations.serialize(self.activation),
-        }
