@@ -8,6 +8,7 @@ in `progan_tf.networks`.
 """
 
 import dataclasses
+import math
 
 from progan_tf.errors import UserError
 from progan_tf.resolutions import LOWEST_RESOLUTION, check_resolution
@@ -182,8 +183,8 @@ class Architecture(NetworkSettings):
     @property
     def settings(self):
         """dict from setting to value, as `TrainConfig` takes."""
-        names = [field.name for field in dataclasses.fields(NetworkSettings)]
-        return {name: getattr(self, name) for name in names}
+        fields = dataclasses.fields(NetworkSettings)
+        return {field.name: getattr(self, field.name) for field in fields}
 
     @property
     def details(self):
@@ -209,11 +210,7 @@ class Architecture(NetworkSettings):
         return self.num_classes
 
     def level(self, resolution):
-        """int, how many levels are below that of a resolution.
-
-        Raises:
-            UserError: if there is no such level.
-        """
+        """int, levels below that of a resolution; UserError if it has none."""
         if resolution not in self.resolutions:
             raise UserError(
                 f"expected a resolution of {self.resolutions}; received "
@@ -228,10 +225,8 @@ class Architecture(NetworkSettings):
 
     def feature_maps(self, resolution):
         """int, the feature maps of a level."""
-        level = self.level(resolution)
-        return min(
-            self.fmap_base // 2 ** (level + 1), self._most_maps(resolution)
-        )
+        maps = self.fmap_base // 2 ** (self.level(resolution) + 1)
+        return min(maps, self._most_maps(resolution))
 
     @property
     def dense_units(self):
@@ -245,112 +240,72 @@ class Architecture(NetworkSettings):
         most = self.fmap_max
         return most[resolution] if isinstance(most, dict) else most
 
-    def _levels(self, resolution):
-        """(pixels, maps, maps of the level below) of each level up to one."""
-        below = None
-        for r in self.resolutions[: self.level(resolution) + 1]:
-            height, width = self.size(r)
-            maps = self.feature_maps(r)
-            yield height * width, maps, below
-            below = maps
-
     def generator_parameters(self, resolution=None):
         """Trained numbers of a generator, every ToRGB layer included.
 
-        Args:
-            resolution: int, the level that it has grown to; by default the
-                highest.
+        Of one that has grown to a resolution, by default the highest.
         """
-        total = 0
-        for pixels, maps, below in self._levels(resolution or self.resolution):
-            biases = [maps, maps]
-            if below is None:
-                total += self._generator_inputs * pixels * maps
-                if self.details.bias_per_element:
-                    biases[0] *= pixels
-            else:
-                total += 9 * below * maps
-            total += 9 * maps * maps
-            if self.generator_norm == "batch":  # A scale and a shift.
-                biases = [2 * maps, 2 * maps]
-            total += sum(biases)
-            total += _convolution(1, maps, self.channels)  # ToRGB
-        return total
+        layers = self._layers("generator", resolution or self.resolution)
+        return sum(weights + biases for weights, biases, _ in layers)
 
     def discriminator_parameters(self, resolution=None):
-        """Trained numbers of a discriminator, every FromRGB layer included.
-
-        Args:
-            resolution: int, the level that it has grown to; by default the
-                highest.
-        """
-        total = 0
-        for pixels, maps, below in self._levels(resolution or self.resolution):
-            total += _convolution(1, self.channels, maps)  # FromRGB
-            # The gains of the two layers.
-            total += 2 if self.discriminator_norm == "layer" else 0
-            if below is None:
-                units, kernels = self.dense_units, self.minibatch_discrimination
-                total += _convolution(3, maps + self._stddev_maps, maps)
-                total += _convolution(1, pixels * maps, units)
-                total += units * kernels * DISCRIMINATION_DIMENSIONS + kernels
-                total += _convolution(1, units + kernels, 1 + self.label_size)
-            else:
-                total += _convolution(3, maps, maps)
-                total += _convolution(3, maps, below)
-        return total
+        """As `generator_parameters`, of a discriminator and its FromRGBs."""
+        layers = self._layers("discriminator", resolution or self.resolution)
+        return sum(weights + biases for weights, biases, _ in layers)
 
     def forward_flops(self, network, resolution=None):
         """Floating-point operations of one forward pass of one image.
 
         They are those of convolutions and dense layers, a multiply-add as
-        two. Of the ToRGB or FromRGB layers only that of `resolution` is
-        counted; the second one, which takes part while a resolution fades in,
-        is left out.
-
-        Args:
-            network: "generator" or "discriminator".
-            resolution: int, the level of the image; by default the highest.
-
-        Raises:
-            UserError: for another network or resolution.
+        two. Of the ToRGB or FromRGB layers only that of the image's resolution
+        (by default the highest) is counted; the second one, which takes part
+        while a resolution fades in, is left out. Raises UserError for another
+        network than "generator" and "discriminator", or another resolution.
         """
         if network not in ("generator", "discriminator"):
             raise UserError(
                 f"network must be generator or discriminator, not {network!r}"
             )
+        layers = self._layers(network, resolution or self.resolution)
+        return 2 * sum(multiply_adds for _, _, multiply_adds in layers)
+
+    def _layers(self, network, resolution):
+        """(weights, biases and gains, multiply-adds) of each layer of a model.
+
+        Multiply-adds are those of an image of that resolution.
+        """
+        generator = network == "generator"
         taps = _FUSED_TAPS if self.fused_scale else _SEPARATE_TAPS
-        multiply_adds = 0
-        for pixels, maps, below in self._levels(resolution or self.resolution):
-            multiply_adds += 9 * pixels * maps * maps
-            if below is None:
-                multiply_adds += self._ends(network, pixels, maps)
-            else:
+        # A scale and a shift of each map, or one gain of the whole layer.
+        shifts = 2 if generator and self.generator_norm == "batch" else 1
+        gain = int(not generator and self.discriminator_norm == "layer")
+        below = None
+        for r in self.resolutions[: self.level(resolution) + 1]:
+            maps, pixels = self.feature_maps(r), math.prod(self.size(r))
+            biases = shifts * maps + gain
+            rgb = maps * self.channels  # ToRGB or FromRGB
+            shown = pixels if r == resolution else 0
+            yield rgb, self.channels if generator else maps, rgb * shown
+            # The convolution of the level's own maps.
+            stddev = not (generator or below) and self.minibatch_stddev_group
+            conv = 9 * (maps + bool(stddev)) * maps
+            yield conv, biases, conv * pixels
+            if below is not None:
                 # Both networks resample between the same numbers of maps.
-                multiply_adds += taps * (pixels // 4) * maps * below
-        multiply_adds += pixels * maps * self.channels  # ToRGB or FromRGB
-        return 2 * multiply_adds
-
-    @property
-    def _generator_inputs(self):
-        return self.latent_size + self.label_size
-
-    @property
-    def _stddev_maps(self):
-        return 1 if self.minibatch_stddev_group else 0
-
-    def _ends(self, network, pixels, maps):
-        """Multiply-adds of what only the lowest level has."""
-        if network == "generator":
-            return self._generator_inputs * pixels * maps
-        # The map of the minibatch standard deviation, then two dense layers.
-        units, kernels = self.dense_units, self.minibatch_discrimination
-        dense = pixels * maps * units
-        dense += units * kernels * DISCRIMINATION_DIMENSIONS
-        dense += (units + kernels) * (1 + self.label_size)
-        return 9 * pixels * maps * self._stddev_maps + dense
-
-
-def _convolution(size, maps_in, maps_out):
-    """Weights and biases of a convolution; of a dense layer with size 1."""
-    return size * size * maps_in * maps_out + maps_out
+                resampled = taps * (pixels // 4) * maps * below
+                biases = biases if generator else below + gain
+                yield 9 * maps * below, biases, resampled
+            elif generator:
+                dense = (self.latent_size + self.label_size) * pixels * maps
+                each = self.details.bias_per_element and shifts == 1
+                yield dense, biases * pixels if each else biases, dense
+            else:
+                units, kernels = self.dense_units, self.minibatch_discrimination
+                outputs = 1 + self.label_size
+                for weights, biases in (
+                    (pixels * maps * units, units + gain),
+                    (units * kernels * DISCRIMINATION_DIMENSIONS, kernels),
+                    ((units + kernels) * outputs, outputs),
+                ):
+                    yield weights, biases, weights
+            below = maps
