@@ -37,39 +37,26 @@ _log = logging.getLogger("progan_tf")
 def tracked_objects(state):
     """What a checkpoint of a `TrainingStep` holds, by its readable name.
 
-    Networks, average, both optimizers' moments and counters, images seen
-    (which is also the place in the data), and the seed that, together with
-    images seen, is the whole random state.
+    The images seen are also the place in the data, and with the seed the whole
+    random state.
     """
-
-    def slots(optimizer):
-        return {
+    names = ("generator", "discriminator", "average", "images_seen", "stage")
+    names += ("seed", "steps_skipped", "skipped_in_a_row", "log2_scales")
+    tracked = {name: getattr(state, name) for name in names}
+    for network in ("generator", "discriminator"):
+        # Moments and counters.
+        optimizer = getattr(state, f"{network}_optimizer")
+        tracked[f"{network}_adam"] = {
             variable.path.rsplit("/", 1)[-1]: variable.value
             for variable in optimizer.variables
         }
-
-    return {
-        "generator": state.generator,
-        "discriminator": state.discriminator,
-        "average": state.average,
-        "generator_adam": slots(state.generator_optimizer),
-        "discriminator_adam": slots(state.discriminator_optimizer),
-        "images_seen": state.images_seen,
-        "stage": state.stage,
-        "seed": state.seed,
-        "steps_skipped": state.steps_skipped,
-        "skipped_in_a_row": state.skipped_in_a_row,
-        "log2_scales": state.log2_scales,
-    }
+    return tracked
 
 
 class Checkpoints:
-    """The checkpoints of one run directory.
+    """The checkpoints of the `TrainingStep` of a run directory.
 
-    Args:
-        state: `TrainingStep`.
-        run_dir: path of the run directory.
-        keep: int, how many of the newest to keep.
+    The newest `keep` of them stay there.
     """
 
     def __init__(self, state, run_dir, keep=3):
@@ -80,9 +67,8 @@ class Checkpoints:
     def save(self):
         """Write a checkpoint; the previous one stays valid until it is done.
 
-        Raises:
-            UserError: if it cannot be written. What was written of it is
-                removed, and the checkpoints before it are intact.
+        Raises UserError if it cannot be written: what was written of it is
+        removed, and the checkpoints before it are intact.
         """
         before = _numbers(self._folder)
         number = max(before, default=0) + 1
@@ -108,11 +94,8 @@ class Checkpoints:
     def restore(self):
         """Load the newest checkpoint that can be read.
 
-        Returns:
-            bool, whether there was one.
-
-        Raises:
-            UserError: if there are checkpoints but none can be read.
+        Returns False where there is none; raises UserError where there are
+        some, but none can be read.
         """
         numbers = _numbers(self._folder)
         # Written by a run that was killed while it saved.
@@ -136,11 +119,7 @@ class Checkpoints:
 
 
 def checkpoints_of(run_dir):
-    """The path prefixes of a run's checkpoints, the oldest first.
-
-    Raises:
-        UserError: if the run directory has none.
-    """
+    """Path prefixes of a run's checkpoints, oldest first; UserError if none."""
     folder = pathlib.Path(run_dir) / FOLDER
     numbers = _numbers(folder)
     if not numbers:
@@ -157,11 +136,7 @@ def latest_checkpoint(run_dir):
 
 
 def images_seen_in(checkpoint):
-    """How many images a checkpoint's networks have seen, an int.
-
-    Raises:
-        UserError: if it cannot be read.
-    """
+    """int, images that a checkpoint's networks saw; UserError if damaged."""
     key = "images_seen/.ATTRIBUTES/VARIABLE_VALUE"
     with _reading(checkpoint) as plain:
         seen = tf.train.load_variable(plain, key)
@@ -170,33 +145,11 @@ def images_seen_in(checkpoint):
         return int(seen)
 
 
-def restore_generator(family, checkpoint, average=True):
-    """Give a family the weights that a checkpoint's generator has.
-
-    Args:
-        family: `Generator`, as the run's config describes it.
-        checkpoint: str, its path prefix.
-        average: bool, the moving average of the weights, or the weights of
-            the last step.
-
-    Raises:
-        UserError: if it cannot be read.
-    """
-    name = "average" if average else "generator"
-    restore_networks(checkpoint, **{name: family})
-
-
 def restore_networks(checkpoint, **families):
-    """Give families the weights that a checkpoint's have.
+    """Give families the weights that a checkpoint's have, or UserError.
 
-    Args:
-        checkpoint: str, its path prefix.
-        **families: `Generator`s as `generator` and `average`, a
-            `Discriminator` as `discriminator`, all as the run's config
-            describes them.
-
-    Raises:
-        UserError: if it cannot be read.
+    They are named generator, average and discriminator, and made as the run's
+    config describes them.
     """
     with _reading(checkpoint) as plain:
         restored = tf.train.Checkpoint(**families).restore(plain)
@@ -226,12 +179,9 @@ def load_generator(path, resolution=None, average=True):
 
 
 def load_with_origin(path, resolution=None, average=True):
-    """`load_generator`, and what the generator was trained by.
+    """`load_generator`'s model, and (`TrainConfig`, int images seen) of it.
 
-    Returns:
-        `keras.Model`, and for a run, or a generator that comes with the
-        program, (`TrainConfig`, int images seen); for a `.keras` file, which
-        does not know, None.
+    A `.keras` file does not know what trained it: None.
     """
     if shipped := pretrained.named(path):
         model = load_keras(shipped.file(pretrained.GENERATOR_FILE), resolution)
@@ -246,14 +196,12 @@ def load_with_origin(path, resolution=None, average=True):
             f"expected a run directory or .keras file; {path} is a TF-Hub "
             "module, which some commands take as --module"
         )
-    config = load_config(path)
-    checkpoint, family = (
-        latest_checkpoint(path),
-        Generator.of(config.architecture),
-    )
+    config, checkpoint = load_config(path), latest_checkpoint(path)
+    family = Generator.of(config.architecture)
+    name = "average" if average else "generator"
     while True:
         try:
-            restore_generator(family, checkpoint, average)
+            restore_networks(checkpoint, **{name: family})
             images_seen = images_seen_in(checkpoint)
             break
         except UserError:
@@ -277,14 +225,8 @@ def load_with_origin(path, resolution=None, average=True):
 def save_generator(run_dir):
     """Write the average to `generator.keras`, whole or not at all.
 
-    It is read back from the newest checkpoint, as every user of the run
-    will.
-
-    Returns:
-        The file's path.
-
-    Raises:
-        UserError: if it cannot be written.
+    It is read back from the newest checkpoint, as every user of the run will.
+    Returns the file's path; raises UserError if it cannot be written.
     """
     path = pathlib.Path(run_dir) / "generator.keras"
     save_keras(load_generator(run_dir), path)
@@ -308,8 +250,8 @@ def _reading(checkpoint):
 def _for_tensorflow(path):
     """A path, as str, in which TensorFlow sees no pattern.
 
-    Some characters mean other names to it, wherever in a path they are. A
-    link leads around them.
+    Some characters are patterns to it, wherever in a path they are. A link
+    leads around them.
     """
     path = pathlib.Path(path).absolute()
     if not set("[]\\?*") & set(str(path)):
@@ -322,27 +264,22 @@ def _for_tensorflow(path):
 
 
 def _numbers(folder):
-    """Of a folder's checkpoints, in rising order.
+    """The numbers of a folder's checkpoints, in rising order.
 
-    The index of a checkpoint is the last that is written of it, and at once.
+    TensorFlow writes a checkpoint's index last, and renames it to its place
+    when it is whole.
     """
-    names = {
-        path: _FILE.fullmatch(path.name)
-        for path in folder.glob(f"{_PREFIX}-*.index")
-    }
     return sorted(
         int(name[1])
-        for path, name in names.items()
-        if name and path.stat().st_size
+        for path in folder.glob(f"{_PREFIX}-*.index")
+        if (name := _FILE.fullmatch(path.name)) and path.stat().st_size
     )
 
 
 def _remove(folder, unwanted):
-    """Removes the files of checkpoints of unwanted numbers, and of no other.
+    """Removes the files of checkpoints whose numbers are unwanted, no other.
 
-    Args:
-        folder: `pathlib.Path`; it need not exist.
-        unwanted: function of a number to bool.
+    The folder need not exist; `unwanted` tells of a number.
     """
     for path in folder.glob(f"{_PREFIX}-*"):
         name = _FILE.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name)

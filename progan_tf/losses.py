@@ -5,8 +5,8 @@ and a row. Every function returns one number a sample, `[batch]` float32; the
 trainer takes the mean over the whole minibatch of all replicas. Scores are
 `[batch, 1]` float32, higher for more real.
 
-TensorFlow is imported within the functions: settings take their names from
-these tables, and --help must not wait for it.
+TensorFlow is imported when a function is called: settings take their names
+from these tables, and --help must not wait for it.
 """
 
 import dataclasses
@@ -21,46 +21,37 @@ REALS, FAKES, MIXED = "reals", "fakes", "mixed"
 
 @dataclasses.dataclass(frozen=True)
 class Loss:
-    """A row of `LOSSES`.
+    """A row of `LOSSES`."""
 
-    Attributes:
-        discriminator: function of the scores of reals, the scores of fakes
-            and a `TrainConfig`, to the discriminator's loss.
-        generator: function of the scores of fakes, and of those of reals
-            where it is `relative`, to the generator's loss.
-        bounded: bool, whether the loss itself keeps the scores from growing
-            without an end; else the penalty must.
-        relative: bool, whether the generator's loss compares with reals.
-    """
-
+    # Of the scores of reals, the scores of fakes and a `TrainConfig`.
     discriminator: Callable
+    # Of the scores of fakes, and of those of reals where it is `relative`.
     generator: Callable
+    # Whether it keeps the scores from growing without an end; else the penalty
+    # must.
     bounded: bool = True
+    # Whether the generator's loss compares with reals.
     relative: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
 class Penalty:
-    """A row of `PENALTIES`.
+    """A row of `PENALTIES`."""
 
-    Attributes:
-        terms: mapping from the name of each term of the penalty, as it stands
-            in metrics.jsonl, to where it is taken: REALS, FAKES or MIXED.
-        cost: function of the slope there, `[batch, height, width, channels]`,
-            of the weight and of a `TrainConfig`, to the term.
-        weight: function of resolution and minibatch to the weight that is
-            taken where none is given.
-        bounds: bool, whether it bounds the scores of reals and fakes alike.
-    """
-
+    # From the name of each term, as it stands in metrics.jsonl, to where it is
+    # taken: REALS, FAKES or MIXED.
     terms: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    # Of the slope there, `[batch, height, width, channels]`, of the weight and
+    # of a `TrainConfig`.
     cost: Callable | None = None
+    # Of resolution and minibatch: the weight where none is given.
     weight: Callable = lambda resolution, batch_size: 0.0
+    # Whether it bounds the scores of reals and fakes alike.
     bounds: bool = False
 
     @property
     def passes(self):
-        """Forward passes of the discriminator that it costs, an int.
+        """int, forward passes of the discriminator that it costs.
 
         The slope is 1, and 2 differentiate that (for the weights and for the
         signal it carries down). Between reals and fakes there are 3 besides,
@@ -72,10 +63,7 @@ class Penalty:
 
 
 def wgan_generator(fake_scores):
-    """Wasserstein loss of the generator, `-D(G(z))`, `[batch]`.
-
-    Also the hinge loss of the generator (Lim and Ye 2017).
-    """
+    """`-D(G(z))`, Wasserstein and (Lim and Ye 2017) hinge loss, `[batch]`."""
     return -fake_scores[:, 0]
 
 
@@ -86,43 +74,36 @@ def wgan_discriminator(real_scores, fake_scores, config):
     2017 without its penalty; the drift term, which keeps the scores from
     wandering off, is appendix A.1 of the paper.
     """
-    import tensorflow as tf
-
     real, fake = real_scores[:, 0], fake_scores[:, 0]
-    return fake - real + config.drift * tf.square(real)
+    return fake - real + config.drift * _tf().square(real)
 
 
 def logistic_generator(fake_scores):
     """Non-saturating loss, `softplus(-D(G(z)))` (Goodfellow et al. 2014)."""
-    return _softplus(-fake_scores[:, 0])
+    return _tf().nn.softplus(-fake_scores[:, 0])
 
 
 def logistic_discriminator(real_scores, fake_scores, config):
     """`softplus(D(fake)) + softplus(-D(real))`, cross entropy, `[batch]`."""
-    return _softplus(fake_scores[:, 0]) + _softplus(-real_scores[:, 0])
+    softplus = _tf().nn.softplus
+    return softplus(fake_scores[:, 0]) + softplus(-real_scores[:, 0])
 
 
 def hinge_discriminator(real_scores, fake_scores, config):
     """`relu(1 - D(real)) + relu(1 + D(fake))` (Lim and Ye 2017), `[batch]`."""
-    import tensorflow as tf
-
-    real, fake = real_scores[:, 0], fake_scores[:, 0]
-    return tf.nn.relu(1.0 - real) + tf.nn.relu(1.0 + fake)
+    relu = _tf().nn.relu
+    return relu(1.0 - real_scores[:, 0]) + relu(1.0 + fake_scores[:, 0])
 
 
 def lsgan_generator(fake_scores):
     """`(D(G(z)) - 1)^2 / 2` (Mao et al. 2017, equation 9), `[batch]`."""
-    import tensorflow as tf
-
-    return 0.5 * tf.square(fake_scores[:, 0] - 1.0)
+    return 0.5 * _tf().square(fake_scores[:, 0] - 1.0)
 
 
 def lsgan_discriminator(real_scores, fake_scores, config):
     """`(D(real) - 1)^2 / 2 + D(fake)^2 / 2`, reals 1 and fakes 0, `[batch]`."""
-    import tensorflow as tf
-
-    real, fake = real_scores[:, 0], fake_scores[:, 0]
-    return 0.5 * tf.square(real - 1.0) + 0.5 * tf.square(fake)
+    square, real = _tf().square, real_scores[:, 0]
+    return 0.5 * square(real - 1.0) + 0.5 * square(fake_scores[:, 0])
 
 
 def relativistic_generator(fake_scores, real_scores):
@@ -130,18 +111,12 @@ def relativistic_generator(fake_scores, real_scores):
 
     Jolicoeur-Martineau 2018, section 4.1 (RpGAN), with the logistic function.
     """
-    return _softplus(real_scores[:, 0] - fake_scores[:, 0])
+    return _tf().nn.softplus(real_scores[:, 0] - fake_scores[:, 0])
 
 
 def relativistic_discriminator(real_scores, fake_scores, config):
     """`softplus(D(fake) - D(real))`: each real beats its fake, `[batch]`."""
-    return _softplus(fake_scores[:, 0] - real_scores[:, 0])
-
-
-def _softplus(scores):
-    import tensorflow as tf
-
-    return tf.nn.softplus(scores)
+    return _tf().nn.softplus(fake_scores[:, 0] - real_scores[:, 0])
 
 
 def wgan_gp(slopes, weight, config):
@@ -151,10 +126,8 @@ def wgan_gp(slopes, weight, config):
     2017, with the target of appendix A.1 of the paper (1; 750 for its
     CIFAR-10).
     """
-    import tensorflow as tf
-
+    tf, target = _tf(), config.wgan_target
     norms = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3)))
-    target = config.wgan_target
     return weight * tf.square(norms - target) / target**2
 
 
@@ -163,28 +136,18 @@ def squared_slopes(slopes, weight, config):
 
     Equation 9 there, R1, is taken at reals and R2 at fakes.
     """
-    import tensorflow as tf
-
+    tf = _tf()
     return weight / 2 * tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3))
 
 
 def with_slopes(discriminator, images, loss_scale=None):
     """What a discriminator says of pictures, and how fast its scores change.
 
-    Args:
-        discriminator: callable from images to a tuple, of which the scores
-            `[batch, 1]` are the first.
-        images: float32 `[batch, height, width, channels]`.
-        loss_scale: `None`, or a scalar that the scores are multiplied with
-            before, and their gradient divided by after the differentiation,
-            so that it does not underflow in float16.
-
-    Returns:
-        What `discriminator` returns, and float32 of the shape of `images`,
-        the gradient of each score with respect to its picture.
+    The first of what it returns are the scores, `[batch, 1]`; slopes are the
+    gradient of each with respect to its picture, float32 of the shape of
+    `images`. A loss scale, or None, keeps them from underflow in float16.
     """
-    import tensorflow as tf
-
+    tf = _tf()
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         outputs = discriminator(images)
@@ -202,13 +165,15 @@ def with_slopes(discriminator, images, loss_scale=None):
 def label_loss(labels, logits):
     """AC-GAN term: cross entropy of the predicted labels, `[batch]`.
 
-    Args:
-        labels: float32 one-hot `[batch, classes]`.
-        logits: float32 `[batch, classes]`.
+    Labels are one-hot; they and the logits are float32 `[batch, classes]`.
     """
-    import tensorflow as tf
+    return _tf().nn.softmax_cross_entropy_with_logits(labels, logits)
 
-    return tf.nn.softmax_cross_entropy_with_logits(labels, logits)
+
+def _tf():
+    import tensorflow
+
+    return tensorflow
 
 
 def _ten(resolution, batch_size):
@@ -237,18 +202,14 @@ PENALTIES = {
         {"r1_penalty": REALS, "r2_penalty": FAKES},
         squared_slopes,
         _by_pixels,
-        bounds=True,
+        True,
     ),
     "none": Penalty(),
 }
 
 
 def check_objective(config):
-    """Raise UserError for settings of a loss or penalty that do not belong.
-
-    Args:
-        config: `TrainConfig`.
-    """
+    """Raise UserError for settings of a loss or penalty that do not belong."""
     loss, penalty = config.loss, config.penalty
     if not LOSSES[loss].bounded and not PENALTIES[penalty].bounds:
         good = [name for name, row in PENALTIES.items() if row.bounds]
@@ -263,16 +224,19 @@ def check_objective(config):
             f"wgan_target belongs to --penalty=wgan_gp, not to {penalty}; use "
             "--wgan_target=1"
         )
-    for name, value in (
-        ("gradient_penalty", max(config.gradient_penalty.values()) > 0),
-        ("penalty_every", config.penalty_every > 1),
-    ):
-        if value and penalty == "none":
-            raise UserError(f"{name} needs a penalty, but penalty is none")
+    if penalty == "none":
+        for name, given in (
+            ("gradient_penalty", max(config.gradient_penalty.values()) > 0),
+            ("penalty_every", config.penalty_every > 1),
+        ):
+            if given:
+                raise UserError(f"{name} needs a penalty, but penalty is none")
 
 
 def passes(config):
     """Forward passes that a training step is worth, for each image of it.
+
+    A dict from "generator" and "discriminator" to their means over the steps.
 
     A gradient costs as much as a forward pass for the weights and as much
     again for a layer's input, so a network that is run and differentiated
@@ -281,13 +245,6 @@ def passes(config):
     often as it is taken. The generator's step: 3 G, and 2 D, of which no
     gradient for the weights is wanted; with a relative loss 1 D on reals.
     With WGAN-GP in every step that is 4 G + 14 D.
-
-    Args:
-        config: `TrainConfig`.
-
-    Returns:
-        dict from "generator" and "discriminator" to numbers, means over the
-        steps.
     """
     penalty = PENALTIES[config.penalty].passes / config.penalty_every
     judged = 2 + LOSSES[config.loss].relative

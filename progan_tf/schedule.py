@@ -71,6 +71,9 @@ class GrowthSchedule:
         rampup_images: int, images from the beginning of each stage over which
             the learning rate rises to its own.
 
+    Attributes:
+        phases: tuple of `Phase`, in the order of training.
+
     Resolutions above `resolution` may be in the mappings and are ignored. A
     resolution of no images, fade and stable, is left out: with zeros
     throughout and a `total_images`, training does not grow at all.
@@ -99,9 +102,9 @@ class GrowthSchedule:
         for r in resolutions(resolution):
             fade = 0 if r == LOWEST_RESOLUTION else fade_images[r]
             end = start + fade + stable_images[r]
-            last = r == resolution
-            if total_images is not None and (last or end > total_images):
-                end = max(start, total_images)
+            if total_images is not None:
+                if r == resolution or end > total_images:
+                    end = max(start, total_images)
             if end > start:
                 stable = max(0, end - start - fade)
                 batch, rate = batch_sizes[r], learning_rates[r]
@@ -113,25 +116,18 @@ class GrowthSchedule:
                 "--total_kimg, --fade_kimg or --stable_kimg"
             )
         _check_finishes(phases)
-        self._phases = tuple(phases)
+        self.phases = tuple(phases)
         self._rampup_images = rampup_images
-
-    @property
-    def phases(self):
-        """tuple of `Phase`, in the order of training."""
-        return self._phases
 
     @property
     def total_images(self):
         """int, images seen when training ends."""
-        return self._phases[-1].end
+        return self.phases[-1].end
 
     def at(self, images_seen):
         """The phase of the next minibatch; past the end, the last one."""
-        for phase in self._phases:
-            if images_seen < phase.end:
-                return phase
-        return self._phases[-1]
+        later = (phase for phase in self.phases if images_seen < phase.end)
+        return next(later, self.phases[-1])
 
     def alpha(self, images_seen):
         """How far the resolution is faded in: float in [0, 1].
@@ -147,14 +143,13 @@ class GrowthSchedule:
     def learning_rate(self, images_seen):
         """The learning rate of the next minibatch, a float."""
         phase = self.at(images_seen)
-        rate = phase.learning_rate
         fading = images_seen < phase.fade_end
         begun = phase.start if fading else phase.fade_end
         # With its own images, so that the first minibatch is not in vain.
         images = images_seen - begun + phase.batch_size
         if images >= self._rampup_images:
-            return rate
-        return rate * images / self._rampup_images
+            return phase.learning_rate
+        return phase.learning_rate * images / self._rampup_images
 
     def stage(self, images_seen):
         """An int that changes exactly where both optimizers are reset.
@@ -169,11 +164,8 @@ class GrowthSchedule:
 
     def finished(self, images_seen):
         """The resolutions that are no longer fading, as a tuple of ints."""
-        return tuple(
-            phase.resolution
-            for phase in self._phases
-            if images_seen >= phase.fade_end
-        )
+        done = (p for p in self.phases if images_seen >= p.fade_end)
+        return tuple(phase.resolution for phase in done)
 
     def next_boundary(self, images_seen):
         """Images seen at which a fade next begins or ends, or training ends.
@@ -195,10 +187,9 @@ class GrowthSchedule:
         while images_seen < target:
             phase = self.at(images_seen)
             # The last phase has no successor to give way to.
-            past_end = images_seen >= phase.end
-            stop = target if past_end else min(target, phase.end)
-            # Ceiling division, as Python rounds towards minus infinity.
-            more = -((images_seen - stop) // phase.batch_size)
+            last = images_seen >= phase.end
+            stop = target if last else min(target, phase.end)
+            more = math.ceil((stop - images_seen) / phase.batch_size)
             steps += more
             images_seen += more * phase.batch_size
         return steps
@@ -206,11 +197,9 @@ class GrowthSchedule:
 
 @dataclasses.dataclass(frozen=True)
 class Cadences:
-    """How often a run does what it does beside training.
+    """Images seen between two log lines, sample grids, evaluations, saves.
 
-    Attributes:
-        tick, sample, evaluate, save: int, images seen between two log lines,
-            sample grids, evaluations and checkpoints; None for never.
+    Each is an int, or None for never.
     """
 
     tick: int | None
@@ -224,11 +213,8 @@ class Cadences:
         Each falls due at the multiples of its number; at 0 all do, so that a
         run begins with them where `before` is negative.
         """
-        return {
-            name
-            for name, every in vars(self).items()
-            if every and images_seen // every > before // every
-        }
+        every = {name: number for name, number in vars(self).items() if number}
+        return {x for x, n in every.items() if images_seen // n > before // n}
 
     def next(self, images_seen):
         """Images seen at which something next falls due; infinity if never."""
@@ -250,22 +236,18 @@ def _check_finishes(phases):
         )
 
 
-def _check_tables(sizes, fade_images, stable_images, batch_sizes, rates):
-    tables = {
-        "fade_images": (fade_images, 0),
-        "stable_images": (stable_images, 0),
-        "batch_sizes": (batch_sizes, 1),
-        "learning_rates": (rates, None),
-    }
-    for name, (table, lowest) in tables.items():
+def _check_tables(sizes, *tables):
+    """Checks fade_images, stable_images, batch_sizes and learning_rates."""
+    for table, name, wanted, good in (
+        (tables[0], "fade_images", "0 or more", lambda n: n >= 0),
+        (tables[1], "stable_images", "0 or more", lambda n: n >= 0),
+        (tables[2], "batch_sizes", "1 or more", lambda n: n >= 1),
+        (tables[3], "learning_rates", "more than 0", lambda n: n > 0),
+    ):
         for r in sizes:
             if r not in table:
                 raise UserError(f"{name} must have a number for {r}x{r}")
-            if lowest is None:
-                good, wanted = table[r] > 0, "more than 0"
-            else:
-                good, wanted = table[r] >= lowest, f"{lowest} or more"
-            if not good:
+            if not good(table[r]):
                 raise UserError(
                     f"{name} at {r}x{r} must be {wanted}, not {table[r]!r}"
                 )

@@ -15,14 +15,9 @@ _GPU_CAPABILITY = 8.0
 
 
 def fastest_precision(devices=""):
-    """What `precision=auto` means on this machine.
+    """What `precision=auto` means on this machine, for such `--devices`.
 
-    Args:
-        devices: str, the devices that will train: "" for the GPUs, or the
-            CPU where there is none; or a list such as "GPU:0" or "CPU:0".
-
-    Returns:
-        "bfloat16" where those devices have it in hardware, else "float32".
+    "bfloat16" where they have it in hardware, else "float32".
     """
     capability = None if "CPU" in devices.upper() else _gpu_capability()
     if capability is not None:

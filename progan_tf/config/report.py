@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from progan_tf.config.resume import table_text
 from progan_tf.resolutions import LOWEST_EVALUATED
 
 _COLUMNS = (
@@ -21,12 +22,7 @@ _SHOWN = ("fade_kimg", "stable_kimg", "batch_size", "learning_rate")
 
 
 def notices(config, replicas):
-    """Lines on what of a run may not be what its user wants.
-
-    Args:
-        config: `TrainConfig`.
-        replicas: int, devices that share a minibatch.
-    """
+    """Lines on what of a run on so many devices its user may not want."""
     found = []
     schedule, size = config.schedule(), config.resolution
     finished = schedule.finished(schedule.total_images)
@@ -45,16 +41,11 @@ def notices(config, replicas):
             f"Nothing is evaluated: --eval_kimg begins at {LOWEST_EVALUATED}x"
             f"{LOWEST_EVALUATED}, and the run is of {size}x{size}."
         )
-    group = config.minibatch_stddev_group
-    shares = {
-        phase.resolution: phase.batch_size // replicas
-        for phase in schedule.phases
-    }
-    alone = [
-        f"{size}x{size} ({share})"
-        for size, share in shares.items()
-        if group > 1 and not any(share % g == 0 for g in range(2, group + 1))
-    ]
+    group, alone = config.minibatch_stddev_group, []
+    for phase in schedule.phases:
+        r, share = phase.resolution, phase.batch_size // replicas
+        if group > 1 and all(share % n for n in range(2, group + 1)):
+            alone.append(f"{r}x{r} ({share})")
     if alone:
         found.append(
             f"A device's share of a minibatch at {', '.join(alone)} cannot be "
@@ -72,95 +63,60 @@ def dry_run(config, resumed=False):
     `TrainConfig.step_flops_per_image`. Classes take part once they have been
     counted in the data, which is when training begins. A range of kimg is
     written as the images seen at its two ends.
-
-    Args:
-        config: `TrainConfig`.
-        resumed: bool, whether the run directory holds this run already.
-
-    Returns:
-        str of several lines, without a line break at the end.
     """
     schedule = config.schedule()
     rows = [_phase_row(config, schedule, p) for p in schedule.phases]
-    total = sum(
-        _phase_pflop(config, phase, phase.end - phase.start)
-        for phase in schedule.phases
-    )
     images = schedule.total_images
     steps = schedule.steps_until(0, images)
-    action = "resumes" if resumed else "new run"
-    return "\n".join(
-        [
-            *_aligned([_COLUMNS, *rows]),
-            "",
-            f"total: {_kimg(images)} kimg, {steps:,} steps, "
-            f"{_rounded(total)} PFLOP",
-            f"{action}: {config.run_dir}",
-            *notices(config, config.replicas),
-            "",
-            *_setting_lines(config),
-        ]
+    total = sum(
+        _pflop(config, phase, phase.end - phase.start)
+        for phase in schedule.phases
     )
+    rows = [_COLUMNS, *rows]
+    width = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.rjust, row, width)) for row in rows]
+    action = "resumes" if resumed else "new run"
+    lines += [
+        "",
+        f"total: {_kimg(images)} kimg, {steps:,} steps, "
+        f"{_rounded(total)} PFLOP",
+        f"{action}: {config.run_dir}",
+        *notices(config, config.replicas),
+        "",
+    ]
+    # Every setting that the table does not show.
+    settings = {x: v for x, v in vars(config).items() if x not in _SHOWN}
+    longest = max(map(len, settings))
+    for name, value in settings.items():
+        text = table_text(value) if isinstance(value, dict) else value
+        lines.append(f"{name:{longest}}  {text}")
+    return "\n".join(lines)
 
 
 def _phase_row(config, schedule, phase):
     """The cells of one line of the table, in the order of `_COLUMNS`."""
-    r = phase.resolution
+    r, architecture = phase.resolution, config.architecture
     fade_end = min(phase.fade_end, phase.end)
-    architecture = config.architecture
+    # A phase begins late by what the step before it overshot.
+    steps = schedule.steps_until(0, phase.end)
+    steps -= schedule.steps_until(0, phase.start)
     return (
         f"{r}x{r}",
         _kimg_range(phase.start, fade_end),
         _kimg_range(fade_end, phase.end),
         f"{phase.batch_size}",
         f"{phase.learning_rate:g}",
-        f"{_steps(schedule, phase):,}",
+        f"{steps:,}",
         f"{architecture.generator_parameters(r):,}",
         f"{architecture.discriminator_parameters(r):,}",
-        _rounded(1e6 * _phase_pflop(config, phase, 1)),
-        _rounded(_phase_pflop(config, phase, phase.end - phase.start)),
+        _rounded(1e6 * _pflop(config, phase, 1)),
+        _rounded(_pflop(config, phase, phase.end - phase.start)),
     )
 
 
-def _steps(schedule, phase):
-    """Steps of a phase, which begins late by what the last step overshot."""
-    before = schedule.steps_until(0, phase.start)
-    return schedule.steps_until(0, phase.end) - before
-
-
-def _phase_pflop(config, phase, images):
-    """Arithmetic of training on some images of a phase, in 1e15 operations."""
-    flops = config.step_flops_per_image(phase.resolution)
-    return images * flops / 1e15
-
-
-def _setting_lines(config):
-    """Name and value of every setting that the table does not show."""
-    names = [field.name for field in dataclasses.fields(config)]
-    names = [name for name in names if name not in _SHOWN]
-    width = max(map(len, names))
-    return [f"{name:{width}}  {_text(getattr(config, name))}" for name in names]
-
-
-def _text(value):
-    """A setting; a table with one value everywhere is that value."""
-    if not isinstance(value, dict):
-        return str(value)
-    if len(set(value.values())) == 1:
-        return str(next(iter(value.values())))
-    return ", ".join(f"{size}: {number:g}" for size, number in value.items())
-
-
-def _aligned(rows):
-    """Lines of right-aligned columns."""
-    columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    return [
-        "  ".join(
-            f"{cell:>{width}}" for cell, width in zip(row, widths, strict=True)
-        )
-        for row in rows
-    ]
+def _pflop(config, phase, images):
+    """1e15 operations of training on some images of a phase."""
+    return images * config.step_flops_per_image(phase.resolution) / 1e15
 
 
 def _kimg_range(start, end):

@@ -19,11 +19,7 @@ from progan_tf.errors import UserError
 
 
 def changed_settings(stored, new):
-    """The settings in which two configurations differ.
-
-    Returns:
-        dict from name to (stored value, new value), in declaration order.
-    """
+    """dict from the settings in which two configs differ to (stored, new)."""
     changes = {}
     for field in dataclasses.fields(stored):
         old, value = getattr(stored, field.name), getattr(new, field.name)
@@ -39,17 +35,10 @@ def changed_settings(stored, new):
 
 
 def check_resumable(stored, new):
-    """Raise UserError if a run cannot go on with the new configuration.
-
-    The message names every setting that differs and may not, with the stored
-    and the new value.
-    """
-    free = _free_settings(stored)
-    changes = {
-        name: pair
-        for name, pair in changed_settings(stored, new).items()
-        if name not in free
-    }
+    """Raise UserError if a run cannot go on with the new configuration."""
+    changes = changed_settings(stored, new)
+    for name in _free_settings(stored) & changes.keys():
+        del changes[name]
     if changes:
         _refuse(stored, changes)
 
@@ -63,10 +52,9 @@ def resolve_for_run(given, count_replicas):
 
     Args:
         given: dict of the settings that were given explicitly.
-        count_replicas: function from the setting `devices` to the int number
-            of devices that share a minibatch. Called only when everything
-            that can be checked without it was found good, because counting
-            devices takes seconds.
+        count_replicas: function from the setting `devices` to the number of
+            devices that share a minibatch. Called when all else was found
+            good, because counting devices takes seconds.
 
     Returns:
         (`TrainConfig`, bool: whether a stored run is resumed).
@@ -116,7 +104,7 @@ def _resumed(stored, preset, given):
 
 def _refuse(stored, changes):
     listed = "; ".join(
-        f"{name} is {_short(old)} there, not {_short(new)}"
+        f"{name} is {_text(old)} there, not {_text(new)}"
         for name, (old, new) in changes.items()
     )
     raise UserError(
@@ -136,10 +124,12 @@ def _free_settings(stored):
     return names
 
 
-def _short(value):
-    """A value for a one-line message; a table of equal numbers as one."""
-    if isinstance(value, dict):
-        if len(set(value.values())) == 1:
-            return next(iter(value.values()))
-        return ", ".join(f"{k}: {v:g}" for k, v in value.items())
-    return repr(value)
+def _text(value):
+    return table_text(value) if isinstance(value, dict) else repr(value)
+
+
+def table_text(table):
+    """A dict from resolution to number in one line; equal numbers as one."""
+    if len(set(table.values())) == 1:
+        return str(next(iter(table.values())))
+    return ", ".join(f"{size}: {number:g}" for size, number in table.items())

@@ -55,8 +55,7 @@ class TrainConfig(NetworkSettings):
 
     preset: str = setting("official", "settings to start from", PRESETS)
     data: str = setting(
-        "cats",
-        "cats, a folder of pictures or of prepared data, or tfds:NAME",
+        "cats", "cats, a folder of pictures or of prepared data, or tfds:NAME"
     )
     run_dir: str = setting(
         "",
@@ -204,23 +203,20 @@ class TrainConfig(NetworkSettings):
 
     def __post_init__(self):
         sizes = resolutions(self.resolution)
+        # The dataclass is frozen for its users, not yet for itself.
+        put = functools.partial(object.__setattr__, self)
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.name == "gradient_penalty":
                 value = self._penalty_weights(value, sizes)
             elif field.name == "drift" and value is None:
                 value = 0.001 if self.loss == "wgan" else 0.0
-            value = settings.checked(field, value, sizes)
-            if field.name == "fade_kimg":
-                # There is nothing below 4x4 to fade from.
-                value[LOWEST_RESOLUTION] = 0
-            # The dataclass is frozen for its users, not yet for itself.
-            object.__setattr__(self, field.name, value)
-        data = _data_kind(self.data).absolute(self.data)
-        object.__setattr__(self, "data", data)
+            put(field.name, settings.checked(field, value, sizes))
+        # There is nothing below 4x4 to fade from.
+        self.fade_kimg[LOWEST_RESOLUTION] = 0
+        put("data", _data_kind(self.data).absolute(self.data))
         if self.precision == "auto":
-            precision = fastest_precision(self.devices)
-            object.__setattr__(self, "precision", precision)
+            put("precision", fastest_precision(self.devices))
         check_objective(self)
         if self.channels not in (1, 3):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")
@@ -229,7 +225,7 @@ class TrainConfig(NetworkSettings):
         self.schedule()
         _ = self.architecture
         if not self.run_dir:
-            object.__setattr__(self, "run_dir", _default_run_dir(self))
+            put("run_dir", _default_run_dir(self))
 
     def schedule(self):
         """The `GrowthSchedule` of this run, whose unit is one image."""
@@ -279,10 +275,8 @@ class TrainConfig(NetworkSettings):
     @property
     def architecture(self):
         """The `Architecture` of the networks."""
-        values = {
-            field.name: getattr(self, field.name)
-            for field in dataclasses.fields(NetworkSettings)
-        }
+        fields = dataclasses.fields(NetworkSettings)
+        values = {field.name: getattr(self, field.name) for field in fields}
         if self.precision == "float16" and not self.pixelnorm_epsilon:
             # The official code's for float16, in which 1e-8 is 0.
             values["pixelnorm_epsilon"] = 1e-4
@@ -300,10 +294,10 @@ class TrainConfig(NetworkSettings):
             return max(1, round(1000 * kimg)) if kimg else None
 
         return Cadences(
-            tick=images(self.tick_kimg),
-            sample=images(self.sample_kimg),
-            evaluate=images(self.eval_kimg),
-            save=images(self.checkpoint_kimg),
+            images(self.tick_kimg),
+            images(self.sample_kimg),
+            images(self.eval_kimg),
+            images(self.checkpoint_kimg),
         )
 
     def to_json(self):
@@ -312,11 +306,7 @@ class TrainConfig(NetworkSettings):
 
     @classmethod
     def from_json(cls, text):
-        """The configuration that `to_json` wrote.
-
-        Raises:
-            UserError: if the text is not such JSON or a value is wrong.
-        """
+        """The configuration that `to_json` wrote; of other text, UserError."""
         try:
             values = parse_json(text)
         except ValueError as error:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from progan_tf.checkpoint import (
     checkpoints_of,
     images_seen_in,
-    restore_generator,
+    restore_networks,
 )
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
@@ -88,7 +88,7 @@ class Snapshots:
         snapshots share one set of weights, so only the model of the last call
         can be used. Raises UserError if the checkpoint cannot be read any more.
         """
-        restore_generator(self._family, snapshot.checkpoint)
+        restore_networks(snapshot.checkpoint, average=self._family)
         fading = snapshot.alpha < 1
         if fading:
             self._family.set_alpha(snapshot.resolution, snapshot.alpha)
