@@ -46,7 +46,7 @@ class Trainer:
         check_shared_evenly(config.batch_size, replicas)
         self._source, self.config = open_data(config)
         self.schedule = self.config.schedule()
-        self._chief = devices.is_chief(self.strategy)
+        self._chief = devices.worker_index(self.strategy) == 0
         self.images_seen = 0
 
     def train(self):
@@ -65,9 +65,10 @@ class Trainer:
         config = self.config
         with contextlib.ExitStack() as stack:
             if self._chief:
-                stack.enter_context(
-                    own_run_directory(config.run_dir, lambda: self.images_seen)
+                own = own_run_directory(
+                    config.run_dir, lambda: self.images_seen
                 )
+                stack.enter_context(own)
             began_with = check_run_directory(config)
             resumed = self._create_state()
             recorder = SilentRecorder()
@@ -80,8 +81,7 @@ class Trainer:
                     resumed,
                     stopped=lambda: stop.told,
                 )
-            stack.callback(recorder.close)
-            if self._chief:
+                stack.callback(recorder.close)
                 # Only now, when nothing that is there was found damaged.
                 config.save_config()
             if began_with not in (0, config.num_images):
@@ -103,11 +103,7 @@ class Trainer:
                 ) from error
 
     def _create_state(self):
-        """Make the state, as the newest checkpoint has it if there is one.
-
-        Returns:
-            bool, whether there was one.
-        """
+        """Make the state; True where a checkpoint was there to restore."""
         config = self.config
         self.state = TrainingStep(config, self.strategy)
         self._checkpoints = Checkpoints(
@@ -118,11 +114,7 @@ class Trainer:
         return resumed
 
     def _loop(self, feed, recorder, stop, resumed):
-        """Train until the end, or until told to stop; then save.
-
-        Returns:
-            bool, whether the end was reached.
-        """
+        """Train until the end (True), or until told to stop; then save."""
         state, schedule = self.state, self.schedule
         cadences, total = self.config.cadences(), schedule.total_images
         seen = previous = self.images_seen
@@ -143,8 +135,7 @@ class Trainer:
                 self._sample(recorder)
             if "evaluate" in due:
                 recorder.evaluate(seen)
-            # The last, so that a run that is killed before does the others
-            # again.
+            # Last, so that a run that is killed before does the others again.
             if "save" in due and seen:
                 recorder.save(seen)
             if seen >= total or stop.made():
@@ -157,14 +148,12 @@ class Trainer:
             steps = feed.plan(seen)
             began = time.perf_counter()
             try:
-                arguments = feed.arguments(steps)
+                means = state.run(**feed.arguments(steps))
             except UserError:
                 # The networks are as good as before; only the data has failed.
                 if seen:
                     recorder.save(seen)
                 raise
-            try:
-                means = state.run(**arguments)
             except tf.errors.ResourceExhaustedError as error:
                 raise _too_large(self.config, steps) from error
             previous, seen = seen, seen + steps.images
@@ -172,16 +161,18 @@ class Trainer:
             recorder.steps(steps, means, time.perf_counter() - began)
             in_a_row = int(state.skipped_in_a_row.numpy())
             if in_a_row >= _MOST_SKIPPED_IN_A_ROW:
-                raise _not_finite(self.config, in_a_row, seen)
+                raise UserError(
+                    f"the gradients of {in_a_row} steps in a row were not "
+                    f"finite at {seen} images; {_another_run(self.config)}, "
+                    "with a lower --learning_rate or --precision=float32"
+                )
 
         # Finish.
         recorder.tick(early=seen < total)
         recorder.save(seen)
         if seen < total:
-            recorder.say(
-                f"Stopped at {seen} images. Run the same command again to go "
-                "on."
-            )
+            again = "Run the same command again to go on."
+            recorder.say(f"Stopped at {seen} images. {again}")
             return False
         self._sample(recorder)
         recorder.evaluate(seen, again=False)
@@ -190,32 +181,24 @@ class Trainer:
 
     def _sample(self, recorder):
         seen = self.images_seen
-        # On every worker, because all of them hold the same variables.
-        self.state.set_alpha(
-            self.schedule.at(seen).resolution, self.schedule.alpha(seen)
+        size, alpha = (
+            self.schedule.at(seen).resolution,
+            self.schedule.alpha(seen),
         )
+        # On every worker, because all of them hold the same variables.
+        self.state.set_alpha(size, alpha)
         recorder.sample(seen)
 
 
 def _too_large(config, steps):
-    """The error where the devices' memory does not hold one of some steps."""
-    size = steps.resolution
+    """The error where the devices' memory does not hold a step."""
+    size, batch = steps.resolution, steps.batch_size
     # A run that has not begun leaves nothing to go on from.
     how = _another_run(config) if steps.start else "begin again"
     return UserError(
-        f"the memory does not hold a step of {steps.batch_size} images of "
-        f"{size}x{size} in {config.precision}; {how}, with "
-        f"--batch_size={size}:N, N below {steps.batch_size}, or "
-        "--precision=bfloat16"
-    )
-
-
-def _not_finite(config, in_a_row, images_seen):
-    """The error where so many steps in a row had to be skipped."""
-    return UserError(
-        f"the gradients of {in_a_row} steps in a row were not finite at "
-        f"{images_seen} images; {_another_run(config)}, with a lower "
-        "--learning_rate or --precision=float32"
+        f"the memory does not hold a step of {batch} images of {size}x{size} "
+        f"in {config.precision}; {how}, with --batch_size={size}:N, N below "
+        f"{batch}, or --precision=bfloat16"
     )
 
 

@@ -10,14 +10,8 @@ def lean_leaky_relu(x):
     The stock gradient reads the input, so every convolution's result would be
     kept twice, before and after the activation, and TensorFlow could not fuse
     convolution, bias and activation into one operation. The output has the
-    input's sign, which is all that the gradient needs.
-
-    Args:
-        x: floating-point tensor of any shape.
-
-    Returns:
-        Tensor of the same shape and dtype, `max(x, 0.2 x)`. It can be
-        differentiated twice, as the gradient penalty does.
+    input's sign, which is all that the gradient needs. It can be
+    differentiated twice, as the gradient penalty does.
     """
     y = tf.nn.leaky_relu(x, 0.2)
     # Stopped, because the second derivative is zero: without this it would

@@ -8,19 +8,11 @@ from progan_tf.text import duration, kimg
 
 
 class Progress:
-    """A bar on a terminal; elsewhere a line for every tick.
+    """A bar on a terminal; elsewhere a line for every tick."""
 
-    Args:
-        images_seen: int, at the start.
-        total: int, images of the whole run.
-        quiet: bool, print nothing, as workers but the first do.
-    """
-
-    def __init__(self, images_seen, total, quiet=False):
-        self._total = total
-        self._quiet = quiet
-        self._bar = None
-        if not quiet and sys.stdout.isatty() and sys.stderr.isatty():
+    def __init__(self, images_seen, total):
+        self._total, self._gone, self._bar = total, False, None
+        if sys.stdout.isatty() and sys.stderr.isatty():
             self._bar = tqdm.tqdm(
                 total=total,
                 initial=images_seen,
@@ -34,41 +26,29 @@ class Progress:
     def update(self, images_seen, resolution, alpha, rate, seconds_left, means):
         """Move the bar; nothing where there is none.
 
-        Args:
-            images_seen, resolution: ints.
-            alpha: float, the fade.
-            rate: float, images a second.
-            seconds_left: float, to the end of the run.
-            means: dict, the losses among them.
+        The rate is in images a second; the means are a dict, with the losses.
         """
         if self._bar is not None:
             self._bar.n = images_seen
             self._bar.set_description_str(
-                f"{resolution}x{resolution} alpha {alpha:.2f}  "
-                f"{_losses(means)}  "
-                f"{rate:,.4g} img/s  {duration(seconds_left)} left"
+                f"{resolution}x{resolution} "
+                + _state(alpha, means, rate, seconds_left)
             )
 
     def tick(self, values, seconds_left):
         """Print a line, where there is no bar that shows the same."""
-        if self._bar is None and not self._quiet:
-            size = values["resolution"]
-            self._print(
+        if self._bar is None:
+            size, rate = values["resolution"], values["images_per_second"]
+            self.say(
                 f"{kimg(min(values['images_seen'], self._total))} of "
-                f"{kimg(self._total)} kimg  "
-                f"{size}x{size}  "
-                f"alpha {values['alpha']:.2f}  "
-                f"{_losses(values)}  "
-                f"{values['images_per_second']:,.4g} img/s  "
-                f"{duration(seconds_left)} left"
+                f"{kimg(self._total)} kimg  {size}x{size}  "
+                + _state(values["alpha"], values, rate, seconds_left)
             )
 
     def say(self, text):
         """Print a line without disturbing the bar."""
-        if not self._quiet:
-            self._print(text)
-
-    def _print(self, text):
+        if self._gone:
+            return
         try:
             if self._bar is not None:
                 self._bar.write(text)
@@ -77,7 +57,7 @@ class Progress:
         except OSError:
             # The reader is gone: a terminal that was closed, or tee, which
             # Ctrl-C ends too. What was trained must be saved all the same.
-            self._quiet = True
+            self._gone = True
 
     def close(self):
         """Leave the bar as it stands."""
@@ -86,14 +66,7 @@ class Progress:
 
 
 def first_words(config, images_seen, where, resumed):
-    """What a run says when it begins or goes on.
-
-    Args:
-        config: `TrainConfig`.
-        images_seen: int.
-        where: str, the devices.
-        resumed: bool.
-    """
+    """What a run on some devices (`where`) says when it begins or goes on."""
     verb, size = "Resuming" if resumed else "Training", config.resolution
     total = config.schedule().total_images
     return (
@@ -102,7 +75,9 @@ def first_words(config, images_seen, where, resumed):
     )
 
 
-def _losses(values):
-    """The losses out of a dict of metrics, as text."""
-    d_loss, g_loss = values["discriminator_loss"], values["generator_loss"]
-    return f"D {d_loss:.3f}  G {g_loss:.3f}"
+def _state(alpha, means, rate, seconds_left):
+    d_loss, g_loss = means["discriminator_loss"], means["generator_loss"]
+    return (
+        f"alpha {alpha:.2f}  D {d_loss:.3f}  G {g_loss:.3f}  "
+        f"{rate:,.4g} img/s  {duration(seconds_left)} left"
+    )

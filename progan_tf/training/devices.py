@@ -16,18 +16,16 @@ _MOST_CPUS = 64  # Logical ones, which are for tests.
 
 
 def make_strategy(devices=""):
-    """The strategy of this process.
+    """The strategy of this process, the same one each time.
+
+    It is a `MultiWorkerMirroredStrategy` where the environment variable
+    `TF_CONFIG` names a cluster, otherwise a `MirroredStrategy`. Must first be
+    called before TensorFlow has run its first operation.
 
     Args:
         devices: `""` for all local GPUs, or the CPU where there is none; or a
             list such as `"GPU:0,GPU:1"`. `"CPU:0,CPU:1"` splits the CPU into
             logical devices, which is for tests.
-
-    Returns:
-        `MultiWorkerMirroredStrategy` where the environment variable
-        `TF_CONFIG` names a cluster, otherwise `MirroredStrategy`; the same
-        one each time. Must first be called before TensorFlow has run its
-        first operation.
 
     Raises:
         UserError: for a device that is not there, devices together with
@@ -53,56 +51,35 @@ def _only_strategy(names):
     return tf.distribute.MirroredStrategy(list(names))
 
 
-def is_chief(strategy):
-    """True where this process writes the run directory.
-
-    Of several workers only the first does; a process on its own always.
-    """
-    resolver = strategy.cluster_resolver
-    if resolver is None or not resolver.task_type:
-        return True
-    if resolver.task_type == "chief":
-        return True
-    has_chief = "chief" in resolver.cluster_spec().jobs
-    return (
-        resolver.task_type == "worker"
-        and resolver.task_id == 0
-        and not has_chief
-    )
-
-
 def worker_count(strategy):
     """How many processes train together."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return 1
     spec = resolver.cluster_spec()
-    return sum(
-        spec.num_tasks(job) for job in spec.jobs if job in ("chief", "worker")
-    )
+    return sum(spec.num_tasks(job) for job in spec.jobs if job in _JOBS)
 
 
 def worker_index(strategy):
-    """The number of this process among them, from 0, the chief first."""
+    """The number of this process among them, from 0, the chief first.
+
+    Of several workers only the first writes the run directory.
+    """
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.task_type:
         return 0
     has_chief = "chief" in resolver.cluster_spec().jobs
-    first = 1 if has_chief and resolver.task_type == "worker" else 0
-    return first + resolver.task_id
+    return resolver.task_id + (has_chief and resolver.task_type == "worker")
 
 
 def count_replicas(devices=""):
-    """How many replicas `make_strategy` will have, without making it.
+    """How many replicas `make_strategy` will have, or UserError as there.
 
     Making it would wait for the other workers of a cluster. They are taken to
     have as many GPUs as this one.
-
-    Raises:
-        UserError: as `make_strategy`.
     """
-    names = _device_names(devices)
-    return len(names) * _cluster_size()
+    workers = sum(map(len, _cluster().values())) or 1
+    return len(_device_names(devices)) * workers
 
 
 def has_gpu(strategy):
@@ -114,15 +91,14 @@ def describe(strategy):
     """What the replicas are, such as "2 GPU devices"."""
     count = strategy.num_replicas_in_sync
     kind = "GPU" if has_gpu(strategy) else "CPU"
-    return f"{count} {kind} device{'s' if count > 1 else ''}"
+    return f"{count} {kind} device{'s' * (count > 1)}"
 
 
 def _cluster():
     """The addresses of each job in TF_CONFIG; {} where it names no cluster.
 
-    Raises:
-        UserError: for what TensorFlow would take for another cluster, wait
-            for without a word, or fail on.
+    Raises UserError for what TensorFlow would take for another cluster, wait
+    for without a word, or fail on.
     """
     text = os.environ.get("TF_CONFIG", "").strip() or "{}"
     try:
@@ -132,7 +108,7 @@ def _cluster():
         if "cluster" not in config:
             return {}
         return _checked_cluster(config["cluster"], config.get("task"))
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise UserError(
             f"the environment variable TF_CONFIG, {shortened(text)!r}: "
             f"{first_line(error)}; correct or unset it"
@@ -141,34 +117,33 @@ def _cluster():
 
 def _checked_cluster(cluster, task):
     """`cluster`, or ValueError for one that cannot be trained on."""
-    if not isinstance(cluster, dict) or not cluster:
-        raise ValueError('expected a cluster such as {"worker": ["host:port"]}')
+
+    def check(good, said):
+        if not good:
+            raise ValueError(said)
+
+    example = 'a cluster such as {"worker": ["host:port"]}'
+    check(isinstance(cluster, dict) and cluster, f"expected {example}")
     for job, addresses in cluster.items():
-        if job not in _JOBS:
-            raise ValueError(f"expected jobs {' and '.join(_JOBS)}, not {job}")
-        if not isinstance(addresses, list) or not addresses:
-            raise ValueError(f"expected a list of addresses for {job}")
+        check(job in _JOBS, f"expected jobs {' and '.join(_JOBS)}, not {job}")
+        good = isinstance(addresses, list) and addresses
+        check(good, f"expected a list of addresses for {job}")
         for address in addresses:
-            if not re.fullmatch(r".+:\d{1,5}", str(address)):
-                raise ValueError(f"expected host:port, not {address!r}")
-    if len(cluster.get("chief", [])) > 1:
-        raise ValueError("expected one chief")
-    if not isinstance(task, dict) or not {"type", "index"} <= task.keys():
-        example = '{"type": "worker", "index": 0}'
-        raise ValueError(f"expected a task such as {example}")
+            good = re.fullmatch(r".+:\d{1,5}", str(address))
+            check(good, f"expected host:port, not {address!r}")
+    check(len(cluster.get("chief", [])) < 2, "expected one chief")
+    good = isinstance(task, dict) and {"type", "index"} <= task.keys()
+    example = 'a task such as {"type": "worker", "index": 0}'
+    check(good, f"expected {example}")
     job, index = task["type"], task["index"]
-    if job not in cluster:
-        raise ValueError(f"its task is a {job!r}, its cluster has none")
-    if str(index) not in map(str, range(len(cluster[job]))):
-        raise ValueError(
-            f"its task has the index {index!r}; its cluster has "
-            f"{len(cluster[job])} of type {job}, counted from 0"
-        )
+    check(job in cluster, f"its task is a {job!r}, its cluster has none")
+    count = len(cluster[job])
+    check(
+        str(index) in map(str, range(count)),
+        f"its task has the index {index!r}; its cluster has {count} of type "
+        f"{job}, counted from 0",
+    )
     return cluster
-
-
-def _cluster_size():
-    return sum(map(len, _cluster().values())) or 1
 
 
 def _device_names(devices):
@@ -182,26 +157,29 @@ def _device_names(devices):
             "the workers of TF_CONFIG train on all of their devices; leave "
             "--devices out, and choose GPUs with CUDA_VISIBLE_DEVICES"
         )
+    count = 1
     for name in names:
         if not re.fullmatch(r"(CPU|GPU):\d+", name):
             raise UserError(
                 "expected --devices such as GPU:0,GPU:1 or CPU:0; "
                 f"received {name!r}"
             )
-        if name.startswith("GPU") and int(name[4:]) >= gpus:
+        number = int(name[4:])
+        if name.startswith("CPU"):
+            count = max(count, number + 1)
+        elif number >= gpus:
             raise UserError(
                 f"--devices names {name}, but TensorFlow can use {gpus} GPUs "
                 "here; leave the flag out to use all there are"
             )
-        if name.startswith("CPU") and int(name[4:]) >= _MOST_CPUS:
+        if count > _MOST_CPUS:
             raise UserError(
                 f"expected --devices from CPU:0 to CPU:{_MOST_CPUS - 1}; "
                 f"received {shortened(name)}"
             )
     if len(set(names)) < len(names):
         raise UserError(f"--devices names a device twice: {devices!r}")
-    cpus = [int(name[4:]) for name in names if name.startswith("CPU")]
-    _make_logical_cpus(max(cpus, default=0) + 1)
+    _make_logical_cpus(count)
     return names
 
 

@@ -14,12 +14,7 @@ class TimeEstimate:
     A resolution that was trained is known by its measured steps. One that is
     still to come is estimated: a step is worth some forward passes of each
     network, which are timed, and what a step costs beyond its passes is taken
-    from the resolution in hand.
-
-    Args:
-        config: `TrainConfig`.
-        generator, discriminator: the families.
-        replicas: int, devices that share a minibatch.
+    from the resolution in hand. A minibatch is shared by the replicas.
     """
 
     def __init__(self, config, generator, discriminator, replicas=1):
@@ -32,12 +27,10 @@ class TimeEstimate:
 
     def add(self, resolution, seconds, steps):
         """Count measured steps of a resolution; all but its first ones."""
-        old_seconds, old_steps = self._measured.get(resolution, (0.0, 0))
+        old = self._measured.get(resolution, (0.0, 0))
         # Old steps fade out, so that the estimate follows the machine.
-        self._measured[resolution] = (
-            old_seconds * 0.9 + seconds,
-            old_steps * 0.9 + steps,
-        )
+        new = (old[0] * 0.9 + seconds, old[1] * 0.9 + steps)
+        self._measured[resolution] = new
 
     def seconds_left(self, images_seen):
         """Seconds from here to the end of the schedule, without pauses."""
@@ -55,12 +48,10 @@ class TimeEstimate:
             return seconds / steps
         if not self._measured:
             return 0.0
-        known = max(self._measured)
-        seconds, steps = self._measured[known]
-        known_phase = next(
-            p for p in self._schedule.phases if p.resolution == known
-        )
-        overhead = max(0.0, seconds / steps - self._passes(known_phase))
+        highest = max(self._measured)
+        seconds, steps = self._measured[highest]
+        phases = {p.resolution: p for p in self._schedule.phases}
+        overhead = max(0.0, seconds / steps - self._passes(phases[highest]))
         return self._passes(phase) + overhead
 
     def _passes(self, phase):
@@ -71,17 +62,13 @@ class TimeEstimate:
                 family.at(resolution, fade=False) for family in self._families
             )
             share = max(1, phase.batch_size // self._replicas)
-            inputs = [
-                np.zeros([share, *shape[1:]], "float32")
-                for shape in _input_shapes(generator)
-            ]
-            inputs = inputs if len(inputs) > 1 else inputs[0]
-            images = np.zeros([share, *discriminator.input_shape[1:]], "f4")
+            number = self._passes_a_step
             try:
-                number = self._passes_a_step
-                seconds = number["generator"] * _timed(generator, inputs)
+                seconds = number["generator"] * _timed(
+                    generator, _zeros(generator.input_shape, share)
+                )
                 seconds += number["discriminator"] * _timed(
-                    discriminator, images
+                    discriminator, _zeros(discriminator.input_shape, share)
                 )
             except tf.errors.ResourceExhaustedError:
                 # Training will say so when it gets there; until then it goes.
@@ -90,9 +77,11 @@ class TimeEstimate:
         return self._predicted[resolution]
 
 
-def _input_shapes(model):
-    shapes = model.input_shape
-    return shapes if isinstance(shapes, list) else [shapes]
+def _zeros(shape, batch):
+    """Inputs of a model's `input_shape`, which is a list of several ones'."""
+    if isinstance(shape, list):
+        return [_zeros(each, batch) for each in shape]
+    return np.zeros([batch, *shape[1:]], "float32")
 
 
 def _timed(model, inputs):

@@ -17,12 +17,8 @@ class Feed:
     """Plans calls of the training step and serves their data.
 
     A call is a function of the config and of images seen alone, so that all
-    workers plan the same ones. The data are read ahead by one call.
-
-    Args:
-        config: `TrainConfig`.
-        source: `data.Source`.
-        strategy: `tf.distribute.Strategy`.
+    workers plan the same ones. The data, of a `data.Source`, are read ahead by
+    one call.
     """
 
     def __init__(self, config, source, strategy):
@@ -42,11 +38,7 @@ class Feed:
         )
 
     def plan(self, images_seen):
-        """The next `data.Steps`.
-
-        They do not go beyond a fade's ends nor beyond where something else of
-        the run falls due.
-        """
+        """The next `data.Steps`, up to a fade's end or what else falls due."""
         phase = self._schedule.at(images_seen)
         due = min(
             self._schedule.next_boundary(images_seen),
@@ -59,19 +51,16 @@ class Feed:
     def arguments(self, steps):
         """The arguments of `TrainingStep.run` for some steps.
 
-        Waits for their pictures, and starts to read the next ones'.
-
-        Raises:
-            UserError: if the data cannot be read.
+        Waits for their pictures, and starts to read the next ones'. Raises
+        UserError if the data cannot be read.
         """
         chunk = self._loader.chunk(steps)
         self._loader.prefetch(self.plan(steps.start + steps.images))
         most = self._most_steps(steps.resolution)
         # Filled up to a full call, so that none needs a graph of its own.
         seen = [steps.start + i * steps.batch_size for i in range(steps.count)]
-        alphas = np.ones(most, "float32")
+        alphas, rates = np.ones(most, "float32"), np.zeros(most, "float32")
         alphas[: steps.count] = [self._schedule.alpha(x) for x in seen]
-        rates = np.zeros(most, "float32")
         rates[: steps.count] = [self._schedule.learning_rate(x) for x in seen]
         arrays = chunk._asdict()
         arrays["reals"] = arrays.pop("images")
@@ -87,12 +76,10 @@ class Feed:
         self._loader.close()
 
     def _most_steps(self, resolution):
-        config = self._config
-        flops = config.step_flops_per_image(resolution)
-        flops *= config.batch_size[resolution]
-        return min(
-            max(int(_CALL_FLOPS[self._kind] / flops), 1), _MOST_STEPS_A_CALL
-        )
+        flops = self._config.step_flops_per_image(resolution)
+        flops *= self._config.batch_size[resolution]
+        steps = max(int(_CALL_FLOPS[self._kind] / flops), 1)
+        return min(steps, _MOST_STEPS_A_CALL)
 
     def _distribute(self, array, steps):
         """`[steps, rows, ...]` to a per-replica value of `steps` steps."""

@@ -1,6 +1,5 @@
 """A run directory that begins with weights from elsewhere, to be trained on."""
 
-import dataclasses
 import math
 
 import tensorflow as tf
@@ -29,14 +28,9 @@ _BEGINS = 0.01
 
 
 def check_place(run_dir, given):
-    """Refuse at once what could not be written in the end.
+    """Refuse at once what `write_run` of these settings could not do.
 
-    Args:
-        run_dir: str, where the run is to be.
-        given: dict of the settings that were given, as of `write_run`.
-
-    Raises:
-        UserError: if something is there, or for devices that are not.
+    Raises UserError if something is there, or for devices that are not.
     """
     check_no_name(run_dir)
     put_back(run_dir)
@@ -50,7 +44,9 @@ def write_run(published, run_dir, given, images_seen=None):
     """Write a run directory that `train` goes on from, whole or not at all.
 
     It has networks, average and fresh optimizers in a checkpoint, the sample
-    grids of its beginning, and what was read in weights.txt.
+    grids of its beginning, and what was read in weights.txt. Raises UserError
+    if settings or data do not go with the weights, something is in the run's
+    place, or it cannot be written.
 
     Args:
         published: `PublishedGAN`.
@@ -65,10 +61,6 @@ def write_run(published, run_dir, given, images_seen=None):
 
     Returns:
         `TrainConfig`.
-
-    Raises:
-        UserError: if settings or data do not go with the weights, something
-            is in the run's place, or it cannot be written.
     """
     check_place(run_dir, given)
     config = _config(published, run_dir, given)
@@ -86,7 +78,7 @@ def write_run(published, run_dir, given, images_seen=None):
         state = _state(published, config, images_seen)
         config.save_config(folder)
         Checkpoints(state, folder, config.keep_checkpoints).save()
-        _write_samples(state, source, folder)
+        _write_samples(state, source, folder, images_seen)
         # Of the licence, too, which the trained weights inherit.
         write_text_atomically(folder / ORIGIN_FILE, published.describe())
     return config
@@ -105,11 +97,9 @@ def _config(published, run_dir, given):
             f"the networks of the file {have} classes, which cannot change; "
             "leave --labels out"
         )
-    return resolve(
-        preset,
-        {**given, **settings, "run_dir": str(run_dir)},
-        devices.count_replicas(given.get("devices", "")),
-    )
+    settings = {**given, **settings, "run_dir": str(run_dir)}
+    replicas = devices.count_replicas(given.get("devices", ""))
+    return resolve(preset, settings, replicas)
 
 
 def _start(published, config, images_seen):
@@ -119,9 +109,8 @@ def _start(published, config, images_seen):
     if images_seen is None and _continues(published, schedule):
         images_seen = published.info.images_seen
     if images_seen is None:
-        for phase in schedule.phases:
-            if phase.resolution == resolution:
-                images_seen = phase.fade_end
+        ends = {phase.resolution: phase.fade_end for phase in schedule.phases}
+        images_seen = ends.get(resolution)
     if images_seen is None or images_seen >= schedule.total_images:
         raise UserError(
             f"the schedule ends after {schedule.total_images:,} images, "
@@ -137,12 +126,10 @@ def _continues(published, schedule):
     if info.images_seen is None or info.images_seen >= schedule.total_images:
         return False
     trained = published.generator.resolution >> math.floor(info.lod)
-    phase = schedule.at(info.images_seen)
+    resolution = schedule.at(info.images_seen).resolution
     # Or where the next resolution begins to fade in, which is still new.
     begins = schedule.alpha(info.images_seen) < _BEGINS
-    return phase.resolution == trained or (
-        phase.resolution == 2 * trained and begins
-    )
+    return resolution == trained or (resolution == 2 * trained and begins)
 
 
 def _network_settings(published, resolution):
@@ -161,21 +148,21 @@ def _network_settings(published, resolution):
             f"the networks have {len(published.info.attributes)} labels an "
             "image; a run has one at most"
         )
-    architecture = dataclasses.replace(
-        generator,
-        # The generator is the same function either way.
-        fused_scale=discriminator.fused_scale,
-        minibatch_stddev_group=discriminator.minibatch_stddev_group,
-        discriminator_norm=discriminator.discriminator_norm,
-        minibatch_discrimination=discriminator.minibatch_discrimination,
-        fmap_max=_grown(generator.fmap_max, resolution),
-        resolution=resolution,
-    )
-    settings = architecture.settings
-    if architecture.pixelnorm_epsilon == 1e-8:
+    settings = generator.settings
+    # Of fused_scale the generator is the same function either way.
+    for name in (
+        "fused_scale",
+        "minibatch_stddev_group",
+        "discriminator_norm",
+        "minibatch_discrimination",
+    ):
+        settings[name] = getattr(discriminator, name)
+    settings["fmap_max"] = _grown(generator.fmap_max, resolution)
+    settings["resolution"] = resolution
+    if generator.pixelnorm_epsilon == 1e-8:
         # As a new run has it, which is more in float16.
         del settings["pixelnorm_epsilon"]
-    return {**settings, "labels": architecture.num_classes > 0}
+    return {**settings, "labels": generator.num_classes > 0}
 
 
 def _grown(fmap_max, resolution):
@@ -197,18 +184,14 @@ def _state(published, config, images_seen):
         (state.average, published.average),
     ):
         for resolution in set(ours.resolutions) & set(theirs.resolutions):
-            layers = zip(
-                ours.block(resolution).layers,
-                theirs.block(resolution).layers,
-                strict=True,
+            weights, values = (
+                [w for x in family.block(resolution).layers for w in x.weights]
+                for family in (ours, theirs)
             )
-            for layer, published_layer in layers:
-                for weight, value in zip(
-                    layer.weights, published_layer.weights, strict=True
-                ):
-                    # An alpha is that of the place in the schedule.
-                    if weight.name != "alpha":
-                        weight.assign(value)
+            for weight, value in zip(weights, values, strict=True):
+                # An alpha is that of the place in the schedule.
+                if weight.name != "alpha":
+                    weight.assign(value)
     state.images_seen.assign(images_seen)
     schedule = config.schedule()
     resolution = schedule.at(images_seen).resolution
@@ -216,12 +199,11 @@ def _state(published, config, images_seen):
     return state
 
 
-def _write_samples(state, source, folder):
+def _write_samples(state, source, folder, images_seen):
     """The sample grids that a run has at its beginning."""
-    config, images_seen = state.config, int(state.images_seen.numpy())
+    config = state.config
     resolution = config.schedule().at(images_seen).resolution
-    size, classes = config.resolution, config.num_classes
-    log = RunLog(folder, size, images_seen, classes)
+    log = RunLog(folder, config.resolution, images_seen, config.num_classes)
     grids = SampleGrids(config, source, log)
     grids.write_reals()
     grids.write_fakes(state.average.at(resolution), images_seen)

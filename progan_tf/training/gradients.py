@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from progan_tf.family import running_statistics
 from progan_tf.layers import kernels_computed_once
 from progan_tf.losses import (
     FAKES,
@@ -42,12 +43,7 @@ class Gradients:
         self._config = config
         self._generator = generator
         self._discriminator = discriminator
-        self.statistics = [
-            weight
-            for layer in generator.layers
-            if isinstance(layer, keras.layers.BatchNormalization)
-            for weight in layer.non_trainable_weights
-        ]
+        self.statistics = running_statistics(generator.layers)
         self._loss = LOSSES[config.loss]
         self._penalty = PENALTIES[config.penalty]
         # One that is not taken in every step weighs as much over all steps.
@@ -56,16 +52,11 @@ class Gradients:
         )
 
     def discriminator(self, inputs, penalized=True):
-        """Sums over the samples, and the gradients of the loss.
+        """The loss and its terms, a dict of sums over the samples; gradients.
 
-        Args:
-            inputs: `Inputs`; the fakes have the labels of the reals.
-            penalized: bool, whether the penalty is taken; else its terms are
-                0.
-
-        Returns:
-            dict of float32 scalars: the loss and its terms; and a list of
-            gradients, one for each of the model's weights.
+        The sums are float32 scalars; there is a gradient of the loss for each
+        of the model's weights. The fakes have the labels of the reals. Where
+        it is not penalized, the terms of the penalty are 0.
         """
         config, labels = self._config, inputs.labels
         weights = [w.value for w in self._discriminator.trainable_weights]
@@ -109,15 +100,9 @@ class Gradients:
         return terms, _unscaled(tape.gradient(loss, weights), inputs.scale)
 
     def generator(self, inputs):
-        """Sum over the samples, and the gradients of the loss.
+        """As `discriminator`, and what the running statistics become, a list.
 
-        Args:
-            inputs: `Inputs`, with reals for a loss that compares with them.
-
-        Returns:
-            dict of a float32 scalar, the loss; a list of gradients, one for
-            each of the model's weights; and a list of what the running
-            statistics of the generator become.
+        The inputs have reals for a loss that compares with them.
         """
         weights = [w.value for w in self._generator.trainable_weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:

@@ -26,16 +26,9 @@ class Inputs(NamedTuple):
 def step_inputs(state, batches, i, seen, alpha, scale, of_generator):
     """The `Inputs` of this replica, of the generator's or discriminator's step.
 
+    They are number i of the K in the batches, as `TrainingStep.run` has them.
     Random numbers come from (seed, images seen) and are drawn for the whole
     minibatch, so that they do not depend on how many replicas there are.
-
-    Args:
-        state: `TrainingState`.
-        batches: dict of `[K, b, ...]`, as `TrainingStep.run` has them.
-        i: int32 scalar, which of the K.
-        seen: int64 scalar, images seen.
-        alpha, scale: as in `Inputs`.
-        of_generator: bool.
     """
     config, replica = state.config, tf.distribute.get_replica_context()
     share = batches["reals"].shape[1]

@@ -28,31 +28,24 @@ class Recorder:
     """Log, sample grids, evaluations, checkpoints and words of a run.
 
     One process of a run has it; the others have a `SilentRecorder`. Nothing
-    of the state is changed.
-
-    Args:
-        config: `TrainConfig`.
-        state: `TrainingStep`.
-        checkpoints: `Checkpoints`.
-        source: `data.Source` of the reals.
-        resumed: bool, whether the state is that of a checkpoint.
-        stopped: function without arguments, whether to leave an evaluation.
+    of the state, a `TrainingStep`, is changed. An evaluation is left where
+    `stopped()`.
     """
 
     def __init__(self, config, state, checkpoints, source, resumed, stopped):
-        self._config = config
-        self._state = state
+        self._config, self._state = config, state
         self._schedule = config.schedule()
         self._checkpoints = checkpoints
         seen = int(state.images_seen.numpy())
         self._saved_at = seen if resumed else -1
         self._progress = Progress(seen, self._schedule.total_images)
-        size, classes = config.resolution, config.num_classes
         self._since_tick = pathlib.Path(config.run_dir, FOLDER, "tick.json")
         self._averages = self._resumed_averages(seen)
         # The line of an early tick is written again, as a whole one.
         whole = seen - (self._averages.saved()["steps"] > 0)
-        self._log = RunLog(config.run_dir, size, whole, classes)
+        self._log = RunLog(
+            config.run_dir, config.resolution, whole, config.num_classes
+        )
         self._grids = SampleGrids(config, source, self._log)
         self._evaluation = TrainingEvaluation(
             config, source, state.average, self.say, stopped
@@ -72,12 +65,9 @@ class Recorder:
         self._progress.say(text)
 
     def steps(self, steps, means, seconds):
-        """Count steps that were taken, and move the bar.
+        """Count `data.Steps` that took so long, and move the bar.
 
-        Args:
-            steps: `data.Steps`.
-            means: dict of what they measured, by name.
-            seconds: float, how long they took.
+        The means are a dict of what they measured, by name.
         """
         # The first call of a stage also traces and compiles.
         stage = self._schedule.stage(steps.start)
@@ -104,9 +94,8 @@ class Recorder:
     def tick(self, early=False):
         """Report the means over the steps since the last tick.
 
-        Args:
-            early: bool, whether it is only because the run stops: when that
-                goes on, a whole line takes this one's place.
+        An early one comes only because the run stops: when that goes on, a
+        whole line takes this one's place.
         """
         averages = self._averages
         if not early:
@@ -116,12 +105,11 @@ class Recorder:
             return
         seen = steps.start + steps.images
         last_step = seen - steps.batch_size
-        phase = self._schedule.at(last_step)
         values = {
             "images_seen": seen,
-            "resolution": phase.resolution,
+            "resolution": steps.resolution,
             "alpha": self._schedule.alpha(last_step),
-            "batch_size": phase.batch_size,
+            "batch_size": steps.batch_size,
             "learning_rate": self._schedule.learning_rate(last_step),
             **averages.values(),
             "steps_skipped": int(self._state.steps_skipped.numpy()),
@@ -139,10 +127,8 @@ class Recorder:
     def evaluate(self, images_seen, again=True):
         """Judge the average; the other workers wait in their next step.
 
-        Args:
-            images_seen: int.
-            again: bool, also if the numbers are known: a run that was killed
-                then may not have kept its best generator.
+        By default also if the numbers are known: a run that was killed then
+        may not have kept its best generator.
         """
         known = not again and self._evaluation.is_known(images_seen)
         if self._config.eval_kimg and not known:
@@ -188,27 +174,19 @@ class Recorder:
 class Averages:
     """Means of what the steps since the last tick measured.
 
-    Args:
-        sums, steps: what `saved` gave, of a run that goes on.
-
-    Attributes:
-        last: `data.Steps`, the last that were counted; None before the first.
+    Of a run that goes on they are made from what `saved` gave.
     """
 
     def __init__(self, sums=None, steps=0):
-        self.last = None
+        self.last = None  # The `data.Steps` that were counted last.
         self._sums = sums or {}
         self._steps = steps
         self._timed = {True: [0, 0.0], False: [0, 0.0]}
 
     def add(self, steps, means, seconds, compiled):
-        """Count several steps.
+        """Count steps, their mean metrics and time.
 
-        Args:
-            steps: `data.Steps`.
-            means: dict of their mean metrics, by name.
-            seconds: float, how long it took.
-            compiled: bool, whether all of it had been compiled before.
+        `compiled` tells whether all of it had been compiled before.
         """
         self.last = steps
         for name, mean in means.items():
@@ -224,9 +202,7 @@ class Averages:
 
     def values(self):
         """dict of the means and of `images_per_second`."""
-        means = {
-            name: total / self._steps for name, total in self._sums.items()
-        }
+        means = {name: x / self._steps for name, x in self._sums.items()}
         # Compilation is left out, unless there was nothing else.
         images, seconds = self._timed[self._timed[True][0] > 0]
         return {**means, "images_per_second": images / seconds}

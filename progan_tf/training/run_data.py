@@ -9,17 +9,10 @@ from progan_tf.errors import UserError
 
 
 def open_data(config):
-    """Open the data that a run is to be trained on.
+    """A run's `data.Source`, and the config with its pictures, classes counted.
 
-    Args:
-        config: `TrainConfig`.
-
-    Returns:
-        `data.Source`, and the config with its pictures and classes counted.
-
-    Raises:
-        UserError: if the data cannot be had at the config's resolution, or
-            its pictures and those of the run lie in one folder.
+    Raises UserError if the data cannot be had at the config's resolution, or
+    its pictures and those of the run lie in one folder.
     """
     _check_apart(config)
     source = open_source(config.data, config.channels, config.labels)
@@ -33,9 +26,7 @@ def counted_config(config, source):
     """The config with what it says of the data, besides the classes."""
     empty = source.empty_classes if config.labels else ()
     return dataclasses.replace(
-        config,
-        num_images=len(source),
-        empty_classes=",".join(map(str, empty)),
+        config, num_images=len(source), empty_classes=",".join(map(str, empty))
     )
 
 

@@ -26,16 +26,10 @@ _BEGINNINGS = (CONFIG_FILE, METRICS_FILE, "samples", "tensorboard")
 def own_run_directory(run_dir, images_seen):
     """Keeps a run directory to this process while it trains there.
 
-    Where an error of the user's comes before the first step, such as data that
-    cannot be read, what the run wrote is taken back. What was there before
-    stays, and what came from elsewhere, such as a log.
-
-    Args:
-        run_dir: path of the run directory; it need not exist.
-        images_seen: function without arguments, how many the run has seen.
-
-    Raises:
-        UserError: another process has it, or it cannot be made.
+    It need not exist; UserError where it cannot be made, or another process
+    has it. Where a UserError comes before the first step (`images_seen()` is
+    0), such as data that cannot be read, what the run wrote is taken back. What
+    was there before stays, and what came from elsewhere, such as a log.
     """
     folder = pathlib.Path(run_dir)
     with making(folder), only_writer(folder):
@@ -50,27 +44,20 @@ def own_run_directory(run_dir, images_seen):
 
 
 def check_run_directory(config):
-    """Check a run directory against the run that is to go on in it.
+    """Check the run directory of a config, which is to go on in it.
 
-    Args:
-        config: `TrainConfig`, whose `run_dir` it is; it need not exist.
-
-    Returns:
-        int, the pictures that its run began with; 0 for a new run.
-
-    Raises:
-        UserError: if it holds a run with other settings, one that is beyond
-            the end of this one, or one without its checkpoints.
+    Returns how many pictures its run began with, 0 for a new one. Raises
+    UserError if it holds a run with other settings, one that is beyond the end
+    of this one, or one without its checkpoints.
     """
     folder = pathlib.Path(config.run_dir)
-    began_with = 0
-    if (folder / CONFIG_FILE).exists():
-        stored = load_config(folder)
-        check_resumable(stored, config)
-        _check_not_beyond(config, stored)
-        _check_not_lost(folder, stored)
-        began_with = stored.num_images
-    return began_with
+    if not (folder / CONFIG_FILE).exists():
+        return 0
+    stored = load_config(folder)
+    check_resumable(stored, config)
+    _check_not_beyond(config, stored)
+    _check_not_lost(folder, stored)
+    return stored.num_images
 
 
 def _remove(path):

@@ -24,17 +24,10 @@ _LARGEST_CELL_ON_BOARD = 256
 
 
 def metrics_lines(run_dir):
-    """The whole lines of a run's metrics.jsonl.
+    """Yields (int images seen, str) of the lines of a run's metrics.jsonl.
 
-    Args:
-        run_dir: path of the run directory; it need not have any.
-
-    Yields:
-        (int, str), images seen and the line. What is damaged, as half a line
-        of a run that was killed, is passed over.
-
-    Raises:
-        UserError: if it is there, but cannot be read.
+    It need not be there. What is damaged, such as half a line of a run that was
+    killed, is passed over. Raises UserError if the file cannot be read.
     """
     path = pathlib.Path(run_dir) / METRICS_FILE
     text = ""
@@ -53,59 +46,46 @@ def metrics_lines(run_dir):
 class RunLog:
     """Writes a run directory's metrics, TensorBoard and sample grids.
 
-    Args:
-        run_dir: path of the run directory.
-        resolution: int, of the whole run: all grids have its cell size.
-        images_seen: int, where the run goes on. Lines of `metrics.jsonl`
-            beyond it are dropped: they will be written again. So is all that
-            is no such line.
-        classes: int, that grids have a row each of.
+    All grids have the cell size of the resolution, that of the whole run, and
+    a row for each of its classes. Lines of `metrics.jsonl` beyond images_seen,
+    where the run goes on, are dropped, as they will be written again; so is all
+    that is no such line.
+
+    Attributes:
+        columns, cells: ints, pictures in a row of a grid and in all of it.
     """
 
     def __init__(self, run_dir, resolution, images_seen=0, classes=0):
-        self._folder = pathlib.Path(run_dir)
-        self._samples = self._folder / "samples"
-        with writing(self._samples):
-            self._samples.mkdir(parents=True, exist_ok=True)
+        folder = pathlib.Path(run_dir)
+        self._samples, board = folder / "samples", folder / "tensorboard"
+        for each in (self._samples, board):
+            with writing(each):
+                each.mkdir(parents=True, exist_ok=True)
         self._cell = max(resolution, _CELL)
-        self._shape = grid_shape(self._cell, classes)
-        self._metrics = self._folder / METRICS_FILE
+        self.columns, rows = grid_shape(self._cell, classes)
+        self.cells = self.columns * rows
+        self._metrics = folder / METRICS_FILE
         lines = list(metrics_lines(run_dir))
         if self._metrics.exists():
             kept = [line for seen, line in lines if seen <= images_seen]
             write_text_atomically(self._metrics, "".join(kept))
-        board = self._folder / "tensorboard"
-        with writing(board):
-            board.mkdir(exist_ok=True)
         self._writer = tf.summary.create_file_writer(str(board))
 
     def write_metrics(self, values):
-        """Append a line to `metrics.jsonl` and to TensorBoard.
-
-        Args:
-            values: dict of numbers, `images_seen` among them.
-        """
-        with (
-            writing(self._metrics),
-            open(self._metrics, "a", encoding="utf-8") as file,
-        ):
-            # JSON knows neither NaN nor infinity, which a skipped step has.
-            known = {
-                k: v if math.isfinite(v) else None for k, v in values.items()
-            }
+        """Append a dict of numbers to `metrics.jsonl` and to TensorBoard."""
+        # JSON knows neither NaN nor infinity, which a skipped step has.
+        known = {k: v if math.isfinite(v) else None for k, v in values.items()}
+        path = self._metrics
+        with writing(path), open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(known) + "\n")
         with self._writer.as_default(step=values["images_seen"]):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
 
     def write_grid(self, tag, name, images, images_seen):
-        """Write a sample grid as PNG and to TensorBoard.
+        """Write uint8 `[N, R, R, C]` as the grid NAME.png and to TensorBoard.
 
-        Args:
-            tag: TensorBoard's name for the series of grids.
-            name: file name without its ending.
-            images: uint8 `[N, R, R, C]`.
-            images_seen: int.
+        There it belongs to the series of grids `tag`.
         """
         images = nearest_up(images, self._cell // images.shape[1])
         grid = make_grid(images, self.columns)
@@ -115,17 +95,6 @@ class RunLog:
         grid = np.rint(box_down(grid[np.newaxis], factor)).astype(np.uint8)
         with self._writer.as_default(step=images_seen):
             tf.summary.image(tag, grid)
-
-    @property
-    def columns(self):
-        """Pictures in a row of a grid."""
-        return self._shape[0]
-
-    @property
-    def cells(self):
-        """Pictures in a grid."""
-        columns, rows = self._shape
-        return columns * rows
 
     def close(self):
         """Flush what TensorBoard buffers."""

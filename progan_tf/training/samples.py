@@ -12,22 +12,16 @@ class SampleGrids:
     """Writes `reals.png` and `fakes-NNNNNN.png` of a run.
 
     With labels, both have a class a row, as many classes as there are rows.
-
-    Args:
-        config: `TrainConfig`.
-        source: `data.Source` of the reals.
-        log: `RunLog`.
+    The reals come from a `data.Source`; a `RunLog` writes the grids.
     """
 
     def __init__(self, config, source, log):
-        self._config = config
-        self._log = log
+        self._config, self._source, self._log = config, source, log
         self._labels = None
         if config.num_classes:
             rows = np.arange(log.cells) // log.columns
             classes = np.array(config.drawn_classes())
             self._labels = classes[rows % len(classes)]
-        self._source = source
 
     def write_reals(self):
         """The first pictures that the run sees, at its resolution."""
@@ -61,10 +55,7 @@ class SampleGrids:
     def write_fakes(self, generator, images_seen):
         """Images of the run's latents, enlarged to the run's resolution.
 
-        Args:
-            generator: `keras.Model`, the average at the resolution and fade
-                of now.
-            images_seen: int.
+        The generator is the average at the resolution and fade of now.
         """
         config = self._config
         # Far from the seeds 0, 1, ... that one tries first when generating.

@@ -14,10 +14,7 @@ _FIRST_LOG2_SCALE = 16.0
 class TrainingState(tf.Module):
     """Networks, average, optimizers and counters of a run.
 
-    Args:
-        config: `TrainConfig`.
-        strategy: `tf.distribute.Strategy`, under whose scope all variables
-            are made.
+    All variables are made under the scope of a `tf.distribute.Strategy`.
 
     Attributes:
         generator, discriminator, average: the families. `average` is always
@@ -46,27 +43,22 @@ class TrainingState(tf.Module):
             self.seed = tf.Variable(config.seed, dtype=tf.int64)
             self.steps_skipped = tf.Variable(0, dtype=tf.int64)
             self.skipped_in_a_row = tf.Variable(0, dtype=tf.int64)
-            self.log2_scales = tf.Variable(
-                [_FIRST_LOG2_SCALE] * 2, dtype=tf.float32
-            )
+            self.log2_scales = tf.Variable([_FIRST_LOG2_SCALE] * 2)
 
     def _create_networks(self):
-        config = self.config
-        policy = config.precision
+        architecture, policy = self.config.architecture, self.config.precision
         if policy != "float32":  # The weights are float32 all the same.
             policy = f"mixed_{policy}"
         options = {"leaky_relu": lean_leaky_relu, "dtype": policy}
         # No two layers share a seed: a network has fewer than 500. Keras takes
         # 32 bits.
-        seed = 1000 * config.seed % 2**31
-        self.generator = Generator.of(config.architecture, seed=seed, **options)
+        seed = 1000 * self.config.seed % 2**31
+        self.generator = Generator.of(architecture, seed=seed, **options)
         self.discriminator = Discriminator.of(
-            config.architecture, seed=seed + 500, **options
+            architecture, seed=seed + 500, **options
         )
         # The generator's seed, because the average begins as a copy of it.
-        self.average = Generator.of(
-            config.architecture, seed=seed, name="average"
-        )
+        self.average = Generator.of(architecture, seed=seed, name="average")
 
     def _create_optimizers(self):
         def adam(name, share=1.0):
@@ -87,14 +79,10 @@ class TrainingState(tf.Module):
         self.discriminator_optimizer.build(self.discriminator.trainable_weights)
 
     def enter_stage(self, stage, learning_rate):
-        """Start a stage of the schedule: with new optimizers, if it is new.
+        """Start a stage of the schedule, an int, unless it has begun.
 
         As in the official code both optimizers forget their moments at both
         ends of each fade, unless `reset_optimizers` is off.
-
-        Args:
-            stage: int, `GrowthSchedule.stage` of the next minibatch.
-            learning_rate: float, of both optimizers.
         """
         if stage == int(self.stage.numpy()):
             return
@@ -104,11 +92,7 @@ class TrainingState(tf.Module):
         self.stage.assign(stage)
 
     def set_learning_rate(self, learning_rate):
-        """Set that of both optimizers.
-
-        Args:
-            learning_rate: float or float32 scalar.
-        """
+        """Set that of both optimizers, a float or float32 scalar."""
         self.generator_optimizer.learning_rate.assign(learning_rate)
         self.discriminator_optimizer.learning_rate.assign(
             learning_rate * self._lazy_share
@@ -127,10 +111,8 @@ class TrainingState(tf.Module):
 
     def reset_optimizers(self):
         """Forget both optimizers' moments and counts of steps."""
-        for optimizer in (
-            self.generator_optimizer,
-            self.discriminator_optimizer,
-        ):
+        both = self.generator_optimizer, self.discriminator_optimizer
+        for optimizer in both:
             for variable in optimizer.variables:
                 if variable is not optimizer.learning_rate:
                     variable.assign(tf.zeros(variable.shape, variable.dtype))
@@ -138,6 +120,5 @@ class TrainingState(tf.Module):
     def set_alpha(self, resolution, alpha):
         """Set the fade of generator, discriminator and average."""
         if resolution > 4:
-            self.generator.set_alpha(resolution, alpha)
-            self.discriminator.set_alpha(resolution, alpha)
-            self.average.set_alpha(resolution, alpha)
+            for family in (self.generator, self.discriminator, self.average):
+                family.set_alpha(resolution, alpha)

@@ -25,10 +25,6 @@ _NOT_FINITE = "replicas_not_finite"
 class TrainingStep(TrainingState):
     """The state of a run, and how a training step moves it.
 
-    Args:
-        config: `TrainConfig`.
-        strategy: `tf.distribute.Strategy`.
-
     Attributes:
         metrics: tuple of str, what `run` measures, as metrics.jsonl has it.
     """
@@ -57,8 +53,7 @@ class TrainingStep(TrainingState):
             steps: int, from 1 to K.
             labels: int64 per-replica `[K, b]`, the classes of `reals`.
             fake_labels: int64 per-replica `[K, b]`, for the generator's step.
-            mirrored: bool per-replica `[K, b]`, which `reals` are shown
-                mirrored; by default none.
+            mirrored: bool per-replica `[K, b]`, the reals shown mirrored.
             rates: float32 `[K]`, the learning rate of each step; by default
                 that which `enter_stage` has set.
 
@@ -67,21 +62,16 @@ class TrainingStep(TrainingState):
         """
         local = self.strategy.experimental_local_results(reals)[0]
         resolution = local.shape[2]
-        fading = bool(resolution > 4 and min(alphas[:steps]) < 1)
-        key = (resolution, fading)
+        key = (resolution, bool(resolution > 4 and min(alphas[:steps]) < 1))
         if key not in self._functions:
             # One resolution at a time: graphs of large networks are large.
             self._functions = {
                 key: tf.function(self._steps_function(*key), autograph=False)
             }
-        batches = {
-            "reals": reals,
-            "labels": labels,
-            "fake_labels": fake_labels,
-            "mirrored": mirrored,
-        }
+        given = {"labels": labels, "fake_labels": fake_labels}
+        given |= {"reals": reals, "mirrored": mirrored}
         sums = self._functions[key](
-            {name: x for name, x in batches.items() if x is not None},
+            {name: x for name, x in given.items() if x is not None},
             tf.constant(alphas),
             None if rates is None else tf.constant(rates),
             tf.constant(steps),
@@ -123,17 +113,22 @@ class _Step:
         self.strategy = state.strategy
         self.resolution = resolution
         self.fading = fading
-        self.generator = state.generator.at(resolution, fading)
-        self.discriminator = state.discriminator.at(resolution, fading)
+        self.models = (
+            state.discriminator.at(resolution, fading),
+            state.generator.at(resolution, fading),
+        )
+        self.optimizers = (
+            state.discriminator_optimizer,
+            state.generator_optimizer,
+        )
         self.scaled = config.precision == "float16"
         automatic = devices.has_gpu(state.strategy)
         jit = {"on": True, "off": False}.get(config.xla, automatic)
         function = functools.partial(
             tf.function, autograph=False, jit_compile=jit
         )
-        gradients = Gradients(
-            config, self.generator, self.discriminator, resolution
-        )
+        discriminator, generator = self.models
+        gradients = Gradients(config, generator, discriminator, resolution)
         self._d_function = function(gradients.discriminator)
         self._unpenalized_d_function = function(
             functools.partial(gradients.discriminator, penalized=False)
@@ -145,44 +140,26 @@ class _Step:
         """The discriminator's step, the average, the generator's step.
 
         In this order, as in the official code: the average follows with the
-        discriminator's step and lags the generator by one.
-
-        Args:
-            batches: dict of per-replica `[K, b, ...]`, as `TrainingStep.run`
-                has them.
-            alpha: float32 scalar.
-            i: int32 scalar, which of the K.
-
-        Returns:
-            dict of float32 scalars, means over the whole minibatch.
+        discriminator's step and lags the generator by one. The step is number
+        i of the K in the batches, as `TrainingStep.run` has them. Returns a
+        dict of float32 scalars, means over the whole minibatch.
         """
         state = self.state
         if self.fading:
             for family in (state.generator, state.discriminator):
                 family.block(self.resolution).fade.alpha.assign(alpha)
-        seen = state.images_seen.read_value()
-        given = (batches, i, seen, alpha if self.fading else None)
-        d_scale = g_scale = None
-        if self.scaled:
-            scales = tf.pow(2.0, state.log2_scales.read_value())
-            d_scale, g_scale = scales[0], scales[1]
         # Of the optimizer, because a checkpoint has it: a resumed run takes
         # the penalty and the generator's steps where they were due.
         taken = state.discriminator_optimizer.iterations.value.read_value()
         penalized = tf.equal(taken % self.config.penalty_every, 0)
-        d_means, gradients = self.strategy.run(
-            self._replica_d, (*given, d_scale, penalized)
-        )
-        d_means, d_finite = self._apply(0, d_means, gradients)
+        seen = state.images_seen.read_value()
+        scales = tf.pow(2.0, state.log2_scales.read_value())
+        given = (batches, i, seen, alpha if self.fading else None)
+        d_means, d_finite = self._half_step(0, given, scales, penalized)
 
         def generator_step():
             self._update_average()
-            means, gradients, statistics = self.strategy.run(
-                self._replica_g, (*given, g_scale)
-            )
-            means, finite = self._apply(1, means, gradients)
-            self._keep(statistics, finite)
-            return means, finite
+            return self._half_step(1, given, scales)
 
         every = self.config.discriminator_steps
         if every == 1:
@@ -198,65 +175,25 @@ class _Step:
         self._count(d_finite, g_finite, batches["reals"])
         return d_means | g_means
 
-    def _replica_d(self, batches, i, seen, alpha, scale, penalized):
-        """Means and discriminator gradients of this replica's share."""
-        inputs = step_inputs(self.state, batches, i, seen, alpha, scale, False)
-        if self.config.penalty_every == 1:
-            sums, gradients = self._d_function(inputs)
-        else:
-            sums, gradients = tf.cond(
-                penalized,
-                lambda: self._d_function(inputs),
-                lambda: self._unpenalized_d_function(inputs),
-            )
-        return self._means(sums, gradients, batches["reals"])
+    def _half_step(self, number, given, scales, penalized=True):
+        """Move the discriminator (number 0) or the generator (number 1).
 
-    def _replica_g(self, batches, i, seen, alpha, scale):
-        """Means, generator gradients and statistics of this share."""
-        inputs = step_inputs(self.state, batches, i, seen, alpha, scale, True)
-        sums, gradients, statistics = self._g_function(inputs)
-        if statistics:
-            replica = tf.distribute.get_replica_context()
-            statistics = replica.all_reduce("MEAN", statistics)
-        return *self._means(sums, gradients, batches["reals"]), statistics
-
-    def _means(self, sums, gradients, reals):
-        """Means over all replicas, and this replica's part of the gradients'.
-
-        Under `_NOT_FINITE` the means tell how many replicas have gradients
-        that are not finite: the same in all replicas.
+        Its gradients are applied, and its running statistics stored, where
+        the sum of the replicas' gradients is finite. Returns the means, and a
+        bool tensor, finite.
         """
-        batch = self._batch(reals)
-        gradients = [gradient / batch for gradient in gradients]
-        finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
-        means = {name: total / batch for name, total in sums.items()}
-        means[_NOT_FINITE] = tf.cast(~tf.reduce_all(finite), tf.float32)
-        replica = tf.distribute.get_replica_context()
-        return replica.all_reduce("SUM", means), gradients
-
-    def _apply(self, number, means, gradients):
-        """Apply the sum of the replicas' gradients if it is finite.
-
-        Args:
-            number: int, 0 for the discriminator and 1 for the generator.
-            means, gradients: what `_means` gives, of every replica.
-
-        Returns:
-            The means without `_NOT_FINITE`, and a bool tensor, finite.
-        """
-        state = self.state
-        optimizer, model = (
-            (state.discriminator_optimizer, self.discriminator),
-            (state.generator_optimizer, self.generator),
-        )[number]
-        weights = model.trainable_weights
+        scale = scales[number] if self.scaled else None
+        means, gradients, statistics = self.strategy.run(
+            self._replica, (number, *given, scale, penalized)
+        )
         local = self.strategy.experimental_local_results
         means = {name: local(mean)[0] for name, mean in means.items()}
         finite = tf.equal(means.pop(_NOT_FINITE), 0.0)
 
         def update(gradients):
             # Adds the replicas' gradients before it applies them.
-            optimizer.apply(gradients, weights)
+            weights = self.models[number].trainable_weights
+            self.optimizers[number].apply(gradients, weights)
 
         def apply():
             self.strategy.run(update, (gradients,))
@@ -265,16 +202,47 @@ class _Step:
         tf.cond(finite, apply, lambda: True)
         if self.scaled:
             change = tf.where(finite, _SCALE_UP, -_SCALE_DOWN)
-            state.log2_scales.assign_add(change * tf.one_hot(number, 2))
-        return means, finite
+            self.state.log2_scales.assign_add(change * tf.one_hot(number, 2))
 
-    def _keep(self, statistics, finite):
-        """Store the generator's running statistics, unless it was skipped."""
-
-        def update(variable, value):
+        def store(variable, value):
             return variable.assign(tf.where(finite, value, variable))
 
-        for variable, value in zip(self._statistics, statistics, strict=True):
+        if number:
+            self._assign(self._statistics, statistics, store)
+        return means, finite
+
+    def _replica(self, number, batches, i, seen, alpha, scale, penalized):
+        """What the share of one replica gives to a `_half_step`.
+
+        Means over the minibatch of all replicas; under `_NOT_FINITE` they tell
+        how many replicas have gradients that are not finite, the same in all.
+        This replica's part of the mean gradients. Running statistics.
+        """
+        state, replica = self.state, tf.distribute.get_replica_context()
+        inputs = step_inputs(state, batches, i, seen, alpha, scale, number == 1)
+        statistics = []
+        if number:
+            sums, gradients, statistics = self._g_function(inputs)
+        elif self.config.penalty_every == 1:
+            sums, gradients = self._d_function(inputs)
+        else:
+            sums, gradients = tf.cond(
+                penalized,
+                lambda: self._d_function(inputs),
+                lambda: self._unpenalized_d_function(inputs),
+            )
+        if statistics:
+            statistics = replica.all_reduce("MEAN", statistics)
+        batch = self._batch(batches["reals"])
+        gradients = [gradient / batch for gradient in gradients]
+        finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
+        means = {name: total / batch for name, total in sums.items()}
+        means[_NOT_FINITE] = tf.cast(~tf.reduce_all(finite), tf.float32)
+        return replica.all_reduce("SUM", means), gradients, statistics
+
+    def _assign(self, variables, values, update):
+        """Call `update(variable, value)` for each pair, on every replica."""
+        for variable, value in zip(variables, values, strict=True):
             self.strategy.extended.update(variable.value, update, args=(value,))
 
     def _update_average(self):
@@ -297,14 +265,11 @@ class _Step:
             # Running statistics are averages already, and of these weights.
             (Family.statistics_up_to, copy),
         ):
-            for average, weight in zip(
-                variables(self.state.average, self.resolution),
-                variables(self.state.generator, self.resolution),
-                strict=True,
-            ):
-                self.strategy.extended.update(
-                    average.value, update, args=(weight.value,)
-                )
+            averages, weights = (
+                variables(family, self.resolution)
+                for family in (self.state.average, self.state.generator)
+            )
+            self._assign(averages, [w.value for w in weights], update)
 
     def _batch(self, reals):
         """The minibatch of all replicas, an int, from a replica's pictures."""

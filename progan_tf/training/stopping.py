@@ -13,12 +13,8 @@ class StopRequest:
     """Whether this run, or any worker of it, was told to stop.
 
     While it is entered as a context, Ctrl-C and other signals are noted instead
-    of ending the process, see `signals.handled`; a second Ctrl-C raises
-    `KeyboardInterrupt`.
-
-    Args:
-        strategy: `tf.distribute.Strategy`.
-        tell: function of a str, called when a signal comes.
+    of ending the process, see `signals.handled`, and `tell` is called with a
+    str; a second Ctrl-C raises `KeyboardInterrupt`.
     """
 
     def __init__(self, strategy, tell):
