@@ -58,12 +58,9 @@ _HEADINGS = {
 
 def define_flags():
     """Define the benchmark's flags."""
-    flags.DEFINE_list(
-        "resolution", "4,8,16,32,64", "powers of two from 4 to 1024"
-    )
-    flags.DEFINE_list(
-        "precision", "float32,bfloat16", f"of {', '.join(PRECISIONS)}"
-    )
+    sizes, formats = "4,8,16,32,64", ", ".join(PRECISIONS)
+    flags.DEFINE_list("resolution", sizes, "powers of two from 4 to 1024")
+    flags.DEFINE_list("precision", "float32,bfloat16", f"of {formats}")
     for name, value, text in (
         ("batch_size", 16, "images a step, all devices together"),
         ("fmap_max", 128, "feature maps at most"),
@@ -93,25 +90,20 @@ def main():
 
 def case_configs():
     """A `TrainConfig` for each resolution and precision of the flags."""
-    configs = []
+    configs, given = [], {name: FLAGS[name].value for name in _SETTINGS}
     for text in FLAGS.resolution:
         if not text.strip().isdecimal():
             raise UserError(
                 f"expected --resolution such as 32,64; received {text!r}"
             )
         for precision in words_of("precision", PRECISIONS):
-            settings = {"resolution": int(text), "precision": precision}
-            settings |= {name: FLAGS[name].value for name in _SETTINGS}
-            configs.append(resolve("official", settings))
+            case = {"resolution": int(text), "precision": precision}
+            configs.append(resolve("official", given | case))
     return configs
 
 
 def measure_apart(config):
-    """`measure`, by the flags, in a process of its own.
-
-    Raises:
-        UserError: if the process fails; what it printed is on stderr.
-    """
+    """`measure`, by the flags, in a process of its own, or UserError."""
     case = {name: FLAGS[name].value for name in (*_SETTINGS, "steps")}
     case |= {"resolution": config.resolution, "precision": config.precision}
     given = [f"--{name}={value}" for name, value in case.items() if value]
@@ -135,17 +127,10 @@ def measure_apart(config):
 
 
 def measure(config, steps=None):
-    """Time the training step of a config, in this process.
+    """Time the training step of a config: a dict, as `--json` prints it.
 
-    Args:
-        config: `TrainConfig`.
-        steps: int, steps a call; by default by their arithmetic.
-
-    Returns:
-        dict with the keys of the table: what `--json` prints.
-
-    Raises:
-        UserError: if the devices cannot share the minibatch.
+    Steps a call depend on their arithmetic by default. Raises UserError if the
+    devices cannot share the minibatch.
     """
     command.import_tensorflow()
     # Not before it has been imported quietly.
@@ -160,11 +145,7 @@ def measure(config, steps=None):
     steps = steps or min(max(int(_CALL_FLOPS[kind] / flops / batch), 2), 64)
     state = TrainingStep(config, strategy)
     reals = random_reals(config, strategy, steps)
-    alphas = np.ones(steps, "float32")
-
-    def call():
-        state.run(reals, alphas, steps)
-
+    call = functools.partial(state.run, reals, np.ones(steps, "float32"), steps)
     call()  # It also traces and compiles.
     # Read before the peak is measured, whose matrices are no part of it.
     memory = peak_memory(strategy)
@@ -174,16 +155,10 @@ def measure(config, steps=None):
     peak = max(before, peak_flops(config.precision, kind))
     rate = steps * batch / seconds
     peak *= strategy.num_replicas_in_sync
-    return {
-        "resolution": config.resolution,
-        "precision": config.precision,
-        "batch_size": batch,
-        "images_per_second": four_digits(rate),
-        "gflops": four_digits(flops * rate / 1e9),
-        "peak_gflops": four_digits(peak / 1e9),
-        "ratio": four_digits(flops * rate / peak),
-        "peak_memory_mb": four_digits(memory / 1e6),
-    }
+    values = [rate, flops * rate / 1e9, peak / 1e9, flops * rate / peak]
+    values = map(four_digits, [*values, memory / 1e6])
+    case = [config.resolution, config.precision, batch]
+    return dict(zip(_HEADINGS, [*case, *values], strict=True))
 
 
 def random_reals(config, strategy, steps):
@@ -225,9 +200,7 @@ def peak_memory(strategy):
 def peak_flops(precision, kind):
     """Operations a second of one device, in the faster of two products.
 
-    Args:
-        precision: str, the dtype.
-        kind: "CPU" or "GPU".
+    The precision is a dtype, the kind of the device CPU or GPU.
     """
     import tensorflow as tf
 
@@ -242,9 +215,8 @@ def peak_flops(precision, kind):
     products = _PRODUCTS_TOGETHER[kind]
 
     def best(attempts, x, product):
-        return products / min(
-            _seconds(products, x, product) for _ in range(attempts)
-        )
+        times = [_seconds(products, x, product) for _ in range(attempts)]
+        return products / min(times)
 
     matrices = best(3, matrix, lambda x: tf.matmul(x, matrix))
     convolutions = best(10, maps, lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"))
