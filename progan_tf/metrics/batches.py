@@ -4,14 +4,13 @@ Every metric takes uint8 pictures `[N, R, R, C]`, C being 1 or 3, in batches of
 any size: what it gives does not depend on how they are cut.
 """
 
-import concurrent.futures
-import os
 import queue
 import threading
 
 import numpy as np
 
 from progan_tf.errors import UserError
+from progan_tf.threads import in_threads
 
 # Pictures of an array that are looked at together.
 _BATCH = 64
@@ -108,17 +107,8 @@ def as_rgb(images):
     return np.broadcast_to(images, (*images.shape[:-1], 3))
 
 
-def in_threads(function, items):
-    """A list of `function(item)`, computed side by side.
-
-    NumPy lets other threads run while it computes on large arrays.
-    """
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(function, items))
-
-
 def by_groups(function, resolution, *rows):
-    """A list of `function` of groups of rows, computed side by side.
+    """Iterator of `function` of groups of rows, computed side by side.
 
     Pictures of a group, which have that resolution, stay in a cache together.
     """

@@ -6,7 +6,7 @@ That is what the sliced Wasserstein distance compares: patches are points of
 
 import numpy as np
 
-from progan_tf.metrics.batches import in_threads
+from progan_tf.threads import in_threads
 
 PATCH = 7  # Pixels along an edge of a patch.
 _NUMBERS = 3 * PATCH**2  # A patch has these.
@@ -67,7 +67,7 @@ def sorted_projections(file, count, random):
             # A row of the result is a direction, so that it is sorted in one
             # piece of memory.
             projected[:, place] = directions[some] @ patches.T
-        means = np.concatenate(in_threads(sort, shares))
+        means = np.concatenate([*in_threads(sort, shares)])
         quantiles[some] = means - offsets[some, np.newaxis]
     return quantiles
 
