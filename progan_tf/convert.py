@@ -75,7 +75,8 @@ def main():
     difference = export_generator(
         generator, out, form, overwrite, precision, licence, options=options
     )
-    print(f"Wrote {out}; read back, its images differ by {difference:.2g} of 1")
+    differ = f"its images, of 0 to 1, differ by at most {difference:.2g}"
+    print(f"Wrote {out}; read back, {differ}")
 
 
 if __name__ == "__main__":

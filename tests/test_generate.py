@@ -37,6 +37,12 @@ def generate(*arguments):
     return run_command("generate", *arguments)
 
 
+def complaints(done):
+    """What a command has said besides its progress on a slow machine."""
+    lines = done.stderr.splitlines()
+    return [line for line in lines if not line.startswith("generated ")]
+
+
 def read(path):
     """The pixels of a PNG file, uint8 `[height, width, 3]`."""
     with Image.open(path) as image:
@@ -161,14 +167,16 @@ def test_stopped_by_signals_it_goes_on(run_dir, tmp_path):
             time.sleep(0.02)
         process.send_signal(number)
         done = finished(process)
-        assert (done.returncode, done.stdout + done.stderr) == (status, "")
+        assert (done.returncode, done.stdout) == (status, "")
+        assert not complaints(done)
         assert there < len(list(out.glob("seed*"))) < count
         if number == signal.SIGTERM:
             assert not list(out.glob(".seed*"))
     before = {path: path.stat().st_mtime_ns for path in out.glob("seed*")}
     # Now the rest, and the same once more.
     done = generate(*arguments, f"--out={out}/")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert not complaints(done)
     names = {f"seed{seed:06d}.png" for seed in range(count)}
     assert {path.name for path in out.iterdir()} == names | {".generate.json"}
     assert before == {path: path.stat().st_mtime_ns for path in before}

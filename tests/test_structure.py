@@ -71,6 +71,7 @@ PURE = (
     "generation.array_files",
     "generation.films",
     "generation.walks",
+    "latents",
     "losses",
     "prepare",
     "preparation.inspection",

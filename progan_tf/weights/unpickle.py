@@ -161,8 +161,8 @@ class _Machine:
             self._push_name(argument.replace(" ", "."), position)
         elif name == "STACK_GLOBAL":
             attribute, module = stack.pop(), stack.pop()
-            both = isinstance(attribute, str) and isinstance(module, str)
-            _expect(both, name)
+            texts = isinstance(attribute, str) and isinstance(module, str)
+            _expect(texts, name)
             self._push_name(f"{module}.{attribute}", position)
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, called = stack.pop(), stack.pop()
