@@ -38,6 +38,9 @@ NETWORK_SETTINGS = tuple(
 
 _OFFICIAL = PRESETS["official"]
 _table = functools.partial(setting, table=True)
+# What may change when a run is resumed, and what the trainer finds in the data.
+_free = functools.partial(setting, free=True)
+_counted = functools.partial(setting, free=True, flag=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,29 +60,20 @@ class TrainConfig(NetworkSettings):
     data: str = setting(
         "cats", "cats, a folder of pictures or of prepared data, or tfds:NAME"
     )
-    run_dir: str = setting(
+    run_dir: str = _free(
         "",
         "folder for everything the run writes; by default "
         "runs/DATA-PRESET-RESOLUTION",
-        free=True,
     )
     seed: int = setting(
         1000, "seed of the weights, latents and data order", low=0, below=2**31
     )
     labels: bool = setting(False, "learn the classes of the data (AC-GAN)")
-    num_images: int = setting(
-        0,
-        "pictures of the data; the trainer counts them",
-        low=0,
-        below=2**40,
-        free=True,
-        flag=False,
+    num_images: int = _counted(
+        0, "pictures of the data; the trainer counts them", low=0, below=2**40
     )
-    empty_classes: str = setting(
-        "",
-        "numbers of the classes without pictures; the trainer finds them",
-        free=True,
-        flag=False,
+    empty_classes: str = _counted(
+        "", "numbers of the classes without pictures; the trainer finds them"
     )
     mirror: bool = setting(False, "show half of the pictures mirrored")
 
@@ -89,12 +83,11 @@ class TrainConfig(NetworkSettings):
     stable_kimg: dict[int, float] = _table(
         600, "thousands of images to then train a resolution on its own", low=0
     )
-    total_kimg: float | None = setting(
+    total_kimg: float | None = _free(
         None,
         "thousands of images to train on; the last resolution fills what "
         "fade_kimg and stable_kimg leave of it",
         above=0,
-        free=True,
     )
     batch_size: dict[int, int] = _table(
         _OFFICIAL["batch_size"], "images a step, all devices together", low=1
@@ -170,36 +163,31 @@ class TrainConfig(NetworkSettings):
         ("auto", *PRECISIONS),
     )
     deterministic: bool = setting(False, "repeatable to the bit, but slower")
-    devices: str = setting(
+    devices: str = _free(
         "",
         "such as GPU:0,GPU:1 or CPU:0; by default all local GPUs, or the CPU",
-        free=True,
     )
-    xla: str = setting(
-        "auto", "compile the step with XLA", ("auto", "on", "off"), free=True
-    )
+    xla: str = _free("auto", "compile the step with XLA", ("auto", "on", "off"))
     replicas: int = setting(
         1, "devices the minibatches were chosen for", low=1, flag=False
     )
 
-    tick_kimg: float = setting(
-        20, "thousands of images between two log lines", above=0, free=True
+    tick_kimg: float = _free(
+        20, "thousands of images between two log lines", above=0
     )
-    sample_kimg: float = setting(
-        40, "thousands of images between two sample grids", above=0, free=True
+    sample_kimg: float = _free(
+        40, "thousands of images between two sample grids", above=0
     )
-    eval_kimg: float = setting(
-        0, "thousands of images between evaluations; 0: none", low=0, free=True
+    eval_kimg: float = _free(
+        0, "thousands of images between evaluations; 0: none", low=0
     )
-    eval_images: int = setting(
-        2048, "images of an evaluation while training", low=2, free=True
+    eval_images: int = _free(
+        2048, "images of an evaluation while training", low=2
     )
-    checkpoint_kimg: float = setting(
-        200, "thousands of images between checkpoints", above=0, free=True
+    checkpoint_kimg: float = _free(
+        200, "thousands of images between checkpoints", above=0
     )
-    keep_checkpoints: int = setting(
-        3, "newest checkpoints to keep", low=1, free=True
-    )
+    keep_checkpoints: int = _free(3, "newest checkpoints to keep", low=1)
 
     def __post_init__(self):
         sizes = resolutions(self.resolution)

@@ -5,12 +5,7 @@ import os
 import pathlib
 import shutil
 
-from progan_tf.checkpoint import (
-    FOLDER,
-    checkpoints_of,
-    images_seen_in,
-    latest_checkpoint,
-)
+from progan_tf.checkpoint import FOLDER, checkpoints_of, images_seen_in
 from progan_tf.config import CONFIG_FILE, load_config
 from progan_tf.config.resume import check_resumable
 from progan_tf.errors import UserError
@@ -77,7 +72,7 @@ def _check_not_beyond(config, stored):
     if end >= stored.schedule().total_images:
         return
     try:
-        seen = images_seen_in(latest_checkpoint(config.run_dir))
+        seen = images_seen_in(checkpoints_of(config.run_dir)[-1])
     except UserError:
         return  # There is none, or an older one must be read.
     if seen > end:
