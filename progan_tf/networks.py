@@ -246,9 +246,9 @@ class DiscriminatorBlock(Block):
         return x
 
     def faded(self, images, x, below):
-        """The features of this level's images and `x`, its own, by alpha.
+        """This level's features `x`, and those of smaller images, by alpha.
 
-        `below` is the block of the level below, which sees smaller images.
+        These are what the block of the level below makes of them.
         """
         # Where a variant does not fade, both paths are the new one.
         old = x

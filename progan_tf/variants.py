@@ -13,29 +13,22 @@ _SQRT_2 = math.sqrt(2.0)
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """How one program builds generator and discriminator.
+    """How one program builds generator and discriminator."""
 
-    Attributes:
-        dense_gain: float, the gain of the generator's first layer. A quarter
-            of sqrt(2) makes it the paper's 4x4 convolution, whose fan-in is
-            16 times larger.
-        linear_gain: float, the gain of ToRGB and of the scores.
-        scale_bias: bool, whether biases are multiplied by the He constant as
-            kernels are.
-        bias_per_element: bool, whether the generator's first layer has a bias
-            for each of its outputs, or one for each feature map.
-        strided_stddev: bool, see `MinibatchStdDev`.
-        unbiased_stddev: bool, see `MinibatchStdDev`.
-        lowest_fade: int, the lowest resolution that fades in in the
-            discriminator.
-    """
-
+    # The gain of the generator's first layer. A quarter of sqrt(2) makes it the
+    # paper's 4x4 convolution, whose fan-in is 16 times larger.
     dense_gain: float
+    # The gain of ToRGB and of the scores.
     linear_gain: float
+    # Whether biases are multiplied by the He constant as kernels are.
     scale_bias: bool
+    # Whether the generator's first layer has a bias for each of its outputs, or
+    # one for each feature map.
     bias_per_element: bool
+    # See `MinibatchStdDev`.
     strided_stddev: bool
     unbiased_stddev: bool
+    # The lowest resolution that fades in in the discriminator.
     lowest_fade: int
 
 

@@ -62,18 +62,12 @@ class TrainingState(tf.Module):
 
     def _create_optimizers(self):
         def adam(name, share=1.0):
-            return FusedAdam(
-                0.001,
-                beta_1=0.0,
-                beta_2=self.config.adam_beta2**share,
-                epsilon=1e-8,
-                name=name,
-            )
+            betas = {"beta_1": 0.0, "beta_2": self.config.adam_beta2**share}
+            return FusedAdam(0.001, **betas, epsilon=1e-8, name=name)
 
+        share = self._lazy_share
         self.generator_optimizer = adam("generator_adam")
-        self.discriminator_optimizer = adam(
-            "discriminator_adam", self._lazy_share
-        )
+        self.discriminator_optimizer = adam("discriminator_adam", share)
         # Built now, because an optimizer cannot make variables in a step.
         self.generator_optimizer.build(self.generator.trainable_weights)
         self.discriminator_optimizer.build(self.discriminator.trainable_weights)
