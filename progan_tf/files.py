@@ -185,8 +185,9 @@ def only_writer(
     whatever ends that; the file is removed, and does no harm where a kill left
     it. On network file systems that have no locks nothing is kept.
 
-    The folder is made if need be; `beside` keeps what has the name, which need
-    not exist. Raises UserError where another process has it, or waits for that.
+    It keeps the inside of a folder, which is made if need be, or with `beside`
+    what has the name, which need not be there. Where another process has it, it
+    waits if told to and else raises UserError.
     """
     path = pathlib.Path(path)
     with writing(path):
@@ -242,7 +243,7 @@ def write_text_atomically(path: str | os.PathLike, text: str) -> None:
 
 
 def _to_disk(file: pathlib.Path) -> None:
-    """Or a power cut could leave the name, which came first, without bytes."""
+    """Sends bytes to the disk, which a rename might otherwise reach first."""
     with open(file, "rb+") as opened:
         os.fsync(opened.fileno())
 

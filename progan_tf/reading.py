@@ -82,7 +82,7 @@ def parse_json(text: str) -> object:
 
 
 def read_array(path: str | os.PathLike, most: float = math.inf) -> "np.ndarray":
-    """Reads the array of an .npy file, which may have `most` bytes."""
+    """Reads the array of an .npy file, if that takes at most `most` bytes."""
     with refusing(path), open_file(path) as file:
         return _read_array(file, os.fstat(file.fileno()).st_size, most)
 

@@ -18,14 +18,12 @@ message_type { name: "Features"
   field { name: "entries" number: 1 label: LABEL_REPEATED
           type: TYPE_MESSAGE type_name: "Entry" } }
 message_type { name: "Entry"
-  field { name: "name" number: 1 label: LABEL_OPTIONAL type: TYPE_BYTES }
-  field { name: "feature" number: 2 label: LABEL_OPTIONAL
-          type: TYPE_MESSAGE type_name: "Feature" } }
+  field { name: "name" number: 1 type: TYPE_BYTES }
+  field { name: "feature" number: 2 type: TYPE_MESSAGE type_name: "Feature" } }
 message_type { name: "Feature"
-  field { name: "bytes" number: 1 label: LABEL_OPTIONAL
-          type: TYPE_MESSAGE type_name: "BytesList" }
-  field { name: "numbers" number: 3 label: LABEL_OPTIONAL
-          type: TYPE_MESSAGE type_name: "Int64List" } }
+  field { name: "bytes" number: 1 type: TYPE_MESSAGE type_name: "BytesList" }
+  field { name: "numbers" number: 3 type: TYPE_MESSAGE type_name: "Int64List" }
+}
 message_type { name: "BytesList"
   field { name: "value" number: 1 label: LABEL_REPEATED type: TYPE_BYTES } }
 message_type { name: "Int64List"

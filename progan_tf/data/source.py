@@ -46,9 +46,9 @@ class Source(abc.ABC):
         labels: int64 [N], the class of each picture; None without labels, or
             where `labels` is defined otherwise.
 
-    The attributes are these and `empty_classes`, the numbers of classes without
-    pictures, as far as the labels are known. Raises UserError where `channels`
-    is neither 1 nor 3.
+    The attributes are these and `empty_classes`, the numbers of classes that
+    have no pictures, as far as the labels are known. Raises UserError for other
+    channels.
     """
 
     usage = ""  # How a text names data of this kind.

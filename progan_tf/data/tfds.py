@@ -68,9 +68,8 @@ class TFDS(RecordsSource):
         _prepare_builder(builder, data)
         self._records = _open_records(builder, data, split)
         unknown = np.full(len(self._records), -1) if labels else None
-        super().__init__(
-            data, channels, classes, unknown, cache_bytes=cache_bytes
-        )
+        about = (data, channels, classes, unknown)
+        super().__init__(*about, cache_bytes=cache_bytes)
         if labels:
             self.labels(np.array([0, len(self) - 1]))
 
@@ -89,22 +88,21 @@ class TFDS(RecordsSource):
 
     def _label(self, index: int) -> int:
         """Reads one label."""
+        picture = f"{self._picture_name(index)} of {self.name}"
         try:
             (label,) = self._feature(index, "label")
         except UserError:
             raise
         except Exception as error:  # Damage raises anything.
             raise UserError(
-                f"cannot read the label of {self._picture_name(index)} of "
-                f"{self.name}, counted from 0: it is damaged; train without "
-                "labels, or remove the data set's folder, and it is prepared "
-                "again"
+                f"cannot read the label of {picture}, counted from 0: it is "
+                "damaged; train without labels, or remove the data set's "
+                "folder, and it is prepared again"
             ) from error
         if not 0 <= label < self.num_classes:
             raise UserError(
-                f"{self._picture_name(index)} of {self.name} has no class "
-                f"(label {label}); train without labels or choose another "
-                "split"
+                f"{picture} has no class (label {label}); train without labels "
+                "or choose another split"
             )
         return label
 
