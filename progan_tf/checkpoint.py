@@ -11,7 +11,6 @@ import os
 import pathlib
 import re
 import shutil
-import tempfile
 
 import tensorflow as tf
 
@@ -22,6 +21,7 @@ from progan_tf.files import write_text_atomically
 from progan_tf.keras_file import load_keras, save_keras
 from progan_tf.networks import Generator
 from progan_tf.reading import refusing
+from progan_tf.saved_models import plain_path
 from progan_tf.text import first_line
 
 FOLDER, _PREFIX = "checkpoints", "ckpt"
@@ -248,19 +248,10 @@ def _reading(checkpoint):
 
 @contextlib.contextmanager
 def _for_tensorflow(path):
-    """A path, as str, in which TensorFlow sees no pattern.
-
-    Some characters are patterns to it, wherever in a path they are. A link
-    leads around them.
-    """
+    """A path, as str, in which TensorFlow sees no pattern."""
     path = pathlib.Path(path).absolute()
-    if not set("[]\\?*") & set(str(path)):
-        yield str(path)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        link = pathlib.Path(folder, "checkpoints")
-        link.symlink_to(path.parent, target_is_directory=True)
-        yield str(link / path.name)
+    with plain_path(path.parent) as folder:
+        yield os.path.join(folder, path.name)
 
 
 def _numbers(folder):

@@ -81,7 +81,7 @@ def load_saved_model(folder, name, trust=False):
             _check_operations(graph, name)
         # TensorFlow 1's modules hold several graphs; this is the one for use.
         tags = [] if graph.with_name("tfhub_module.pb").exists() else None
-        with _plain_path(graph.parent) as path:
+        with plain_path(graph.parent) as path:
             return tf.saved_model.load(path, tags)
 
 
@@ -171,8 +171,11 @@ def _unpack(file, folder: pathlib.Path) -> None:
 
 
 @contextlib.contextmanager
-def _plain_path(folder: pathlib.Path) -> Iterator[str]:
-    """A path that TensorFlow does not take for a pattern of many."""
+def plain_path(folder: pathlib.Path) -> Iterator[str]:
+    """The path of a folder, or of a link to it, that holds no pattern.
+
+    To TensorFlow some characters are patterns, wherever in a path they are.
+    """
     if not set("*?[]\\") & set(str(folder)):
         yield str(folder)
         return
