@@ -250,7 +250,7 @@ def test_wrong_settings_are_told_in_one_line(name, value, message):
 
 def test_unknown_preset_lists_the_known():
     with pytest.raises(
-        UserError, match="official, paper, table1-a, .*, laptop, cats-128, not"
+        UserError, match="official, paper, table1-a, .*, cats-128, not"
     ):
         resolve("tiny")
 
