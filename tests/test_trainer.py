@@ -296,6 +296,7 @@ TASK = {"type": "worker", "index": 2}
         ),
         ({"cluster": CLUSTER, "task": TASK | {"index": -1}}, "index -1"),
         ({"cluster": CLUSTER, "task": TASK | {"type": "chief"}}, "has none"),
+        ({"cluster": CLUSTER, "task": TASK | {"type": []}}, "has none"),
     ],
 )
 def test_unreadable_cluster(monkeypatch, config, said):

@@ -108,7 +108,7 @@ def _cluster():
         if "cluster" not in config:
             return {}
         return _checked_cluster(config["cluster"], config.get("task"))
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"the environment variable TF_CONFIG, {shortened(text)!r}: "
             f"{first_line(error)}; correct or unset it"
@@ -136,7 +136,7 @@ def _checked_cluster(cluster, task):
     example = 'a task such as {"type": "worker", "index": 0}'
     check(good, f"expected {example}")
     job, index = task["type"], task["index"]
-    check(job in cluster, f"its task is a {job!r}, its cluster has none")
+    check(job in list(cluster), f"its task is a {job!r}, its cluster has none")
     count = len(cluster[job])
     check(
         str(index) in map(str, range(count)),
