@@ -43,6 +43,8 @@ def tracked_objects(state):
     names = ("generator", "discriminator", "average", "images_seen", "stage")
     names += ("seed", "steps_skipped", "skipped_in_a_row", "log2_scales")
     tracked = {name: getattr(state, name) for name in names}
+    if state.augment is not None:
+        tracked["augment"] = state.augment
     for network in ("generator", "discriminator"):
         # Moments and counters.
         optimizer = getattr(state, f"{network}_optimizer")

@@ -10,6 +10,8 @@
       --learning_rate=0.0005      a run that goes on in another way
   python -m progan_tf.convert --weights=cats-128 --out=runs/x --format=run
       --total_kimg=1200      with the networks that come with the program
+  python -m progan_tf.convert --weights=runs/x --blend=runs/y --blend_from=32
+      --out=blend.keras      the layers from 32x32 on of a run tuned from x
 Nothing in a file is executed. What the networks are follows from it. Settings
 of training are for --format=run; a run's are the defaults of the next one.
 """
@@ -37,6 +39,8 @@ def define_flags():
     switch("trainable", None, "of a module: keep the weights as variables")
     switch("overwrite", None, "replace what is at --out; never a run")
     flags.DEFINE_integer("images_seen", None, "where a run begins", 0)
+    text("blend", None, "other weights, for the generator's higher layers")
+    flags.DEFINE_integer("blend_from", None, "their lowest resolution", 8)
     settings.define_flags(flags, TrainConfig, [*NETWORK_SETTINGS, "run_dir"])
 
 
@@ -54,17 +58,24 @@ def main():
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")
-    shipped = pretrained.named(FLAGS.weights)
-    if not shipped and not os.path.exists(FLAGS.weights):
-        raise UserError(f"expected --weights; there is no {FLAGS.weights}")
+    if (FLAGS.blend is None) != (FLAGS.blend_from is None):
+        raise UserError("--blend and --blend_from go together; give both")
+    for name in ("weights", "blend"):
+        place = FLAGS[name].value
+        known = place is None or pretrained.named(place)
+        if not known and not os.path.exists(place):
+            raise UserError(f"expected --{name}; there is no {place}")
     command.import_tensorflow()
     from progan_tf.export.exporting import export_generator
     from progan_tf.training import fine_tuning
-    from progan_tf.weights import read_published
+    from progan_tf.weights import blended, read_published
 
     if form == "run":
         fine_tuning.check_place(out, given)
     published = read_published(FLAGS.weights)
+    if FLAGS.blend is not None:
+        other = read_published(FLAGS.blend)
+        published = blended(published, other, FLAGS.blend_from)
     print(published.describe(), end="", flush=True)
     if form == "run":
         fine_tuning.write_run(published, out, given, FLAGS.images_seen)

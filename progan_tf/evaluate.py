@@ -6,8 +6,10 @@
       every checkpoint that is kept, with a plot over images seen
   python -m progan_tf.evaluate --run_dir=runs/x --metrics=frechet --features=X
       in the features of X, an image module or classify_image_graph_def.pb;
-      likewise inception_score, kid, precision_recall; and neighbours, a
-      picture of samples over the training pictures nearest to them
+      likewise inception_score, kid, precision_recall
+  python -m progan_tf.evaluate --run_dir=runs/x --metrics=neighbours
+      --held_out=folder      a picture of samples over the training pictures
+      nearest to them, and how many are copies; of new pictures so many are
   python -m progan_tf.evaluate --module=folder --data=cats
       a TF-Hub module; or --images=folder, pictures of any generator
 
@@ -47,6 +49,7 @@ def define_flags():
     number("resolution", None, "to compare at; by default the final one", 4)
     text("out", None, "folder for the results; by default RUN/evaluation")
     text("cache_dir", None, "for statistics of data; by default the user's")
+    text("held_out", None, "pictures not trained on; or the run's --hold_out")
     opening.define_trust(flags)
 
 
@@ -65,6 +68,8 @@ def main():
             f"--out={FLAGS.out} is a run directory; leave it out, and what is "
             "found of a run goes to RUN/evaluation, or choose another folder"
         )
+    if FLAGS.held_out and measures.NEIGHBOURS not in FLAGS.metrics:
+        raise UserError("--held_out needs --metrics=neighbours")
     measures.check_names(FLAGS.metrics, bool(FLAGS.features))
     # Only now, because TensorFlow takes seconds to import.
     if FLAGS.images is None or FLAGS.features:
@@ -74,6 +79,7 @@ def main():
     reals = evaluation.reals_for(what, *of_data)
     options = FLAGS.features, FLAGS.num_images, FLAGS.seed, FLAGS.out
     options += FLAGS.cache_dir, FLAGS.trust
+    options += (evaluation.held_out_for(what, reals, FLAGS.held_out),)
     evaluation.Evaluation(what, reals, FLAGS.metrics, *options).run()
 
 

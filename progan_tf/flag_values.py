@@ -12,8 +12,9 @@ from progan_tf.text import not_utf8, shortened
 
 # The flags that name a file or a folder, those of data also as KIND:FOLDER.
 PATHS = frozenset(
-    "cache_dir data directions features generator images inspect labels_file "
-    "module out run_dir source target verify weights".split()
+    "blend cache_dir data directions features generator held_out images "
+    "inspect labels_file module out preview_augment run_dir source target "
+    "verify weights".split()
 )
 # What may also stand on a server.
 _ADDRESSES = frozenset(("features",))

@@ -32,6 +32,9 @@ class Loss:
     bounded: bool = True
     # Whether the generator's loss compares with reals.
     relative: bool = False
+    # Of the scores of reals and of fakes, to by how much a real is taken for
+    # one: below 0 it is taken for a fake. None where scores have no zero.
+    margin: Callable | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,11 +191,19 @@ def _by_pixels(resolution, batch_size):
 
 LOSSES = {
     "wgan": Loss(wgan_discriminator, wgan_generator, bounded=False),
-    "logistic": Loss(logistic_discriminator, logistic_generator),
-    "hinge": Loss(hinge_discriminator, wgan_generator),
-    "lsgan": Loss(lsgan_discriminator, lsgan_generator),
+    "logistic": Loss(
+        logistic_discriminator, logistic_generator, margin=lambda r, f: r
+    ),
+    "hinge": Loss(hinge_discriminator, wgan_generator, margin=lambda r, f: r),
+    # Half way between the 1 of reals and the 0 of fakes.
+    "lsgan": Loss(
+        lsgan_discriminator, lsgan_generator, margin=lambda r, f: r - 0.5
+    ),
     "relativistic": Loss(
-        relativistic_discriminator, relativistic_generator, relative=True
+        relativistic_discriminator,
+        relativistic_generator,
+        relative=True,
+        margin=lambda r, f: r - f,
     ),
 }
 PENALTIES = {

@@ -8,6 +8,9 @@
       your own pictures
   python -m progan_tf.train --resolution=1024 --dry_run
       the schedule and what it costs, without training
+  python -m progan_tf.train --data=path/to/pictures --resolution=256
+      --augment=color,translation,cutout --preview_augment=seen.png
+      what the discriminator would see of few pictures, without training
 
 Progress, samples and weights go to --run_dir. Run the same command again to
 resume. A flag that is not given has the preset's value.
@@ -27,6 +30,9 @@ def define_flags():
     flags.DEFINE_boolean(
         "dry_run", False, "print the schedule and its cost, and exit"
     )
+    flags.DEFINE_string(
+        "preview_augment", None, "write FILE.png of augmented reals, and exit"
+    )
 
 
 def count_replicas(device_names):
@@ -38,15 +44,29 @@ def count_replicas(device_names):
     return devices.count_replicas(device_names)
 
 
+def write_preview(config, path):
+    """Write a picture of augmented reals."""
+    # For the same reason as above.
+    command.import_tensorflow()
+    from progan_tf.training import preview
+
+    preview.check_preview(config, path)
+    source, _, config = open_data(config)
+    preview.write_preview(config, source, path)
+
+
 def main():
     """Resolve the settings and train, or print what would be trained."""
     given = settings.given_flags(flags.FLAGS, TrainConfig)
     pretrained.check_no_name(given.get("run_dir"))
     config, resumed = resume.resolve_for_run(given, count_replicas)
+    if preview := flags.FLAGS.preview_augment:
+        write_preview(config, preview)
     if flags.FLAGS.dry_run:
         if not kind_named(config.data).may_download:
-            _, config = open_data(config)
+            _, _, config = open_data(config)
         print(report.dry_run(config, resumed))
+    if preview or flags.FLAGS.dry_run:
         return
     # For the same reason as above.
     from progan_tf.trainer import Trainer

@@ -44,7 +44,7 @@ class Trainer:
         self.strategy = strategy or devices.make_strategy(config.devices)
         replicas = self.strategy.num_replicas_in_sync
         check_shared_evenly(config.batch_size, replicas)
-        self._source, self.config = open_data(config)
+        self._source, self._held_out, self.config = open_data(config)
         self.schedule = self.config.schedule()
         self._chief = devices.worker_index(self.strategy) == 0
         self.images_seen = 0
@@ -78,6 +78,7 @@ class Trainer:
                     self.state,
                     self._checkpoints,
                     self._source,
+                    self._held_out,
                     resumed,
                     stopped=lambda: stop.told,
                 )
@@ -110,6 +111,12 @@ class Trainer:
             self.state, config.run_dir, config.keep_checkpoints
         )
         resumed = self._checkpoints.restore()
+        if config.freeze_discriminator and not resumed:
+            raise UserError(
+                "freeze_discriminator needs layers that were trained: begin "
+                "the run with progan_tf.convert --weights=... --format=run "
+                f"--freeze_discriminator={config.freeze_discriminator}"
+            )
         self.images_seen = int(self.state.images_seen.numpy())
         return resumed
 

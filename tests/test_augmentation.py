@@ -11,8 +11,11 @@ from progan_tf.augmentation import (
     TRANSFORMS,
     adapted,
     augmented,
-    numbers_of,
+    leaks,
 )
+from progan_tf.config import resolve
+from progan_tf.config.report import notices
+from progan_tf.errors import UserError
 
 # A switch is on below p: here all are, by numbers of 0.
 ON = 0.0
@@ -30,7 +33,18 @@ def noise(side=8, channels=3, batch=2, seed=0):
 def changed(images, name, *numbers, p=1.0):
     """What a transform makes of pictures that all have the same numbers."""
     uniform = np.tile(np.float32(numbers), (len(images), 1))
-    return augmented(tf.constant(images), [name], tf.constant(uniform), p)
+    return augmented(tf.constant(images), {name: tf.constant(uniform)}, p)
+
+
+def random_numbers(names, batch, seed):
+    """What `augmented` takes for some transforms, dict of arrays."""
+    random = np.random.default_rng(seed)
+    return {
+        name: random.uniform(size=(batch, TRANSFORMS[name].numbers)).astype(
+            "float32"
+        )
+        for name in names
+    }
 
 
 def ada_numbers(**given):
@@ -42,7 +56,7 @@ def ada_numbers(**given):
     for name in order:
         values = np.atleast_1d(given.get(name, [HALF] * counts.get(name, 1)))
         numbers += [ON if name in given else 0.99, *values]
-    assert len(numbers) == numbers_of(["ada"])
+    assert len(numbers) == TRANSFORMS["ada"].numbers
     return numbers
 
 
@@ -184,11 +198,10 @@ def test_colours_of_ada():
 @pytest.mark.parametrize(("side", "channels"), [(4, 3), (8, 1), (16, 3)])
 def test_with_p_0_not_a_bit_changes(names, side, channels):
     x = noise(side, channels, batch=5)
-    uniform = np.random.default_rng(1).uniform(size=(5, numbers_of(names)))
-    uniform = tf.constant(uniform, tf.float32)
-    found = augmented(tf.constant(x), names, uniform, tf.constant(0.0))
+    numbers = random_numbers(names, 5, seed=1)
+    found = augmented(tf.constant(x), numbers, tf.constant(0.0))
     np.testing.assert_array_equal(found, x)
-    found = augmented(tf.constant(x), names, uniform, tf.constant(1.0))
+    found = augmented(tf.constant(x), numbers, tf.constant(1.0))
     assert found.shape == x.shape
     # Nothing is shifted at 4x4.
     same = names == ("translation",) and side == 4
@@ -198,11 +211,11 @@ def test_with_p_0_not_a_bit_changes(names, side, channels):
 @pytest.mark.parametrize("names", POLICIES)
 def test_each_picture_is_changed_by_its_own_numbers(names):
     x = np.repeat(noise(batch=1), 8, 0)
-    uniform = np.random.default_rng(2).uniform(size=(8, numbers_of(names)))
-    uniform = tf.constant(uniform, tf.float32)
-    found = augmented(tf.constant(x), names, uniform, 0.6).numpy()
+    numbers = random_numbers(names, 8, seed=2)
+    found = augmented(tf.constant(x), numbers, 0.6).numpy()
     assert len(np.unique(found.reshape(8, -1), axis=0)) > 2
-    alone = augmented(tf.constant(x[:1]), names, uniform[3:4], 0.6)
+    numbers = {name: some[3:4] for name, some in numbers.items()}
+    alone = augmented(tf.constant(x[:1]), numbers, 0.6)
     np.testing.assert_allclose(alone[0], found[3], atol=1e-6)
 
 
@@ -210,14 +223,14 @@ def test_each_picture_is_changed_by_its_own_numbers(names):
 @pytest.mark.parametrize("jit", [False, True])
 def test_derivatives_are_those_of_finite_differences(names, jit):
     x = tf.constant(noise(batch=3))
-    random = np.random.default_rng(3)
-    uniform = random.uniform(size=(3, numbers_of(names))).astype("float32")
-    uniform[:, 0] = ON
+    numbers = random_numbers(names, 3, seed=3)
+    for some in numbers.values():
+        some[:, 0] = ON
     direction, weights = noise(batch=3, seed=4), noise(batch=3, seed=5)
 
     @tf.function(jit_compile=jit)
     def total(images):
-        found = augmented(images, names, tf.constant(uniform), 0.9)
+        found = augmented(images, numbers, 0.9)
         return tf.reduce_sum(found * weights)
 
     @tf.function(jit_compile=jit)
@@ -238,7 +251,7 @@ def test_brightness_of_ada_has_the_deviation_of_the_paper():
     uniform = np.tile(np.float32(ada_numbers(brightness=HALF)), (4000, 1))
     (column,) = np.flatnonzero(uniform[0] == ON) + 1
     uniform[:, column] = np.random.default_rng(6).uniform(size=4000)
-    found = augmented(tf.constant(x), ["ada"], tf.constant(uniform), 0.5)
+    found = augmented(tf.constant(x), {"ada": uniform}, 0.5)
     shifts = (found.numpy() - x).mean((1, 2, 3))
     assert shifts.std() == pytest.approx(0.2, rel=0.05)
     assert abs(shifts.mean()) < 0.02
@@ -262,14 +275,68 @@ def test_p_follows_the_scores_of_reals():
         np.testing.assert_array_equal(state, [p, 0, 0])
 
 
-def test_every_transform_takes_as_many_numbers_as_it_says():
-    for name, transform in TRANSFORMS.items():
-        x = tf.constant(noise())
-        for count in (transform.numbers, transform.numbers - 1):
-            uniform = tf.zeros([2, count])
-            if count == transform.numbers:
-                augmented(x, [name], uniform, 1.0)
-            else:
-                # A generator of columns that are used up.
-                with pytest.raises((StopIteration, RuntimeError)):
-                    augmented(x, [name], uniform, 1.0)
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_transform_takes_as_many_numbers_as_it_says(name):
+    count = TRANSFORMS[name].numbers
+    changed(noise(), name, *[0.0] * count)
+    with pytest.raises((StopIteration, RuntimeError)):
+        changed(noise(), name, *[0.0] * (count - 1))
+
+
+ADAPTED = {"loss": "logistic", "penalty": "r1", "augment": "ada"}
+WRONG = [
+    ({"augment": "colour"}, "augment must be none, ada, or a list out of"),
+    ({"augment": "color,color"}, "augment must be none, ada, or a list out"),
+    ({"augment": "ada,color"}, "augment must be none, ada, or a list out of"),
+    ({"augment": ""}, "augment must be none, ada, or a list out of"),
+    ({"augment_p": 0.5}, "augment_p needs --augment, which is none"),
+    ({"augment": "color", "augment_p": 1.5}, "augment_p must be from 0 to 1"),
+    ({"augment": "color", "augment_p": -0.1}, "augment_p must be 0 or more"),
+    ({"augment": "ada"}, "needs --augment_p with --loss=wgan"),
+    ({"augment": "ada", "ada_target": 0.5}, "with --loss=wgan"),
+    ({"ada_target": 0.5}, "ada_target needs --augment=ada without"),
+    ({"augment": "color", "ada_target": 0.5}, "ada_target needs --augment=ada"),
+    (ADAPTED | {"augment_p": 0.1, "ada_target": 0.5}, "without --augment_p"),
+    (ADAPTED | {"ada_target": 1.0}, "less than 1"),
+    (ADAPTED | {"ada_target": 0.0}, "ada_target must be more than 0"),
+]
+
+
+@pytest.mark.parametrize(("given", "message"), WRONG, ids=str)
+def test_settings_that_contradict(given, message):
+    with pytest.raises(UserError) as caught:
+        resolve("laptop", given)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"augment": "cutout,color"},
+        {"augment": "ada", "augment_p": 0.5},
+        {"augment": "ada", "augment_p": 1.0},
+        ADAPTED,
+        ADAPTED | {"ada_target": 0.5},
+        *(
+            {"loss": loss, "penalty": "r1_r2", "augment": "ada"}
+            for loss in ("hinge", "lsgan", "relativistic")
+        ),
+    ],
+    ids=str,
+)
+def test_settings_that_agree(given):
+    config = resolve("laptop", given)
+    assert {name: getattr(config, name) for name in given} == given
+
+
+def test_what_leaks_is_told():
+    assert "grey squares" in leaks("color,cutout", 1.0)
+    assert "turned" in leaks("ada", 0.8)
+    for text, p in (("color,translation", 1.0), ("ada", 0.7), ("none", 1.0)):
+        assert leaks(text, p) == ""
+    config = resolve("laptop", {"augment": "cutout"})
+    (line,) = notices(config, 1)
+    assert line == leaks("cutout", 1.0)
+    adapted_config = resolve("laptop", ADAPTED)
+    assert notices(adapted_config, 1) == []

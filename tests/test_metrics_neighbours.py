@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from progan_tf.errors import UserError
-from progan_tf.metrics import nearest_neighbours, neighbours_grid
+from progan_tf.metrics import (
+    memorised,
+    nearest_neighbours,
+    neighbours_grid,
+)
 
 
 def pictures(seed, n, resolution=16, channels=3):
@@ -46,6 +50,41 @@ def test_of_equal_ones_the_first_come():
     reals = np.concatenate([pictures(2, 70), real, pictures(3, 70), real, real])
     found = nearest_neighbours(real, reals)
     np.testing.assert_array_equal(found.indices, [[70, 141, 142]])
+
+
+@pytest.mark.parametrize("copies", [1, 2])
+def test_copies_are_told_from_new_pictures(copies):
+    # Around 40 centres, so that some new ones are near to a real by chance.
+    random = np.random.default_rng(0)
+    reals = np.clip(random.normal(128, 30, (40, 16, 16, 3)), 0, 255)
+    noise = random.normal(0, 1, (30, 16, 16, 3))
+    near = reals[:30] + noise * np.linspace(1, 60, 30)[:, None, None, None]
+    samples = np.clip(near, 0, 255).astype("uint8")
+    reals = reals.astype("uint8")
+    between = np.sqrt(
+        ((reals[:, None] - reals[None].astype("float64")) ** 2).mean((2, 3, 4))
+    )
+    np.fill_diagonal(between, np.inf)
+    to_reals = np.sqrt(
+        ((samples[:, None] - reals[None].astype("float64")) ** 2).mean(
+            (2, 3, 4)
+        )
+    )
+    nearest = to_reals.argmin(1)
+    expected = to_reals.min(1) < between.min(1)[nearest]
+    assert 5 < expected.sum() < 25
+    reals = reals.repeat(copies, 0)
+    found = nearest_neighbours(samples, reals)
+    np.testing.assert_array_equal(
+        memorised(found, reals, copies=copies), expected
+    )
+
+
+def test_a_real_that_comes_twice_is_not_memorised():
+    reals = pictures(3, 6)
+    reals[4] = reals[1]
+    found = nearest_neighbours(reals[[1, 2]], reals, 1)
+    np.testing.assert_array_equal(memorised(found, reals), [False, True])
 
 
 def test_features_may_decide():

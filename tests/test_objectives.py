@@ -6,7 +6,7 @@ import tensorflow as tf
 from hand_made import Network, squares
 from tiny import tiny_config
 
-from progan_tf.losses import LOSSES, PENALTIES
+from progan_tf.losses import FAKES, LOSSES, PENALTIES, REALS
 from progan_tf.training.gradients import Gradients, term_names
 from progan_tf.training.inputs import Inputs
 
@@ -52,6 +52,7 @@ class Case:
 
     The generator gives its latents times its weight `g`; the score is `d` / 2
     times the sum of squared pixels, so that its slope is `d` times the picture.
+    The pictures are augmented on their way.
     """
 
     def __init__(self, config, d=0.3, g=0.5):
@@ -69,6 +70,13 @@ class Case:
         small = self.reals.reshape(3, 2, 2, 2, 2, 3).mean((2, 4))
         small = small.repeat(2, 1).repeat(2, 2)
         self.reals = 0.25 * self.reals + 0.75 * small
+        # Then cut out: a square of 2x2, by a switch, its middle's row and its
+        # column of five.
+        self.reals[0, 1:3, 1:3] = self.reals[2, 3:, :2] = 0
+        cut = {REALS: [[0, 0.5, 0.5], [0.9, 0, 0], [0, 0.99, 0.3]]}
+        self.kept = np.ones((3, 4, 4, 3))
+        self.kept[1, :1, 2:] = self.kept[2, 1:3, 1:3] = 0
+        cut[FAKES] = [[0.9, 0.5, 0.5], [0, 0.1, 0.7], [0, 0.4, 0.5]]
         self.gradients = Gradients(
             config,
             Network(lambda z, weight: weight * z, g),
@@ -81,6 +89,8 @@ class Case:
             mirrored=tf.constant(mirrored),
             mix=tf.constant(mix),
             alpha=tf.constant(0.25),
+            augment={k: {"cutout": tf.constant(x)} for k, x in cut.items()},
+            augment_p=tf.constant(0.5),
         )
 
     def discriminator(self, penalized=True):
@@ -99,7 +109,7 @@ class Case:
     def expected(self, loss, penalty, d=None, g=None):
         """dict of the terms of both steps, by NumPy."""
         d = self.d if d is None else d
-        fakes = self.latents * (self.g if g is None else g)
+        fakes = self.latents * (self.g if g is None else g) * self.kept
         real, fake = d / 2 * power(self.reals), d / 2 * power(fakes)
         mixed = self.reals + (fakes - self.reals) * self.mix
         weight = self.config.gradient_penalty[4] * self.config.penalty_every

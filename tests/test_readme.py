@@ -251,7 +251,7 @@ def test_the_table_of_flags_is_that_of_the_program():
             if field.type is bool:
                 value = value.lower()
             expected[field.name] = (value, field.metadata["help"])
-    del listed["dry_run"]
+    del listed["dry_run"], listed["preview_augment"]
     assert listed == expected
 
 

@@ -37,16 +37,18 @@ def train_steps(devices, config, pictures, labels, alphas):
 
 
 @pytest.mark.parametrize(
-    ("loss", "penalty", "every"),
+    ("loss", "penalty", "every", "augment"),
     [
-        ("wgan", "wgan_gp", 1),
-        ("logistic", "r1", 2),
-        ("hinge", "none", 1),
-        ("lsgan", "wgan_gp", 2),
-        ("relativistic", "r1_r2", 1),
+        ("wgan", "wgan_gp", 1, "none"),
+        ("logistic", "r1", 2, "ada"),
+        ("hinge", "none", 1, "none"),
+        ("lsgan", "wgan_gp", 2, "none"),
+        ("relativistic", "r1_r2", 1, "color,translation,cutout"),
     ],
 )
-def test_two_replicas_make_the_update_of_one(tmp_path, loss, penalty, every):
+def test_two_replicas_make_the_update_of_one(
+    tmp_path, loss, penalty, every, augment
+):
     # Groups of the minibatch standard deviation lie within a replica, so
     # without that layer nothing depends on how the minibatch is cut.
     config = dataclasses.replace(
@@ -58,6 +60,7 @@ def test_two_replicas_make_the_update_of_one(tmp_path, loss, penalty, every):
             penalty=penalty,
             penalty_every=every,
             discriminator_steps=every,
+            augment=augment,
         ),
         num_classes=3,
     )

@@ -61,6 +61,11 @@ OBJECTIVES = [
     },
     {"loss": "lsgan", "penalty": "none", "reset_optimizers": False},
     {"loss": "relativistic", "penalty": "r1_r2", "precision": "float16"},
+    {"augment": "color,translation,cutout"},
+    {
+        **{"augment": "ada", "loss": "logistic", "penalty": "r1"},
+        **{"data": "folder", "hold_out": 0.2},
+    },
 ]
 
 
@@ -178,6 +183,12 @@ def test_checkpoint_keys(tmp_path, strategy):
             slot = f"{name}_adam/{layer}_{size}_{weight}"
             expected |= {f"{slot}_momentum", f"{slot}_velocity"}
     assert checkpoint_values(tmp_path / "run").keys() == expected
+    # What few runs have is in no other's.
+    adapted = {"augment": "ada", "loss": "logistic", "penalty": "r1"}
+    config = tiny_config(tmp_path / "ada", total_kimg=0.008, **adapted)
+    Trainer(config, strategy).train()
+    keys = checkpoint_values(tmp_path / "ada").keys()
+    assert keys == expected | {"augment"}
 
 
 def test_full_disk_keeps_the_last_checkpoint(tmp_path, strategy):

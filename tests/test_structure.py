@@ -33,7 +33,6 @@ TIERS = (
     {"signals", "text", "threads"},
     {"faults", "flag_values"},
     {
-        "augmentation",
         "command",
         "files",
         "losses",
@@ -43,7 +42,7 @@ TIERS = (
         "resolutions",
         "variants",
     },
-    {"keras_file", "saved_models", "schedule", "settings"},
+    {"augmentation", "keras_file", "saved_models", "schedule", "settings"},
     {"architecture", "images", "latents", "layers"},
     {"data", "family"},
     {"config", "networks"},

@@ -193,6 +193,26 @@ PRESETS = {
         # Colab may end a session at any time.
         "checkpoint_kimg": 20,
     },
+    # For 100 to 2,000 pictures, on one GPU; see docs/small-data.md.
+    "small": {
+        "resolution": 128,
+        "mirror": True,
+        "hold_out": 0.1,
+        "augment": "color,translation,cutout",
+        "penalty_every": 4,
+        "fade_kimg": _by_resolution(0, 16, 20, 24, 40, 60, 80, 100, 120),
+        "stable_kimg": _by_resolution(16, 16, 24, 64, 80, 140, 240, 300, 400),
+        "total_kimg": None,
+        "batch_size": _by_resolution(32, 32, 16, 16, 16, 16, 8, 4, 4),
+        "learning_rate": 0.002,
+        "fmap_max": 128,
+        "average_decay": _by_resolution(0.98, 0.99, 0.995, *[0.998] * 6),
+        "precision": "auto",
+        "tick_kimg": 2,
+        "sample_kimg": 10,
+        "checkpoint_kimg": 20,
+        "keep_checkpoints": 10,
+    },
     # The networks that come with the program, trained on one GPU.
     "cats-128": {
         "data": "cats",

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from progan_tf.augmentation import adapts, leaks
 from progan_tf.config.resume import table_text
 from progan_tf.resolutions import LOWEST_EVALUATED
 
@@ -52,7 +53,10 @@ def notices(config, replicas):
             f"split into groups of 2 to {group}, so the minibatch standard "
             "deviation tells nothing: choose another --batch_size."
         )
-    return found
+    if not adapts(config):
+        p = 1.0 if config.augment_p is None else config.augment_p
+        found.append(leaks(config.augment, p))
+    return list(filter(None, found))
 
 
 def dry_run(config, resumed=False):

@@ -12,9 +12,9 @@ import os
 import pathlib
 
 from progan_tf import settings
-from progan_tf.config import train_config
 from progan_tf.config.presets import PRESETS, check_shared_evenly
-from progan_tf.config.train_config import TrainConfig
+from progan_tf.config.resolving import load_config, resolve
+from progan_tf.config.train_config import CONFIG_FILE, TrainConfig
 from progan_tf.errors import UserError
 
 
@@ -64,12 +64,10 @@ def resolve_for_run(given, count_replicas):
     """
     given = dict(given)
     preset = given.pop("preset", None)
-    new_run = functools.partial(
-        train_config.resolve, preset or "official", given
-    )
+    new_run = functools.partial(resolve, preset or "official", given)
     run_dir = given.get("run_dir") or new_run().run_dir
-    if (pathlib.Path(run_dir) / train_config.CONFIG_FILE).exists():
-        config = _resumed(train_config.load_config(run_dir), preset, given)
+    if (pathlib.Path(run_dir) / CONFIG_FILE).exists():
+        config = _resumed(load_config(run_dir), preset, given)
         check_shared_evenly(config.batch_size, count_replicas(config.devices))
         return config, True
     return new_run(count_replicas(new_run().devices)), False
@@ -88,7 +86,7 @@ def _resumed(stored, preset, given):
         # Resolved once: the machine may be another one now.
         explicit["precision"] = stored.precision
     if preset is not None:
-        new = train_config.resolve(preset, explicit, stored.replicas)
+        new = resolve(preset, explicit, stored.replicas)
     else:
         # Tables that were not given are those of the stored resolution.
         resolution = explicit.pop("resolution", stored.resolution)

@@ -9,19 +9,19 @@ and command-line flags are made from that declaration. No TensorFlow here.
 import dataclasses
 import functools
 import json
-import os
 import pathlib
 import re
 
 from progan_tf import settings
 from progan_tf.architecture import Architecture, NetworkSettings
+from progan_tf.augmentation import check_augmentation
 from progan_tf.config import presets
 from progan_tf.config.precision import PRECISIONS, fastest_precision
 from progan_tf.config.presets import PRESETS
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically, writing
 from progan_tf.losses import LOSSES, PENALTIES, check_objective, passes
-from progan_tf.reading import parse_json, read_text
+from progan_tf.reading import parse_json
 from progan_tf.resolutions import LOWEST_RESOLUTION, resolutions
 from progan_tf.schedule import Cadences, GrowthSchedule
 from progan_tf.settings import setting
@@ -76,6 +76,13 @@ class TrainConfig(NetworkSettings):
         "", "numbers of the classes without pictures; the trainer finds them"
     )
     mirror: bool = setting(False, "show half of the pictures mirrored")
+    hold_out: float = setting(
+        0.0,
+        "share of the pictures that is not trained on, to see when those that "
+        "are get known by heart",
+        low=0,
+        below=1,
+    )
 
     fade_kimg: dict[int, float] = _table(
         600, "thousands of images to fade a resolution in over", low=0
@@ -155,6 +162,30 @@ class TrainConfig(NetworkSettings):
         True, "forget the moments of both Adam at both ends of each fade"
     )
 
+    augment: str = setting(
+        "none",
+        "change what the discriminator sees, for few pictures: a list of "
+        "color,translation,cutout, or ada",
+    )
+    augment_p: float | None = setting(
+        None,
+        "how often each change is made, 0 to 1; by default 1, and of ada as "
+        "often as keeps the discriminator from knowing the pictures by heart",
+        low=0,
+    )
+    ada_target: float | None = setting(
+        None,
+        "mean sign of the scores of reals that p of ada keeps; by default 0.6",
+        above=0,
+    )
+
+    freeze_discriminator: int = setting(
+        0,
+        "how many resolutions, from the highest, have layers of the "
+        "discriminator that stay as they are, in a run that convert began",
+        low=0,
+    )
+
     precision: str = setting(
         "float32",
         "number format to compute in; auto: bfloat16 where the hardware has "
@@ -206,6 +237,13 @@ class TrainConfig(NetworkSettings):
         if self.precision == "auto":
             put("precision", fastest_precision(self.devices))
         check_objective(self)
+        check_augmentation(self)
+        if self.freeze_discriminator >= len(sizes):
+            raise UserError(
+                f"freeze_discriminator must be less than {len(sizes)}, the "
+                f"resolutions up to {self.resolution}x{self.resolution}, not "
+                f"{self.freeze_discriminator}"
+            )
         if self.channels not in (1, 3):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")
         presets.check_shared_evenly(self.batch_size, self.replicas)
@@ -310,42 +348,6 @@ class TrainConfig(NetworkSettings):
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         write_text_atomically(folder / CONFIG_FILE, self.to_json())
-
-
-def load_config(run_dir):
-    """The configuration stored in a run directory, wherever it is now.
-
-    Raises:
-        UserError: if there is none or it cannot be read, naming the path.
-    """
-    path = pathlib.Path(run_dir) / CONFIG_FILE
-    if not os.path.exists(path):  # That raises nothing, whatever the name.
-        raise UserError(f"expected a run directory; there is no {path}")
-    text = read_text(path)
-    try:
-        stored = TrainConfig.from_json(text)
-    except UserError as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-    return dataclasses.replace(stored, run_dir=str(run_dir))
-
-
-def resolve(preset="official", overrides=None, replicas=1):
-    """A configuration from a preset and explicitly given settings.
-
-    Args:
-        preset: str, a name in `PRESETS`.
-        overrides: mapping from setting to value. Of a table some resolutions
-            suffice; the others have the preset's numbers.
-        replicas: int, devices that share a minibatch. The preset's
-            minibatches are made for that number; given ones must suit it.
-
-    Raises:
-        UserError: for an unknown preset or setting, or a wrong value.
-    """
-    values = presets.preset_settings(preset, replicas)
-    settings.check_names(overrides or {}, TrainConfig)
-    values = settings.merged(values, overrides or {}, TrainConfig)
-    return TrainConfig(**{**values, "preset": preset, "replicas": replicas})
 
 
 def _data_kind(data):

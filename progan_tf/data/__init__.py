@@ -16,5 +16,6 @@ from progan_tf.data.source import Source as Source
 from progan_tf.data.source import check_resolution as check_resolution
 from progan_tf.data.sources import kind_named as kind_named
 from progan_tf.data.sources import open_source as open_source
+from progan_tf.data.subset import split as split
 from progan_tf.data.tfds import TFDS as TFDS
 from progan_tf.data.tfrecords import TFRecords as TFRecords

@@ -19,6 +19,7 @@ _BLOCK = 4096
 # every epoch that a run can reach.
 _MIRROR = 0x80000001
 _LABELS = 0x80000002
+_HELD_OUT = 0x80000003
 
 
 def _generator(*words: int) -> np.random.Generator:
@@ -98,6 +99,17 @@ def random_indices(
         start,
         count,
     )
+
+
+def held_out(
+    seed: int, num_images: int, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Says which pictures are trained on and which `count` are held out.
+
+    Returns both as int64 in rising order, as a function of the arguments.
+    """
+    order = _generator(seed, _HELD_OUT).permutation(num_images)
+    return np.sort(order[count:]), np.sort(order[:count])
 
 
 def _drawn_in_blocks(

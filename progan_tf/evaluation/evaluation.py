@@ -9,11 +9,11 @@ import shutil
 import numpy as np
 
 from progan_tf import metrics
-from progan_tf.data import open_source
+from progan_tf.data import open_source, split
 from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
-from progan_tf.evaluation.comparison import Comparison
+from progan_tf.evaluation.comparison import Comparison, Result
 from progan_tf.evaluation.log import FOLDER, EvaluationLog, lines_of
 from progan_tf.evaluation.reals import Reals, at_resolution
 from progan_tf.evaluation.statistics_cache import StatisticsCache
@@ -27,6 +27,8 @@ from progan_tf.text import kimg_in_names
 _progress = functools.partial(progress, leave=False)
 # Of the picture of nearest neighbours: samples in a row, and rows below it.
 _SAMPLES, _NEIGHBOURS = 8, 3
+# Samples, and held-out pictures, that are judged to be memorised or not.
+_JUDGED = 256
 # Its pictures are enlarged to this many pixels, to be seen without a lens.
 _CELL = 64
 _FIRST, _OTHERS = 30, 9  # Widths of the table's columns.
@@ -54,9 +56,29 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
             f"the generator has {classes} classes; {data} has "
             f"{source.num_classes}"
         )
+    if config and data == config.data:
+        source, _ = split(source, config.seed, config.hold_out)
     if mirror is None:
         mirror = bool(config and config.mirror)
     return Reals(source, data, resolution or subjects.resolution, mirror)
+
+
+def held_out_for(subjects, reals, data=None):
+    """`Reals` that were not trained on, or None where none are known.
+
+    They are `data`, or what the `hold_out` of the run kept of its own, if that
+    is what `reals`, of `reals_for`, are of. Raises UserError if they cannot be
+    had at that resolution.
+    """
+    config = subjects.config
+    if data is not None:
+        source = open_source(data, subjects.channels)
+    elif config and config.hold_out and reals.data == config.data:
+        source = open_source(config.data, subjects.channels)
+        _, source = split(source, config.seed, config.hold_out)
+    else:
+        return None
+    return Reals(source, data or config.data, reals.resolution)
 
 
 class Evaluation:
@@ -68,7 +90,8 @@ class Evaluation:
     of either set are by default as published, and for neighbours all of the
     data. Files go to the folder `out`, by default `evaluation` in the run
     directory, and without a run nowhere; statistics of the data to `cache_dir`,
-    by default the user's. Raises UserError if these do not go together.
+    by default the user's. `held_out` are `Reals` that were not trained on, for
+    neighbours, or None. Raises UserError if these do not go together.
     """
 
     def __init__(
@@ -82,6 +105,7 @@ class Evaluation:
         out=None,
         cache_dir=None,
         trust=False,
+        held_out=None,
     ):
         there, config = subjects.available, subjects.config
         if there and (num_images or 0) > there:
@@ -97,6 +121,7 @@ class Evaluation:
             raise UserError("neighbours is a picture; give --out=, its folder")
         self._subjects, self._reals = subjects, reals
         self._num_images, self._seed, self._out = num_images, seed, out
+        self._held_out = held_out
         self._log = contextlib.nullcontext()
         if out is not None:
             board = config and pathlib.Path(board, "tensorboard")
@@ -137,13 +162,13 @@ class Evaluation:
                 if count:
                     batches = self._batches(subject, count)
                     results = self._comparison.results(batches, action)
-                found.append((subject, results))
                 table.show(subject.name, results)
+                if self._neighbours:
+                    results = [*results, self._memorised(subject)]
+                found.append((subject, results))
                 if log and results:
                     about = self._reals, self._seed, self._features_name
                     log.write(lines_of(results, subject, *about))
-                if self._neighbours:
-                    self._write_neighbours(subject)
         return found
 
     def _batches(self, subject, count):
@@ -155,29 +180,69 @@ class Evaluation:
         for images in subject.stream(numbers, labels):
             yield at_resolution(images, self._reals.resolution)
 
-    def _write_neighbours(self, subject):
-        """A PNG of samples over the pictures of the data nearest to them."""
-        count = min(self._num_images or len(self._reals), len(self._reals))
-        samples = np.concatenate([*self._batches(subject, _SAMPLES)])
+    def _memorised(self, subject):
+        """The `Result` of how many samples are copies of pictures of the data.
+
+        Also writes a PNG of some of them over the pictures nearest to them.
+        """
+        reals, there = self._reals, self._subjects.available
+        count = min(self._num_images or len(reals), len(reals))
+        judged = max(_SAMPLES, min(_JUDGED, there or _JUDGED))
+        samples = np.concatenate([*self._batches(subject, judged)])
+        unseen = self._held_out and min(_JUDGED, len(self._held_out))
+        others = self._held_out.batches(0, unseen) if unseen else ()
+        found = metrics.nearest_neighbours(
+            np.concatenate([samples, *others]),
+            self._pictures(count),
+            _NEIGHBOURS,
+            self._features,
+        )
+        copies = 1 + reals.mirror
+        flags = metrics.memorised(
+            found, self._pictures(count), self._features, copies
+        )
+        self._write_neighbours(subject, samples, found)
+        share, normal = flags[:judged].mean(), None
+        text = (
+            f"Memorised: {share:.1%} of {judged} samples are nearer to a "
+            "picture of the data than any other picture of the data is"
+        )
+        if unseen:
+            normal = float(flags[judged:].mean())
+            text += f"; of {unseen} held-out pictures {normal:.1%}"
+        print(f"{text}.", flush=True)
+        name = measures.MEMORISED
+        return Result(
+            name,
+            self._features is not None,
+            judged,
+            {name: float(share)},
+            {name: normal},
+            unseen or 0,
+        )
+
+    def _pictures(self, count):
+        """Iterator of the first pictures of the data, uint8 `[1, R, R, C]`."""
         ahead = prefetched(self._reals.batches(0, count))
         with contextlib.closing(ahead) as batches:
             reals = itertools.chain.from_iterable(batches)
             reals = _progress(reals, count, "picture", "compared")
-            if self._reals.mirror:
-                # Training shows both ways, so it may have learnt either.
-                both = ((image, image[:, ::-1]) for image in reals)
-                reals = itertools.chain.from_iterable(both)
-            batches = (image[np.newaxis] for image in reals)
-            found = metrics.nearest_neighbours(
-                samples, batches, _NEIGHBOURS, self._features
-            )
+            for image in reals:
+                yield image[np.newaxis]
+                if self._reals.mirror:
+                    # Training shows both ways, so it may have learnt either.
+                    yield image[np.newaxis, :, ::-1]
+
+    def _write_neighbours(self, subject, samples, found):
+        """A PNG of the first samples over the pictures nearest to them."""
         name = "neighbours.png"
         if subject.images_seen is not None:
             name = f"neighbours-{kimg_in_names(subject.images_seen)}.png"
         path = pathlib.Path(self._out, name)
         with writing(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-        grid = metrics.neighbours_grid(samples, found)[np.newaxis]
+        shown = metrics.Neighbours(*(array[:_SAMPLES] for array in found))
+        grid = metrics.neighbours_grid(samples[:_SAMPLES], shown)[np.newaxis]
         factor = max(1, _CELL // self._reals.resolution)
         save_png(path, nearest_up(grid, factor)[0])
         print(f"Samples over their {_NEIGHBOURS} nearest: {path}", flush=True)

@@ -3,7 +3,8 @@
 from progan_tf.errors import UserError
 from progan_tf.metrics import METRICS
 
-NEIGHBOURS = "neighbours"  # Which is a picture, not a number.
+# A picture, and what of it is a number: two passes over the data, not one.
+NEIGHBOURS, MEMORISED = "neighbours", "memorised"
 NAMES = (*METRICS, NEIGHBOURS)
 # The metrics that need no network.
 PLAIN = tuple(name for name, row in METRICS.items() if not row.in_features)

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import types
 
 import matplotlib.figure
 import matplotlib.lines
@@ -9,6 +10,7 @@ import matplotlib.ticker
 import numpy as np
 
 from progan_tf.evaluation.log import USUAL, about, network_of
+from progan_tf.evaluation.measures import MEMORISED
 from progan_tf.files import write_atomically
 from progan_tf.metrics import METRICS
 
@@ -17,6 +19,13 @@ _GREYS = "#f4f4f4", "#e4e4e4"
 _MARKERS = "o", "s", "^", "D", "v", "P", "X", "*"
 _MARGIN = 0.015
 _HATCHED = {"facecolor": "none", "edgecolor": "#c8c8c8", "hatch": "///"}
+# What is no metric of a pass over pictures, but is drawn as one.
+_MEMORISED = types.SimpleNamespace(
+    title="share of samples that are memorised pictures",
+    has_parts=False,
+    logarithmic=False,
+)
+_ROWS = {**METRICS, MEMORISED: _MEMORISED}
 _HEADING = {"horizontalalignment": "center", "fontsize": "x-small"}
 
 
@@ -30,7 +39,7 @@ def save_plot(path, lines, schedule):
     distance. Raises UserError if the file cannot be written.
     """
     lines = [line for line in lines if "images_seen" in line]
-    names = [name for name in METRICS if name in {x["metric"] for x in lines}]
+    names = [name for name in _ROWS if name in {x["metric"] for x in lines}]
     figure = matplotlib.figure.Figure(
         figsize=(_WIDTH, _HEIGHT * len(names)), layout="constrained"
     )
@@ -40,8 +49,57 @@ def save_plot(path, lines, schedule):
         _shade(plot, schedule)
         # A little wider, so that points at the ends are whole.
         plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
-        _draw(plot, METRICS[name], [x for x in lines if x["metric"] == name])
+        _draw(plot, _ROWS[name], [x for x in lines if x["metric"] == name])
     axes[-1].set_xlabel("thousands of images seen")
+    _write(figure, path)
+
+
+def save_score_plot(path, lines, schedule):
+    """Write a PNG of the discriminator's scores while training, whole or not.
+
+    The further the scores of the pictures that are trained on get from those
+    of held-out ones, towards which those of fakes then move, the more of the
+    pictures are known by heart. Below, the p of an augmentation that follows.
+
+    Args:
+        path: the file; its folder must exist.
+        lines: list of dicts, the ticks of a run's metrics.jsonl.
+        schedule: `GrowthSchedule` of the run.
+
+    Raises:
+        UserError: if it cannot be written.
+    """
+    panels = {
+        "mean score": ("real_score", "held_out_score", "fake_score"),
+        "p of the augmentation": ("augment_p", "real_sign"),
+    }
+    there = {name for line in lines for name in line}
+    panels = {
+        title: [name for name in names if name in there]
+        for title, names in panels.items()
+        if names[0] in there
+    }
+    if not panels:
+        return
+    figure = matplotlib.figure.Figure(
+        figsize=(_WIDTH, _HEIGHT * len(panels)), layout="constrained"
+    )
+    axes = figure.subplots(len(panels), squeeze=False)[:, 0]
+    for plot, (title, names) in zip(axes, panels.items(), strict=True):
+        _shade(plot, schedule)
+        end = schedule.total_images / 1000
+        plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
+        for name in names:
+            points = [x for x in lines if x.get(name) is not None]
+            kimg = [line["images_seen"] / 1000 for line in points]
+            plot.plot(kimg, [line[name] for line in points], label=name)
+        plot.set_title(title, fontsize="medium", pad=16)
+        plot.legend(fontsize="x-small", framealpha=0.9)
+    axes[-1].set_xlabel("thousands of images seen")
+    _write(figure, path)
+
+
+def _write(figure, path):
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DOTS)
     write_atomically(path, buffer.getvalue())
@@ -104,7 +162,8 @@ def _draw_floor(plot, group, name, colour):
     margin = _MARGIN * (high - low)
     ends, value = (first - margin, last + margin), group[-1]["reals"][name]
     look = {"colors": colour, "linestyles": "--", "linewidth": 1}
-    plot.hlines(value, *ends, **look)
+    if value is not None:
+        plot.hlines(value, *ends, **look)
 
 
 def _shade(plot, schedule):

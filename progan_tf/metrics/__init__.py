@@ -26,6 +26,8 @@ from progan_tf.metrics.kernel import kernel_distance as kernel_distance
 from progan_tf.metrics.manifold import PRECISION_RECALL
 from progan_tf.metrics.manifold import precision_recall as precision_recall
 from progan_tf.metrics.metric import Metric as Metric
+from progan_tf.metrics.neighbours import Neighbours as Neighbours
+from progan_tf.metrics.neighbours import memorised as memorised
 from progan_tf.metrics.neighbours import (
     nearest_neighbours as nearest_neighbours,
 )

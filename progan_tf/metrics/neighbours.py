@@ -72,6 +72,37 @@ def nearest_neighbours(samples, reals, count=3, features=None):
     return Neighbours(indices, distances, images)
 
 
+def memorised(found, reals, features=None, copies=1):
+    """Which pictures are nearer to a real than any other real is to that.
+
+    Of pictures that are new, as held-out ones are, some are by chance; of
+    those that were learnt by heart nearly all.
+
+    Args:
+        found: `Neighbours` of the pictures among the reals.
+        reals: the same reals once more: uint8 `[M, R, R, C]` or an iterable of
+            batches of those.
+        features: as in `nearest_neighbours`.
+        copies: int, how many reals in a row are one picture, which comes with
+            its mirror image for example.
+
+    Returns:
+        bool `[N]`.
+
+    Raises:
+        UserError: if no other picture is among the reals.
+    """
+    # Several pictures may have the same neighbour.
+    indices, first, places = np.unique(
+        found.indices[:, 0], return_index=True, return_inverse=True
+    )
+    nearest = found.images[first, 0]
+    around = nearest_neighbours(nearest, reals, copies + 1, features)
+    own = around.indices // copies == indices[:, np.newaxis] // copies
+    apart = np.where(own, np.inf, around.distances).min(1)
+    return found.distances[:, 0] < apart[places]
+
+
 def neighbours_grid(samples, found):
     """A picture of samples in a row, over their neighbours.
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import TrainConfig, resolve
-from progan_tf.data import check_resolution, open_source
+from progan_tf.data import check_resolution, open_source, split
 from progan_tf.errors import UserError
 from progan_tf.files import (
     is_free,
@@ -64,6 +64,13 @@ def write_run(published, run_dir, given, images_seen=None):
     """
     check_place(run_dir, given)
     config = _config(published, run_dir, given)
+    highest = published.finished_resolution
+    if config.freeze_discriminator and highest < config.resolution:
+        raise UserError(
+            f"freeze_discriminator needs layers that were trained; those of "
+            f"the file are up to {highest}x{highest}, of "
+            f"{config.resolution}x{config.resolution}"
+        )
     images_seen = _start(published, config, images_seen)
     source = open_source(config.data, config.channels, config.labels)
     check_resolution(source, config.resolution)
@@ -73,6 +80,7 @@ def write_run(published, run_dir, given, images_seen=None):
             f"the file have {config.num_classes}, which cannot change; choose "
             "--data with as many"
         )
+    source, _ = split(source, config.seed, config.hold_out)
     config = counted_config(config, source)
     with replacing_folder(run_dir) as folder:
         state = _state(published, config, images_seen)

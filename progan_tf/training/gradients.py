@@ -3,6 +3,7 @@
 import keras
 import tensorflow as tf
 
+from progan_tf.augmentation import adapts
 from progan_tf.family import running_statistics
 from progan_tf.layers import kernels_computed_once
 from progan_tf.losses import (
@@ -18,6 +19,8 @@ from progan_tf.training.presentation import presented
 
 # The discriminator's cross entropy, where classes are learnt.
 _LABEL_TERMS = ("real_label_loss", "fake_label_loss")
+# The mean sign of the margin of reals, which the p of an augmentation follows.
+REAL_SIGN = "real_sign"
 
 
 def term_names(config):
@@ -29,6 +32,7 @@ def term_names(config):
         "fake_score",
         *PENALTIES[config.penalty].terms,
         *(_LABEL_TERMS if config.num_classes else ()),
+        *((REAL_SIGN,) if adapts(config) else ()),
     )
 
 
@@ -46,6 +50,7 @@ class Gradients:
         self.statistics = running_statistics(generator.layers)
         self._loss = LOSSES[config.loss]
         self._penalty = PENALTIES[config.penalty]
+        self._adapts = adapts(config)
         # One that is not taken in every step weighs as much over all steps.
         self._weight = (
             config.penalty_every * config.gradient_penalty[resolution]
@@ -95,6 +100,9 @@ class Gradients:
                 terms |= zip(_LABEL_TERMS, of_labels, strict=True)
                 loss += config.label_weight * sum(of_labels)
             terms["discriminator_loss"] = loss
+            if self._adapts:
+                margin = self._loss.margin(scores[REALS], scores[FAKES])
+                terms[REAL_SIGN] = tf.sign(margin)
             terms = {name: tf.reduce_sum(x) for name, x in terms.items()}
             loss = _times(terms["discriminator_loss"], inputs.scale)
         return terms, _unscaled(tape.gradient(loss, weights), inputs.scale)

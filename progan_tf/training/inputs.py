@@ -1,11 +1,18 @@
 """What a training step works on: its pictures, and all that it draws."""
 
+from functools import partial
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from progan_tf.augmentation import TRANSFORMS, chosen
+from progan_tf.losses import FAKES, REALS
+
 # What separates the random streams of one step; there may be eight.
 _LATENTS_D, _LATENTS_G, _MIX = 0, 1, 2
+_HELD_OUT = 7
+# By whether the step is the generator's.
+_AUGMENT = {False: {REALS: 3, FAKES: 4}, True: {REALS: 5, FAKES: 6}}
 
 
 class Inputs(NamedTuple):
@@ -21,6 +28,9 @@ class Inputs(NamedTuple):
     mix: tf.Tensor | None = None  # float32 [b, 1, 1, 1], from real 0 to fake 1
     alpha: tf.Tensor | None = None  # float32 scalar, None outside of fades
     scale: tf.Tensor | None = None  # float32 scalar, the loss's in float16
+    # From REALS and FAKES to the names of transforms, to float32 [b, n].
+    augment: dict[str, dict[str, tf.Tensor]] | None = None
+    augment_p: tf.Tensor | None = None  # float32 scalar
 
 
 def step_inputs(state, batches, i, seen, alpha, scale, of_generator):
@@ -33,6 +43,8 @@ def step_inputs(state, batches, i, seen, alpha, scale, of_generator):
     config, replica = state.config, tf.distribute.get_replica_context()
     share = batches["reals"].shape[1]
 
+    uniform = tf.random.stateless_uniform
+
     def draw(function, stream, *shape):
         shape = [replica.num_replicas_in_sync, share, *shape]
         seed = tf.stack([state.seed * 8 + stream, seen])
@@ -40,12 +52,17 @@ def step_inputs(state, batches, i, seen, alpha, scale, of_generator):
         numbers = function(shape, seed, alg="philox")
         return numbers[replica.replica_id_in_sync_group]
 
-    labels = mix = None
+    labels = mix = augment = None
     if config.num_classes:
         classes = batches["fake_labels" if of_generator else "labels"][i]
         labels = tf.one_hot(classes, config.num_classes)
     if not of_generator:
-        mix = draw(tf.random.stateless_uniform, _MIX, 1, 1, 1)
+        mix = draw(uniform, _MIX, 1, 1, 1)
+    if config.augment != "none":
+        augment = {
+            kind: _by_transform(config, partial(draw, uniform, stream))
+            for kind, stream in _AUGMENT[of_generator].items()
+        }
     return Inputs(
         latents=draw(
             tf.random.stateless_normal,
@@ -58,4 +75,31 @@ def step_inputs(state, batches, i, seen, alpha, scale, of_generator):
         mix=mix,
         alpha=alpha,
         scale=scale,
+        augment=augment,
+        augment_p=state.augment_p,
     )
+
+
+def held_out_inputs(state, count, first, alpha):
+    """`Inputs` to present pictures `first` to `first + count` with, no latents.
+
+    The pictures are held-out ones, and alpha is a float, None outside of fades.
+    """
+
+    def draw(*shape):
+        seed = tf.stack(
+            [state.seed * 8 + _HELD_OUT, state.images_seen * 1024 + first]
+        )
+        return tf.random.stateless_uniform([count, *shape], seed, alg="philox")
+
+    augment = None
+    if state.config.augment != "none":
+        augment = {REALS: _by_transform(state.config, draw)}
+    return Inputs(None, alpha=alpha, augment=augment, augment_p=state.augment_p)
+
+
+def _by_transform(config, draw):
+    """dict from the names of transforms to what `draw` gives for each."""
+    names = chosen(config.augment)
+    sizes = [TRANSFORMS[name].numbers for name in names]
+    return dict(zip(names, tf.split(draw(sum(sizes)), sizes, 1), strict=True))

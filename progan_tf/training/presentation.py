@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from progan_tf.augmentation import augmented
 from progan_tf.losses import REALS
 
 
@@ -24,6 +25,8 @@ def presented(images, kind, inputs):
             images = tf.where(turned, images[:, :, ::-1], images)
         if inputs.alpha is not None:
             images = fade(images, inputs.alpha)
+    if inputs.augment is not None:
+        images = augmented(images, inputs.augment[kind], inputs.augment_p)
     return images
 
 

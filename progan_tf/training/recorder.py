@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+from progan_tf.augmentation import leaks
 from progan_tf.checkpoint import FOLDER, save_generator
 from progan_tf.config.report import notices
 from progan_tf.evaluation.training import TrainingEvaluation
@@ -12,8 +13,11 @@ from progan_tf.text import duration
 from progan_tf.training import devices
 from progan_tf.training.console import Progress, first_words
 from progan_tf.training.estimate import TimeEstimate
-from progan_tf.training.run_log import RunLog
+from progan_tf.training.held_out import held_out_score
+from progan_tf.training.run_log import RunLog, metrics_lines
 from progan_tf.training.samples import SampleGrids
+
+PLOT_FILE = "scores.png"
 
 
 class SilentRecorder:
@@ -29,13 +33,17 @@ class Recorder:
 
     One process of a run has it; the others have a `SilentRecorder`. Nothing
     of the state, a `TrainingStep`, is changed. An evaluation is left where
-    `stopped()`.
+    `stopped()`. The source `held_out`, of reals that are not trained on, may be
+    None.
     """
 
-    def __init__(self, config, state, checkpoints, source, resumed, stopped):
+    def __init__(
+        self, config, state, checkpoints, source, held_out, resumed, stopped
+    ):
         self._config, self._state = config, state
         self._schedule = config.schedule()
         self._checkpoints = checkpoints
+        self._held_out = held_out
         seen = int(state.images_seen.numpy())
         self._saved_at = seen if resumed else -1
         self._progress = Progress(seen, self._schedule.total_images)
@@ -55,6 +63,7 @@ class Recorder:
             config, state.generator, state.discriminator, replicas
         )
         self._compiled_stage = self._estimated = None
+        self._leaks = ""  # What was said of them.
         where = devices.describe(state.strategy)
         self.say(first_words(config, seen, where, resumed))
         for line in notices(config, replicas):
@@ -105,16 +114,27 @@ class Recorder:
             return
         seen = steps.start + steps.images
         last_step = seen - steps.batch_size
+        size, alpha = steps.resolution, self._schedule.alpha(last_step)
+        measured = averages.values()
+        if self._held_out:
+            measured["held_out_score"] = held_out_score(
+                self._state, self._held_out, size, alpha, steps.batch_size
+            )
         values = {
             "images_seen": seen,
-            "resolution": steps.resolution,
-            "alpha": self._schedule.alpha(last_step),
+            "resolution": size,
+            "alpha": alpha,
             "batch_size": steps.batch_size,
             "learning_rate": self._schedule.learning_rate(last_step),
-            **averages.values(),
+            **measured,
             "steps_skipped": int(self._state.steps_skipped.numpy()),
         }
         self._log.write_metrics(values)
+        if not self._leaks:
+            p = values.get("augment_p", 0.0)
+            self._leaks = leaks(self._config.augment, p)
+            if self._leaks:
+                self.say(self._leaks)
         self._progress.tick(values, self._seconds_left(seen))
 
     def sample(self, images_seen):
@@ -142,7 +162,18 @@ class Recorder:
                 self._since_tick.parent.mkdir(exist_ok=True)
             write_text_atomically(self._since_tick, json.dumps(averages))
             self._checkpoints.save()
+            self._plot_scores()
         self._saved_at = images_seen
+
+    def _plot_scores(self):
+        """Draw what tells whether the discriminator knows the data by heart."""
+        if self._held_out or self._state.augment is not None:
+            run_dir = pathlib.Path(self._config.run_dir)
+            lines = [json.loads(line) for _, line in metrics_lines(run_dir)]
+            # Here, because matplotlib takes a second to import.
+            from progan_tf.evaluation.plot import save_score_plot
+
+            save_score_plot(run_dir / PLOT_FILE, lines, self._schedule)
 
     def done(self):
         """Write the finished generator."""

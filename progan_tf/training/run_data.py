@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 
-from progan_tf.data import Folder, check_resolution, open_source
+from progan_tf.data import Folder, check_resolution, open_source, split
 from progan_tf.data.sources import kind_at, kind_named
 from progan_tf.errors import UserError
 
@@ -11,15 +11,17 @@ from progan_tf.errors import UserError
 def open_data(config):
     """A run's `data.Source`, and the config with its pictures, classes counted.
 
+    Between them the `data.Source` of what `hold_out` keeps from it, or None.
     Raises UserError if the data cannot be had at the config's resolution, or
     its pictures and those of the run lie in one folder.
     """
     _check_apart(config)
     source = open_source(config.data, config.channels, config.labels)
     check_resolution(source, config.resolution)
+    source, held_out = split(source, config.seed, config.hold_out)
     counted = counted_config(config, source)
     classes = source.num_classes if config.labels else 0
-    return source, dataclasses.replace(counted, num_classes=classes)
+    return source, held_out, dataclasses.replace(counted, num_classes=classes)
 
 
 def counted_config(config, source):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from progan_tf.augmentation import adapts
 from progan_tf.networks import Discriminator, Generator
 from progan_tf.training.activations import lean_leaky_relu
 from progan_tf.training.optimizer import FusedAdam
@@ -29,6 +30,8 @@ class TrainingState(tf.Module):
             gradients were not finite.
         log2_scales: float32 variable `[2]`, the loss scales of the
             discriminator and the generator for float16.
+        augment: float32 variable `[3]`, the state of `augmentation.adapted`;
+            None where p does not follow.
     """
 
     def __init__(self, config, strategy):
@@ -38,12 +41,16 @@ class TrainingState(tf.Module):
         with strategy.scope():
             self._create_networks()
             self._create_optimizers()
+            self._freeze()
             self.images_seen = tf.Variable(0, dtype=tf.int64)
             self.stage = tf.Variable(-1, dtype=tf.int64)
             self.seed = tf.Variable(config.seed, dtype=tf.int64)
             self.steps_skipped = tf.Variable(0, dtype=tf.int64)
             self.skipped_in_a_row = tf.Variable(0, dtype=tf.int64)
             self.log2_scales = tf.Variable([_FIRST_LOG2_SCALE] * 2)
+            self.augment = None
+            if adapts(config):
+                self.augment = tf.Variable(tf.zeros([3]))
 
     def _create_networks(self):
         architecture, policy = self.config.architecture, self.config.precision
@@ -71,6 +78,18 @@ class TrainingState(tf.Module):
         # Built now, because an optimizer cannot make variables in a step.
         self.generator_optimizer.build(self.generator.trainable_weights)
         self.discriminator_optimizer.build(self.discriminator.trainable_weights)
+
+    def _freeze(self):
+        """Keep the discriminator's highest resolutions from being trained.
+
+        Mo et al. 2020 (FreezeD). After the optimizers are made, whose moments
+        a checkpoint has with or without it.
+        """
+        count, family = self.config.freeze_discriminator, self.discriminator
+        for resolution in family.resolutions[len(family.resolutions) - count :]:
+            for layer in family.block(resolution).layers:
+                for weight in layer.trainable_weights:
+                    weight.trainable = False
 
     def enter_stage(self, stage, learning_rate):
         """Start a stage of the schedule, an int, unless it has begun.
@@ -102,6 +121,16 @@ class TrainingState(tf.Module):
         """
         every = self.config.penalty_every
         return every / (every + 1) if every > 1 else 1.0
+
+    @property
+    def augment_p(self):
+        """How often pictures are changed, a float32 scalar, or None."""
+        if self.augment is not None:
+            return self.augment.read_value()[0]
+        if self.config.augment == "none":
+            return None
+        p = self.config.augment_p
+        return tf.constant(1.0 if p is None else p, tf.float32)
 
     def reset_optimizers(self):
         """Forget both optimizers' moments and counts of steps."""

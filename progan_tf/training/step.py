@@ -10,9 +10,10 @@ import functools
 import numpy as np
 import tensorflow as tf
 
+from progan_tf.augmentation import ADA_TARGET, adapted
 from progan_tf.family import Family
 from progan_tf.training import devices
-from progan_tf.training.gradients import Gradients, term_names
+from progan_tf.training.gradients import REAL_SIGN, Gradients, term_names
 from progan_tf.training.inputs import step_inputs
 from progan_tf.training.state import TrainingState
 
@@ -33,6 +34,8 @@ class TrainingStep(TrainingState):
         super().__init__(config, strategy)
         self._functions = {}
         self.metrics = term_names(config)
+        if self.augment is not None:
+            self.metrics += ("augment_p",)
 
     def run(
         self,
@@ -155,7 +158,11 @@ class _Step:
         seen = state.images_seen.read_value()
         scales = tf.pow(2.0, state.log2_scales.read_value())
         given = (batches, i, seen, alpha if self.fading else None)
+        p = state.augment_p
         d_means, d_finite = self._half_step(0, given, scales, penalized)
+        if state.augment is not None:
+            d_means["augment_p"] = p
+            self._adapt(d_means[REAL_SIGN], d_finite, batches["reals"])
 
         def generator_step():
             self._update_average()
@@ -239,6 +246,14 @@ class _Step:
         means = {name: total / batch for name, total in sums.items()}
         means[_NOT_FINITE] = tf.cast(~tf.reduce_all(finite), tf.float32)
         return replica.all_reduce("SUM", means), gradients, statistics
+
+    def _adapt(self, sign, finite, reals):
+        """Let p of an augmentation follow, unless the step was skipped."""
+        before = self.state.augment.read_value()
+        (local, *_) = self.strategy.experimental_local_results(reals)
+        target = self.config.ada_target or ADA_TARGET
+        after = adapted(before, sign, self._batch(local), target)
+        self.state.augment.assign(tf.where(finite, after, before))
 
     def _assign(self, variables, values, update):
         """Call `update(variable, value)` for each pair, on every replica."""

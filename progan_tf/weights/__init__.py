@@ -9,13 +9,18 @@ import os
 from progan_tf import pretrained
 from progan_tf.weights.gan_zoo import read_gan_zoo
 from progan_tf.weights.official import read_official
-from progan_tf.weights.published import PublishedGAN, PublishedInfo
+from progan_tf.weights.published import (
+    PublishedGAN,
+    PublishedInfo,
+    blended,
+)
 from progan_tf.weights.runs import read_run, read_shipped
 from progan_tf.weights.torch_files import is_torch_file
 
 __all__ = [
     "PublishedGAN",
     "PublishedInfo",
+    "blended",
     "read_gan_zoo",
     "read_official",
     "read_published",

@@ -110,6 +110,63 @@ class PublishedGAN:
         return "".join(f"{name:10}  {text}\n" for name, text in lines.items())
 
 
+def blended(published, other, resolution):
+    """Networks whose generator is one below a resolution, and another above.
+
+    Both generators, the average too, then draw what the first makes of a
+    latent, at its coarse resolutions, in the way of the second (Pinkney and
+    Adler 2020). It works where one was fine-tuned from the other.
+
+    Args:
+        published: `PublishedGAN`, of which its discriminator and all that is
+            known stay. Its generators are changed.
+        other: `PublishedGAN` of such networks.
+        resolution: int, from which on, up, the layers are those of `other`.
+
+    Returns:
+        `PublishedGAN`.
+
+    Raises:
+        UserError: if the generators are not alike, or have no such resolution.
+    """
+    families = [
+        (published.generator, other.generator),
+        (published.average, other.average),
+    ]
+    ours, theirs = (
+        x.generator.architecture.settings for x in (published, other)
+    )
+    for name in ours.keys() | theirs.keys():
+        if ours.get(name) != theirs.get(name):
+            raise UserError(
+                f"expected to blend networks that are alike; {name} is "
+                f"{ours.get(name)} and {theirs.get(name)}"
+            )
+    for one in (published, other):
+        sizes = [
+            size
+            for size in one.generator.resolutions[1:]
+            if size <= one.finished_resolution
+        ]
+        if resolution not in sizes:
+            raise UserError(
+                f"expected --blend_from of {', '.join(map(str, sizes))}; "
+                f"received {resolution}"
+            )
+    for family, source in families:
+        for size in family.resolutions:
+            if size >= resolution:
+                blocks = family.block(size), source.block(size)
+                layers = zip(*(block.layers for block in blocks), strict=True)
+                for layer, other_layer in layers:
+                    layer.set_weights(other_layer.get_weights())
+    licence = published.info.licence
+    if other.info.licence != licence:
+        licence += f"; from {resolution}x{resolution} on {other.info.licence}"
+    info = dataclasses.replace(published.info, licence=licence)
+    return dataclasses.replace(published, info=info)
+
+
 def set_level_of_detail(family, lod):
     """Give a family the alphas of a level of detail, see `PublishedInfo`."""
     for level, resolution in enumerate(reversed(family.resolutions[1:])):

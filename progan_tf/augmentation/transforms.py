@@ -19,16 +19,6 @@ import dataclasses
 import math
 from collections.abc import Callable
 
-# Of a transform that generated pictures may show when it is taken this often:
-# from 0.8 on the generator can no longer tell pictures from changed ones
-# (Karras et al. 2020, figure 4).
-LEAKS_FROM = 0.8
-# Images over which an adapted p can rise from 0 to 1, and the minibatches
-# between two looks at it (Karras et al. 2020, section 3.1).
-ADAPTING_IMAGES = 500_000
-ADAPTING_STEPS = 4
-ADA_TARGET = 0.6
-
 
 @dataclasses.dataclass(frozen=True)
 class Transform:
@@ -38,12 +28,16 @@ class Transform:
         change: function of float32 images `[b, R, R, C]` and `_Numbers` to
             images. Where its switch is 0 it gives the same bits back.
         numbers: int, the random numbers that it takes for each picture.
-        leaks: str, what of it generated pictures may show.
+        leaks: str, what of it generated pictures may show; none where they
+            do not.
+        alone: bool, whether it goes with no other, and its p follows the
+            scores of reals unless one is given.
     """
 
     change: Callable
     numbers: int
-    leaks: str
+    leaks: str = ""
+    alone: bool = False
 
 
 class _Numbers:
@@ -57,7 +51,7 @@ class _Numbers:
     def __init__(self, uniform, p):
         import tensorflow as tf
 
-        self._columns = iter(tf.unstack(uniform, axis=1))
+        self._columns = iter(tf.unstack(tf.convert_to_tensor(uniform), axis=1))
         self._p = p
 
     def switch(self):
@@ -170,61 +164,31 @@ def ada(images, numbers):
 
 
 TRANSFORMS = {
-    "color": Transform(color, 4, "colours that are too pale or too strong"),
-    "translation": Transform(translation, 3, "grey edges"),
+    "color": Transform(color, 4),
+    "translation": Transform(translation, 3),
     "cutout": Transform(cutout, 3, "grey squares"),
-    "ada": Transform(ada, 19, "turned, mirrored or recoloured pictures"),
+    "ada": Transform(ada, 19, "turned or recoloured pictures", alone=True),
 }
 
 
-def augmented(images, names, uniform, p):
+def augmented(images, numbers, p):
     """Pictures as some transforms change them, each sample by its numbers.
 
     Args:
         images: float32 `[b, R, R, C]`, about in [-1, 1].
-        names: iterable of names in `TRANSFORMS`, in the order in which they
-            are taken.
-        uniform: float32 `[b, numbers_of(names)]` in [0, 1).
+        numbers: mapping from names in `TRANSFORMS` to float32 `[b, n]` in
+            [0, 1), n the `numbers` of the transform. The transforms are taken
+            in the order of the table.
         p: float or float32 scalar in [0, 1], how often each change is made.
             At 0 the bits of the pictures stay as they are.
 
     Returns:
         float32 `[b, R, R, C]`; a differentiable function of the images.
     """
-    numbers = _Numbers(uniform, p)
-    for name in names:
-        images = TRANSFORMS[name].change(images, numbers)
+    for name, transform in TRANSFORMS.items():
+        if name in numbers:
+            images = transform.change(images, _Numbers(numbers[name], p))
     return images
-
-
-def numbers_of(names):
-    """How many random numbers some transforms take for each picture, int."""
-    return sum(TRANSFORMS[name].numbers for name in names)
-
-
-def adapted(state, sign, batch_size, target):
-    """How p follows the discriminator (Karras et al. 2020, section 3.1).
-
-    Args:
-        state: float32 `[3]`: p, the sum of `sign` since p was looked at, and
-            the minibatches since.
-        sign: float32 scalar in [-1, 1], the mean sign of the scores of this
-            minibatch's reals: above `target` the discriminator knows them by
-            heart, and p rises.
-        batch_size: int, images of a minibatch.
-        target: float.
-
-    Returns:
-        float32 `[3]`, the next state.
-    """
-    import tensorflow as tf
-
-    p, total, steps = tf.unstack(state + tf.stack([0.0, sign, 1.0]))
-    step = batch_size * ADAPTING_STEPS / ADAPTING_IMAGES
-    moved = p + tf.sign(total / ADAPTING_STEPS - target) * step
-    looked = tf.stack([tf.clip_by_value(moved, 0.0, 1.0), 0.0, 0.0])
-    waiting = tf.stack([p, total, steps])
-    return tf.where(steps >= ADAPTING_STEPS, looked, waiting)
 
 
 def _each(numbers):

@@ -1,0 +1,116 @@
+"""Which transforms a run has, how often they are made, and what may leak."""
+
+from progan_tf.augmentation.transforms import TRANSFORMS
+from progan_tf.errors import UserError
+from progan_tf.losses import LOSSES
+
+# Of a transform that generated pictures may show when it is taken this often:
+# from 0.8 on the generator can no longer tell pictures from changed ones
+# (Karras et al. 2020, figure 4).
+LEAKS_FROM = 0.8
+# Images over which an adapted p can rise from 0 to 1, and the minibatches
+# between two looks at it (Karras et al. 2020, section 3.1).
+ADAPTING_IMAGES = 500_000
+ADAPTING_STEPS = 4
+ADA_TARGET = 0.6
+
+
+def chosen(text):
+    """The names that a list such as "color,cutout" has; none of "none".
+
+    Raises:
+        UserError: for others than those of `TRANSFORMS`, one that comes twice,
+            or one that does not go with others.
+    """
+    names = [] if text == "none" else text.split(",")
+    several = [name for name, row in TRANSFORMS.items() if not row.alone]
+    good = names in ([], *([n] for n in TRANSFORMS)) or (
+        set(names) <= set(several) and len(set(names)) == len(names)
+    )
+    if not good:
+        alone = [name for name, row in TRANSFORMS.items() if row.alone]
+        raise UserError(
+            f"augment must be none, {', '.join(alone)}, or a list out of "
+            f"{','.join(several)}; not {text!r}"
+        )
+    return tuple(names)
+
+
+def adapts(config):
+    """Whether p of a `TrainConfig` follows the scores of its reals."""
+    names = chosen(config.augment)
+    alone = any(TRANSFORMS[name].alone for name in names)
+    return alone and config.augment_p is None
+
+
+def leaks(text, p):
+    """A sentence on what generated pictures may show of transforms, or "".
+
+    Args:
+        text: str, as of `chosen`.
+        p: float, how often they are made.
+    """
+    shown = [TRANSFORMS[name].leaks for name in chosen(text)]
+    shown = " and ".join(filter(None, shown))
+    if p < LEAKS_FROM or not shown:
+        return ""
+    return (
+        f"Generated pictures may show {shown}, because the p of augment {text} "
+        f"is {p:.2g}: look at the samples, and if they do begin again with "
+        f"--augment_p below {LEAKS_FROM}."
+    )
+
+
+def check_augmentation(config):
+    """Raise UserError for settings of an augmentation that do not belong.
+
+    Args:
+        config: `TrainConfig`.
+    """
+    names, p = chosen(config.augment), config.augment_p
+    if p is not None:
+        if not names:
+            raise UserError("augment_p needs --augment, which is none")
+        if p > 1:
+            raise UserError(f"augment_p must be from 0 to 1, not {p!r}")
+    if not adapts(config):
+        if config.ada_target is not None:
+            raise UserError(
+                "ada_target needs --augment=ada without --augment_p, so that "
+                "p can follow it"
+            )
+    elif LOSSES[config.loss].margin is None:
+        raise UserError(
+            f"augment {config.augment} needs --augment_p with --loss="
+            f"{config.loss}, whose scores have no zero that p could follow"
+        )
+    elif config.ada_target is not None and config.ada_target >= 1:
+        raise UserError(
+            "ada_target must be more than 0 and less than 1, not "
+            f"{config.ada_target!r}"
+        )
+
+
+def adapted(state, sign, batch_size, target):
+    """How p follows the discriminator (Karras et al. 2020, section 3.1).
+
+    Args:
+        state: float32 `[3]`: p, the sum of `sign` since p was looked at, and
+            the minibatches since.
+        sign: float32 scalar in [-1, 1], the mean sign of the scores of this
+            minibatch's reals: above `target` the discriminator knows them by
+            heart, and p rises.
+        batch_size: int, images of a minibatch.
+        target: float.
+
+    Returns:
+        float32 `[3]`, the next state.
+    """
+    import tensorflow as tf
+
+    p, total, steps = tf.unstack(state + tf.stack([0.0, sign, 1.0]))
+    step = batch_size * ADAPTING_STEPS / ADAPTING_IMAGES
+    moved = p + tf.sign(total / ADAPTING_STEPS - target) * step
+    looked = tf.stack([tf.clip_by_value(moved, 0.0, 1.0), 0.0, 0.0])
+    waiting = tf.stack([p, total, steps])
+    return tf.where(steps >= ADAPTING_STEPS, looked, waiting)

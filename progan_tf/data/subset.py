@@ -1,0 +1,60 @@
+"""Some of the pictures of a source, and the split into two such parts."""
+
+import numpy as np
+
+from progan_tf.data.order import held_out
+from progan_tf.data.source import Source
+from progan_tf.errors import UserError
+
+
+class Subset(Source):
+    """The pictures of another source that `indices`, int64 [N], name."""
+
+    def __init__(self, source: Source, indices: np.ndarray):
+        super().__init__(
+            source.name,
+            source.resolution,
+            source.limit,
+            source.channels,
+            source.class_names,
+        )
+        self.empty_classes = source.empty_classes
+        self._source, self._indices = source, indices
+
+    @property
+    def replaced(self) -> int:
+        """See `Source`; of all pictures of the source."""
+        return self._source.replaced
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
+        """See `Source.images`."""
+        return self._source.images(self._indices[indices], resolution)
+
+    def labels(self, indices: np.ndarray) -> np.ndarray:
+        """See `Source.labels`."""
+        return self._source.labels(self._indices[indices])
+
+
+def split(
+    source: Source, seed: int, share: float
+) -> tuple[Source, Source | None]:
+    """Returns the pictures to train on, and those that are held out.
+
+    The latter are a share of all, None where that is 0. Raises UserError where
+    it leaves either part without pictures.
+    """
+    if not share:
+        return source, None
+    total = len(source)
+    count = round(share * total)
+    if not 1 <= count <= total - 2:
+        raise UserError(
+            f"hold_out {share:g} of the {total:,} pictures of {source.name} is "
+            f"{count:,}: expected at least 1, and 2 that are left; choose "
+            "another share"
+        )
+    kept, others = held_out(seed, total, count)
+    return Subset(source, kept), Subset(source, others)

@@ -1,0 +1,143 @@
+"""Pictures that are kept from training, and what they tell."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import make_folder, tiny_config
+
+from progan_tf.data import Loader, Steps, split
+from progan_tf.data.folder import Folder
+from progan_tf.errors import UserError
+from progan_tf.evaluation.evaluation import (
+    Evaluation,
+    held_out_for,
+    reals_for,
+)
+from progan_tf.evaluation.subjects import open_subjects
+from progan_tf.trainer import Trainer
+from progan_tf.training.run_data import open_data
+
+SHARE, COUNT = 0.25, 5  # Of 20 pictures.
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_folder(tmp_path_factory.mktemp("data") / "pictures")
+
+
+def pixels(source):
+    """A set of the bytes of all pictures."""
+    images = source.images(np.arange(len(source)), 16)
+    return {image.tobytes() for image in images}
+
+
+def test_both_parts_are_the_whole(folder):
+    whole = Folder(folder, labels=True)
+    kept, others = split(whole, 3, SHARE)
+    assert (len(kept), len(others)) == (20 - COUNT, COUNT)
+    assert pixels(kept).isdisjoint(pixels(others))
+    assert pixels(kept) | pixels(others) == pixels(whole)
+    # As the seed has it.
+    assert pixels(split(whole, 3, SHARE)[1]) == pixels(others)
+    assert pixels(split(whole, 4, SHARE)[1]) != pixels(others)
+    assert split(whole, 3, 0.0) == (whole, None)
+    # With their labels: of two pictures in turn.
+    labels = dict(
+        zip(
+            (image.tobytes() for image in whole.images(np.arange(20), 16)),
+            whole.labels(np.arange(20)),
+            strict=True,
+        )
+    )
+    for part in (kept, others):
+        numbers = np.arange(len(part))
+        for image, label in zip(
+            part.images(numbers, 16), part.labels(numbers), strict=True
+        ):
+            assert labels[image.tobytes()] == label
+        assert part.num_classes == 2
+
+
+@pytest.mark.parametrize("share", [0.01, 0.97])
+def test_neither_part_is_empty(folder, share):
+    with pytest.raises(UserError, match=r"hold_out .* of the 20 pictures"):
+        split(Folder(folder), 0, share)
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory):
+    """A trainer that has trained with some pictures held out."""
+    config = tiny_config(
+        tmp_path_factory.mktemp("runs") / "run",
+        data=str(folder),
+        hold_out=SHARE,
+        minibatch_stddev_group=0,
+    )
+    trainer = Trainer(config)
+    assert trainer.train()
+    return trainer
+
+
+def test_training_shows_the_others_alone(run):
+    source, held_out, config = open_data(run.config)
+    assert config.num_images == run.config.num_images == 20 - COUNT
+    with Loader(source, config.seed) as loader:
+        chunk = loader.chunk(Steps(0, 10, 8, 16))
+    shown = {image.tobytes() for image in chunk.images.reshape(80, 16, 16, 3)}
+    assert shown == pixels(source)
+    assert shown.isdisjoint(pixels(held_out))
+
+
+def test_their_score_is_that_of_the_discriminator(run):
+    path = run.state.config.run_dir
+    with open(f"{path}/metrics.jsonl", encoding="utf-8") as file:
+        lines = [json.loads(line) for line in file]
+    assert [line["images_seen"] for line in lines] == [32, 64, 96]
+    _, held_out, _ = open_data(run.config)
+    images = held_out.images(np.arange(4), 8)  # A whole group of four.
+    scores = run.state.discriminator.at(8)(images / 127.5 - 1).numpy()
+    assert lines[-1]["held_out_score"] == pytest.approx(scores.mean(), rel=1e-4)
+    for line in lines:
+        assert np.isfinite(line["held_out_score"])
+    with Image.open(f"{path}/scores.png") as plot:
+        assert plot.size[0] > 500
+
+
+def test_evaluation_measures_what_is_normal_by_them(run, capsys):
+    subjects = open_subjects(run.config.run_dir)
+    reals = reals_for(subjects)
+    held_out = held_out_for(subjects, reals)
+    assert (len(reals), len(held_out)) == (20 - COUNT, COUNT)
+    ((_, results),) = Evaluation(
+        subjects, reals, ["neighbours"], held_out=held_out
+    ).run()
+    (result,) = results
+    assert result.metric == "memorised"
+    assert 0 <= result.values["memorised"] <= 1
+    assert 0 <= result.reals["memorised"] <= 1
+    assert result.reals_images == COUNT
+    said = capsys.readouterr().out
+    assert "Memorised: " in said
+    assert f"; of {COUNT} held-out pictures " in said
+    lines = open(f"{run.config.run_dir}/evaluation/metrics.jsonl").read()
+    assert json.loads(lines)["values"] == result.values
+
+
+def test_pictures_that_were_learnt_by_heart(folder, tmp_path):
+    # Twenty that are those of the data, each with a little noise.
+    subjects = open_subjects(images=str(folder))
+    reals = reals_for(subjects, str(folder))
+    others = make_folder(tmp_path / "others", seed=1)
+    held_out = held_out_for(subjects, reals, str(others))
+    ((_, results),) = Evaluation(
+        subjects, reals, ["neighbours"], out=tmp_path, held_out=held_out
+    ).run()
+    (result,) = results
+    assert result.values == {"memorised": 1.0}
+    assert result.reals["memorised"] < 1.0
+    ((_, results),) = Evaluation(
+        subjects, reals, ["neighbours"], out=tmp_path
+    ).run()
+    assert results[0].reals == {"memorised": None}

@@ -1,0 +1,95 @@
+"""Fine-tuning with layers that stay, and generators of two halves."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from tiny import checkpoint_values, make_folder, make_run, tiny_config
+
+from progan_tf.checkpoint import load_generator
+from progan_tf.config import resolve
+from progan_tf.errors import UserError
+from progan_tf.sampling import generate_images
+from progan_tf.trainer import Trainer
+from progan_tf.training.fine_tuning import write_run
+from progan_tf.weights import blended, read_run
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_the_highest_layers_stay(tmp_path, count):
+    old, new = make_run(tmp_path / "old"), tmp_path / "new"
+    given = {
+        "freeze_discriminator": count,
+        "data": str(make_folder(tmp_path / "data")),
+    }
+    config = write_run(read_run(old), str(new), given)
+    before = checkpoint_values(new)
+    seen = before["images_seen"]
+    config = dataclasses.replace(config, total_kimg=(seen + 32) / 1000)
+    assert Trainer(config).train()
+    after = checkpoint_values(new)
+    assert after.keys() == before.keys()
+    changed = {
+        key.split("/")[2]
+        for key, value in after.items()
+        if key.startswith("discriminator/") and not key.endswith("alpha")
+        if not np.array_equal(value, before[key])
+    }
+    assert changed == {"4x4", "8x8", "16x16"} - {*("16x16", "8x8")[:count]}
+    for key, value in after.items():
+        if key.startswith("generator/blocks/16x16/conv"):
+            assert not np.array_equal(value, before[key])
+
+
+def test_what_cannot_be_frozen(tmp_path):
+    with pytest.raises(UserError, match="freeze_discriminator must be less"):
+        resolve("laptop", {"freeze_discriminator": 4})
+    config = tiny_config(tmp_path / "run", freeze_discriminator=1)
+    with pytest.raises(UserError, match="begin the run with progan_tf.convert"):
+        Trainer(config).train()
+    old = make_run(tmp_path / "old", resolution=8)
+    given = {"freeze_discriminator": 1, "resolution": 16}
+    with pytest.raises(UserError, match="up to 8x8, of 16x16"):
+        write_run(read_run(old), str(tmp_path / "new"), given)
+
+
+def test_coarse_layers_of_one_and_fine_ones_of_another(tmp_path):
+    one, other = (
+        make_run(tmp_path / name, seed=seed)
+        for name, seed in (("one", 1), ("other", 2))
+    )
+    gan = blended(read_run(one), read_run(other), 8)
+    below, above = load_generator(one, 4), load_generator(other, 16)
+    seeds = [1, 2, 3]
+    np.testing.assert_array_equal(
+        generate_images(gan.finished(4), seeds), generate_images(below, seeds)
+    )
+    # Layer by layer: those of 4x4 are of the one, all others of the other.
+    names = {layer.name: layer for layer in gan.finished(16).layers}
+    for source, sizes in ((load_generator(one, 16), "4"), (above, "8 16")):
+        for layer in source.layers:
+            if layer.weights and layer.name.split("_")[-1] in sizes.split():
+                for x, y in zip(
+                    layer.weights, names[layer.name].weights, strict=True
+                ):
+                    np.testing.assert_array_equal(x, y)
+    write_run(gan, str(tmp_path / "run"), {})
+    np.testing.assert_array_equal(
+        generate_images(load_generator(tmp_path / "run"), seeds),
+        generate_images(gan.finished(), seeds),
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "resolution", "message"),
+    [
+        ({}, 4, "expected --blend_from of 8, 16; received 4"),
+        ({}, 32, "expected --blend_from of 8, 16; received 32"),
+        ({"fmap_max": 4}, 8, "fmap_max is 8 and 4"),
+    ],
+)
+def test_what_cannot_be_blended(tmp_path, settings, resolution, message):
+    one = read_run(make_run(tmp_path / "one"))
+    other = read_run(make_run(tmp_path / "other", **settings))
+    with pytest.raises(UserError, match=message):
+        blended(one, other, resolution)
