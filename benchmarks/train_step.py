@@ -4,6 +4,8 @@
       4x4 to 64x64 in float32 and bfloat16, as a table
   python benchmarks/train_step.py --resolution=64 --precision=bfloat16
       one case
+  python benchmarks/train_step.py --augment=color,translation,cutout
+      of a run that changes what the discriminator sees
   python benchmarks/train_step.py --json >> results.jsonl
       one JSON object a line
 
@@ -38,7 +40,7 @@ FLAGS = flags.FLAGS
 # Set in the environment of the process that measures one case.
 _ONE_CASE = "PROGAN_TF_BENCHMARK_CASE"
 # Flags that are settings of a run, with one value for all cases.
-_SETTINGS = ("batch_size", "fmap_max", "fmap_base")
+_SETTINGS = ("batch_size", "fmap_max", "fmap_base", "augment", "augment_p")
 # By default a call takes about this many operations, and steps from 2 to 64.
 _CALL_FLOPS = {"CPU": 2e11, "GPU": 1e13}
 _CALLS, _SECONDS = 5, 2.0  # At least, both.
@@ -68,6 +70,8 @@ def define_flags():
         ("steps", None, "steps a call; by default a fraction of a second's"),
     ):
         flags.DEFINE_integer(name, value, text, lower_bound=1)
+    flags.DEFINE_string("augment", None, "as of training")
+    flags.DEFINE_float("augment_p", None, "as of training")
     flags.DEFINE_boolean("json", False, "print JSON lines, not a table")
 
 
@@ -102,11 +106,19 @@ def case_configs():
     return configs
 
 
+def given_settings():
+    """dict of the flags that are settings of a run, where they have a value."""
+    values = {name: FLAGS[name].value for name in _SETTINGS}
+    return {name: x for name, x in values.items() if x is not None}
+
+
 def measure_apart(config):
     """`measure`, by the flags, in a process of its own, or UserError."""
-    case = {name: FLAGS[name].value for name in (*_SETTINGS, "steps")}
+    case = given_settings() | {"steps": FLAGS.steps}
     case |= {"resolution": config.resolution, "precision": config.precision}
-    given = [f"--{name}={value}" for name, value in case.items() if value]
+    given = [
+        f"--{name}={value}" for name, value in case.items() if value is not None
+    ]
     child = subprocess.run(
         [sys.executable, __file__, *given],
         env={**os.environ, _ONE_CASE: "1"},

@@ -1,6 +1,7 @@
 """Pictures that are kept from training, and what they tell."""
 
 import json
+import pathlib
 
 import numpy as np
 import pytest
@@ -121,8 +122,8 @@ def test_evaluation_measures_what_is_normal_by_them(run, capsys):
     said = capsys.readouterr().out
     assert "Memorised: " in said
     assert f"; of {COUNT} held-out pictures " in said
-    lines = open(f"{run.config.run_dir}/evaluation/metrics.jsonl").read()
-    assert json.loads(lines)["values"] == result.values
+    path = pathlib.Path(run.config.run_dir, "evaluation", "metrics.jsonl")
+    assert json.loads(path.read_text())["values"] == result.values
 
 
 def test_pictures_that_were_learnt_by_heart(folder, tmp_path):

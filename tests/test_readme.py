@@ -154,6 +154,7 @@ def test_settings_of_training_commands_are_valid(tmp_path):
         "from absl import flags",
         "settings.define_flags(flags, TrainConfig)",
         "flags.DEFINE_boolean('dry_run', False, '')",
+        "flags.DEFINE_string('preview_augment', None, '')",
         "import json, sys",
         "for line in json.loads(sys.argv[1]):",
         "    flags.FLAGS(['train', *line])",

@@ -85,7 +85,7 @@ def test_coarse_layers_of_one_and_fine_ones_of_another(tmp_path):
     [
         ({}, 4, "expected --blend_from of 8, 16; received 4"),
         ({}, 32, "expected --blend_from of 8, 16; received 32"),
-        ({"fmap_max": 4}, 8, "fmap_max is 8 and 4"),
+        ({"latent_size": 8}, 8, "latent_size is 16 and 8"),
     ],
 )
 def test_what_cannot_be_blended(tmp_path, settings, resolution, message):
