@@ -18,9 +18,12 @@ OUT/table1.png: the paper's figure 4, the distance over the time of training.
 Distances are multiplied by 1000, as in the paper; "reals" is the noise floor.
 """
 
+import io
 import pathlib
+import sys
 
 from absl import flags
+from measuring import markdown_row, words_of
 from trainings import mean_and_spread, measured, points
 
 from progan_tf import command
@@ -72,19 +75,15 @@ def define_flags():
 
 
 def main():
-    """Train what is missing, row by row, and print the table after each."""
-    for row in FLAGS.rows:
-        if row not in PAPER and row not in OWN_ROWS:
-            raise UserError(
-                f"expected --rows out of {', '.join([*PAPER, *OWN_ROWS])}; "
-                f"received {row!r}"
-            )
-    found = {row: [] for row in FLAGS.rows}
-    cases = [(s, row) for s in range(FLAGS.seeds) for row in FLAGS.rows]
+    """Train what is missing, row by row, and print the table."""
+    rows = words_of("rows", [*PAPER, *OWN_ROWS])
+    found = {row: [] for row in rows}
+    cases = [(s, row) for s in range(FLAGS.seeds) for row in rows]
     for number, (seed, row) in enumerate(cases, 1):
         run_dir = pathlib.Path(FLAGS.out, f"{row}-{seed}")
-        print(f"{number}/{len(cases)}: row {row}, seed {seed}", flush=True)
         if not FLAGS.only_print:
+            case = f"{number}/{len(cases)}: row {row}, seed {seed}"
+            print(case, file=sys.stderr)
             given = row_flags(row, seed)
             found[row].append(measured(run_dir, given, FLAGS.num_images))
         elif run_dir.exists() and (got := points(run_dir, FLAGS.num_images)):
@@ -96,7 +95,7 @@ def main():
     folder = pathlib.Path(FLAGS.out)
     write_text_atomically(folder / "table1.md", text)
     write_atomically(folder / "table1.png", plot(found))
-    print(f"\n{text}\n{folder / 'table1.md'}, {folder / 'table1.png'}")
+    print(f"{text}\n{folder / 'table1.md'}, {folder / 'table1.png'}")
 
 
 def row_flags(row, seed):
@@ -153,19 +152,17 @@ def table(found):
         lines.append(cells)
     reals = [f"{first.reals[name]:.4g}" for name in columns]
     lines.append(["reals", "", *reals, "", "", ""])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(markdown_row(cells) + "\n" for cells in lines)
 
 
 def plot(found):
     """The mean distance over time and over images, bytes of a PNG."""
-    import io
-
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=(9, 4), layout="constrained")
-    for axes, of in zip(
-        figure.subplots(1, 2, sharey=True), ("minutes", "kimg"), strict=True
-    ):
+    told = {"minutes": "minutes of training", "kimg": "thousands of images"}
+    both = figure.subplots(1, 2, sharey=True)
+    for axes, of in zip(both, told, strict=True):
         for number, (row, runs) in enumerate(found.items()):
             for run in runs:
                 axes.plot(
@@ -177,11 +174,7 @@ def plot(found):
         floor = next(iter(found.values()))[0][-1].reals["swd_avg"]
         axes.axhline(floor, color="black", linestyle="--", label="reals")
         axes.set_yscale("log")
-        axes.set_xlabel(
-            {"minutes": "minutes of training", "kimg": "thousands of images"}[
-                of
-            ]
-        )
+        axes.set_xlabel(told[of])
     axes.legend(fontsize="small")
     figure.axes[0].set_ylabel("mean sliced Wasserstein distance")
     buffer = io.BytesIO()

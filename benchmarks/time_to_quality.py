@@ -19,8 +19,10 @@ import io
 import pathlib
 import re
 import shlex
+import sys
 
 from absl import flags
+from measuring import markdown_row
 from trainings import mean_and_spread, measured, points
 
 from progan_tf import command
@@ -57,8 +59,9 @@ def main():
         cases += [(name, given, seed) for name, given in order]
     for number, (name, given, seed) in enumerate(cases, 1):
         run_dir = pathlib.Path(FLAGS.out, f"{name}-{seed}")
-        print(f"{number}/{len(cases)}: {given}, seed {seed}", flush=True)
         if not FLAGS.only_print:
+            case = f"{number}/{len(cases)}: {given}, seed {seed}"
+            print(case, file=sys.stderr)
             all_flags = [
                 f"--seed={1000 + seed}",
                 f"--checkpoint_kimg={FLAGS.checkpoint_kimg}",
@@ -74,7 +77,7 @@ def main():
     folder = pathlib.Path(FLAGS.out)
     write_text_atomically(folder / "time.md", text)
     write_atomically(folder / "time.png", plot(found))
-    print(f"\n{text}\n{folder / 'time.md'}, {folder / 'time.png'}")
+    print(f"{text}\n{folder / 'time.md'}, {folder / 'time.png'}")
 
 
 def name_of(given):
@@ -125,7 +128,7 @@ def table(found):
     reals = found[first][0][-1].reals
     of_reals = [f"{reals[name]:.4g}" for name in ("swd_avg", "ms_ssim")]
     lines.append(["reals", "", "", *of_reals, "", ""])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return "".join(markdown_row(cells) + "\n" for cells in lines)
 
 
 def time_to(run, distance):

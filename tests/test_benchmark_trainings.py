@@ -1,30 +1,15 @@
 """The benchmarks that train: they go on, and count as they say."""
 
 import json
-import os
-import pathlib
-import subprocess
 import sys
 
 import pytest
+from processes import ROOT, assert_mistake, run_benchmark
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import time_to_quality  # noqa: E402
 import trainings  # noqa: E402
-
-
-def run(*arguments):
-    """The finished process of a benchmark."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def point(kimg, minutes, distance):
@@ -35,7 +20,7 @@ def point(kimg, minutes, distance):
 
 def test_table1_is_trained_once_and_printed(tmp_path):
     small = (
-        "benchmarks/table1.py",
+        "table1",
         "--rows=lazy4",
         "--kimg=0.3",
         "--resolution=16",
@@ -43,7 +28,7 @@ def test_table1_is_trained_once_and_printed(tmp_path):
         "--num_images=16",
         f"--out={tmp_path}",
     )
-    done = run(*small)
+    done = run_benchmark(*small)
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "table1.md").read_text()
     assert text in done.stdout
@@ -60,9 +45,9 @@ def test_table1_is_trained_once_and_printed(tmp_path):
     assert set(config["batch_size"].values()) == {16}
     before = (tmp_path / "lazy4-0" / "metrics.jsonl").read_bytes()
     # All that is left is to print.
-    done = run(*small, "--only_print")
+    done = run_benchmark(*small, "--only_print")
     assert done.returncode == 0 and text in done.stdout
-    assert run(*small).stdout == done.stdout
+    assert run_benchmark(*small).stdout == done.stdout
     assert (tmp_path / "lazy4-0" / "metrics.jsonl").read_bytes() == before
 
 
@@ -107,15 +92,13 @@ def test_shares_are_of_the_same_seed():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["table1.py", "--rows=a,z"], "expected --rows out of a, b,"),
-        (["table1.py", "--only_print", "--out=no"], "no evaluated training"),
+        (["table1", "--rows=a,z"], "expected --rows of a, b,"),
+        (["table1", "--only_print", "--out=no"], "no evaluated training"),
         (
-            ["time_to_quality.py", "--only_print", "--out=no"],
+            ["time_to_quality", "--only_print", "--out=no"],
             "not all of them are evaluated in no yet",
         ),
     ],
 )
 def test_mistakes_are_one_line(arguments, words):
-    done = run(f"benchmarks/{arguments[0]}", *arguments[1:])
-    assert done.returncode == 2
-    assert words in done.stderr and "Traceback" not in done.stderr
+    assert_mistake(run_benchmark(*arguments), words)
