@@ -10,6 +10,9 @@
       a file for onnxruntime and others; --format=litert writes x.tflite for
       LiteRT, on phones and the like (in browsers with --batch_size=1), and
       --format=keras x.keras for Keras
+  python -m progan_tf.export --run_dir=runs/x --push=hf://USER/MODEL
+      to the Hugging Face Hub, from where --run_dir=hf://USER/MODEL and Keras
+      take it; log in first with: hf auth login
 
 The average of the weights, fully faded in, also while the run is training.
 What is written is compared with the generator before it takes its place.
@@ -17,7 +20,7 @@ What is written is compared with the generator before it takes its place.
 
 from absl import flags
 
-from progan_tf import command, pretrained
+from progan_tf import addresses, command, pretrained
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.errors import UserError
 from progan_tf.export.formats import FORMATS, check_request
@@ -30,7 +33,9 @@ def define_flags():
     text, choice = flags.DEFINE_string, flags.DEFINE_enum
     text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("generator", None, "a .keras file, in place of a run directory")
-    text("out", None, "what to write", required=True)
+    text("out", None, "what to write")
+    text("push", None, "hf://USER/MODEL in place of --out, as a Keras model")
+    text("license", None, "of what is pushed, as the Hub writes it: cc-by-4.0")
     choice("format", "hub", list(FORMATS), "of what is written")
     choice("precision", "float32", PRECISIONS, "to compute in")
     flags.DEFINE_integer("resolution", None, "by default the highest", 4)
@@ -42,30 +47,59 @@ def define_flags():
 
 
 def main():
-    """Load the generator and write it."""
+    """Load the generator and write it, or push it."""
+    push = FLAGS.push
+    if (FLAGS.out is None) == (push is None):
+        raise UserError("expected one of --out and --push")
+    if push is not None:
+        _push(push)
+        return
+    if FLAGS.license is not None:
+        raise UserError("--license needs --push")
     form, out, precision = FLAGS.format, FLAGS.out, FLAGS.precision
-    if FLAGS.run_dir is not None and FLAGS.generator is not None:
-        raise UserError("expected one of --run_dir and --generator")
     names = "trainable", "batch_size"
     options = {name: FLAGS[name].value for name in names if FLAGS[name].value}
     # Here too, so that these mistakes need not wait for TensorFlow.
     check_request(form, out, precision, FLAGS.overwrite, options)
-    from progan_tf.generation.opening import open_generator
-
-    source = FLAGS.run_dir or FLAGS.generator
-    generator = open_generator(source, resolution=FLAGS.resolution)
-    from progan_tf.evaluation.log import newest_metrics
+    generator, metrics = _opened()
     from progan_tf.export.exporting import export_generator
 
-    metrics = None
-    if generator.origin:
-        metrics = newest_metrics(*generator.origin, generator.resolution)
     arguments = generator, out, form, FLAGS.overwrite, precision
     difference = export_generator(*arguments, metrics=metrics, options=options)
     print(
         f"Wrote {out}: on 8 seeds its images, of numbers from 0 to 1, differ "
         f"from the generator's by at most {difference:.2g}."
     )
+
+
+def _push(name):
+    """Push the generator, once its name and the flags are in order."""
+    for flag in ("trainable", "batch_size", "overwrite"):
+        if FLAGS[flag].value:
+            raise UserError(f"--{flag} does not go with --push")
+    if FLAGS["format"].present and FLAGS.format != "keras":
+        raise UserError("--push writes --format=keras and no other")
+    addresses.client("huggingface_hub", "hf", addresses.repository(name))
+    generator, metrics = _opened()
+    from progan_tf.export.pushing import push
+
+    url = push(generator, name, FLAGS.precision, metrics, FLAGS.license)
+    print(f"Pushed to {url}; it loads with --run_dir={name}")
+
+
+def _opened():
+    """The generator that the flags name, and its newest metrics, or None."""
+    if FLAGS.run_dir is not None and FLAGS.generator is not None:
+        raise UserError("expected one of --run_dir and --generator")
+    from progan_tf.generation.opening import open_generator
+
+    source = FLAGS.run_dir or FLAGS.generator
+    generator = open_generator(source, resolution=FLAGS.resolution)
+    from progan_tf.evaluation.log import newest_metrics
+
+    if not generator.origin:
+        return generator, None
+    return generator, newest_metrics(*generator.origin, generator.resolution)
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ _OTHERS = """What may be done with the images depends on the licence of the \
 training data, which this model does not know."""
 
 
-def card_files(generator, form, precision, metrics, batch_size):
+def card_files(generator, form, precision, metrics, batch_size, picture=None):
     """dict from name to bytes: `model_card` and, with room, a picture."""
     card = model_card(generator, form, precision, metrics, batch_size)
-    if not FORMATS[form].has_picture:
+    if not (FORMATS[form].has_picture if picture is None else picture):
         return {CARD_FILE: card.encode()}
     title, rest = card.split("\n", 1)
     card = f"{title}\n\n![samples]({SAMPLE_FILE})\n{rest}"
@@ -52,17 +52,16 @@ def model_card(
     # LiteRT stores weights in it, and computes as the device does best.
     rows["precision"] = precision + record.of_precision
     rows["parameters"] = f"{generator.model.count_params():,}"
-    licence = _OTHERS
     if config:
         kind = kind_named(config.data)
         # A folder's name alone: where it lies is nobody's business.
         rows["training data"] = kind.title(config.data).replace("|", "\\|")
         rows["images seen in training"] = f"{images_seen:,}"
         rows["preset"] = config.preset
-        licence = kind.credit or _OTHERS
-        if inherited := inherited_licence(config.run_dir):
-            began = "Of the weights that training began with"
-            licence += f"\n\n{began}: {inherited}."
+    licence, *inherited = licences(config)
+    if inherited:
+        began = "Of the weights that training began with"
+        licence += f"\n\n{began}: {inherited[0]}."
     rows |= {name: f"{value:.4g}" for name, value in (metrics or {}).items()}
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())
     return f"""# Progressive GAN generator, {width}x{height}
@@ -81,6 +80,19 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 
 {licence}
 """
+
+
+def licences(config):
+    """What is known of a model's licence, a list of one text or two.
+
+    Of the training data, and of the weights that training began with, if they
+    had one; the config is the `TrainConfig` of its run, or None.
+    """
+    if config is None:
+        return [_OTHERS]
+    inherited = inherited_licence(config.run_dir)
+    credit = kind_named(config.data).credit or _OTHERS
+    return [credit, inherited] if inherited else [credit]
 
 
 def _sample_png(generator):

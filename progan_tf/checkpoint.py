@@ -14,7 +14,7 @@ import shutil
 
 import tensorflow as tf
 
-from progan_tf import pretrained
+from progan_tf import addresses, pretrained
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically
@@ -162,8 +162,9 @@ def load_generator(path, resolution=None, average=True):
     """A generator of a run, also of one that is still going.
 
     Args:
-        path: a run directory, a `.keras` file, or the name of a generator
-            that comes with the program, such as "cats-128".
+        path: a run directory, a `.keras` file, or the name of a generator:
+            of one that comes with the program, such as "cats-128", or on the
+            net, such as "hf://USER/MODEL" (see `addresses`).
         resolution: int, any whose fade was finished when the newest
             checkpoint was written; by default the highest of these.
         average: bool, the moving average of the weights, or the weights of
@@ -188,8 +189,8 @@ def load_with_origin(path, resolution=None, average=True):
     if shipped := pretrained.named(path):
         model = load_keras(shipped.file(pretrained.GENERATOR_FILE), resolution)
         return model, (load_config(shipped.folder), shipped.images_seen)
-    path = pathlib.Path(path)
-    if path.is_file():
+    path = pathlib.Path(addresses.local(path, "generator"))
+    if path.is_file() or addresses.is_unpacked_keras(path):
         return load_keras(path, resolution), None
     if not path.is_dir():
         raise UserError(f"expected a run directory or .keras file; no {path}")

@@ -20,7 +20,7 @@ import os
 
 from absl import flags
 
-from progan_tf import command, pretrained, settings
+from progan_tf import addresses, command, pretrained, settings
 from progan_tf.config import NETWORK_SETTINGS, TrainConfig
 from progan_tf.errors import UserError
 from progan_tf.export.formats import FORMATS, check_request
@@ -58,6 +58,7 @@ def main():
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")
+<<<<<<< HEAD
     if (FLAGS.blend is None) != (FLAGS.blend_from is None):
         raise UserError("--blend and --blend_from go together; give both")
     for name in ("weights", "blend"):
@@ -65,6 +66,12 @@ def main():
         known = place is None or pretrained.named(place)
         if not known and not os.path.exists(place):
             raise UserError(f"expected --{name}; there is no {place}")
+=======
+    weights = FLAGS.weights
+    named = pretrained.named(weights) or addresses.is_address(weights)
+    if not named and not os.path.exists(weights):
+        raise UserError(f"expected --weights; there is no {weights}")
+>>>>>>> 1d09c2e (Models on the net by name, read by their sites' own clients; export --push)
     command.import_tensorflow()
     from progan_tf.export.exporting import export_generator
     from progan_tf.training import fine_tuning
@@ -72,10 +79,14 @@ def main():
 
     if form == "run":
         fine_tuning.check_place(out, given)
+<<<<<<< HEAD
     published = read_published(FLAGS.weights)
     if FLAGS.blend is not None:
         other = read_published(FLAGS.blend)
         published = blended(published, other, FLAGS.blend_from)
+=======
+    published = read_published(weights)
+>>>>>>> 1d09c2e (Models on the net by name, read by their sites' own clients; export --push)
     print(published.describe(), end="", flush=True)
     if form == "run":
         fine_tuning.write_run(published, out, given, FLAGS.images_seen)

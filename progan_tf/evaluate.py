@@ -36,7 +36,7 @@ def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
     text("run_dir", None, pretrained.RUN_DIR_HELP)
-    text("module", None, "a TF-Hub module instead: its folder or .tar.gz")
+    text("module", None, opening.MODULE_HELP)
     text("images", None, "pictures instead: a folder, or FILE.npz")
     flags.DEFINE_boolean("all", False, "every snapshot of the run")
     text("data", None, "to compare with, as for training; by default the run's")

@@ -4,6 +4,7 @@ import zipfile
 
 import keras
 
+from progan_tf.addresses import is_unpacked_keras
 from progan_tf.errors import UserError
 from progan_tf.files import replacing
 from progan_tf.reading import refusing
@@ -16,12 +17,12 @@ def save_keras(model, path):
 
 
 def load_keras(path, resolution=None):
-    """The generator in a `.keras` file, a `keras.Model`.
+    """The generator in a `.keras` file, or in the folder of an unpacked one.
 
-    Raises UserError if it cannot be read, holds another model, or one of
-    another resolution than is given.
+    Returns a `keras.Model`. Raises UserError if it cannot be read, holds
+    another model, or one of another resolution than is given.
     """
-    if not zipfile.is_zipfile(path):
+    if not (is_unpacked_keras(path) or zipfile.is_zipfile(path)):
         raise UserError(
             f"expected a run directory or .keras file; {path} is neither, or "
             "damaged (some commands take a TF-Hub module as --module)"

@@ -174,6 +174,17 @@ def read_a_file(folder, mark):
     return [layer("StringLookup", vocabulary=str(folder / "secret"))]
 
 
+def assert_refused(path):
+    """Both as it is and unpacked, as others publish it."""
+    folder = path.with_name("unpacked")
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    for place in (path, folder):
+        said = f"cannot read .*{place.name} as a Keras"
+        with pytest.raises(UserError, match=said):
+            load_keras(place)
+
+
 @pytest.mark.parametrize(
     "gadget",
     [
@@ -198,8 +209,7 @@ def test_files_that_would_do_more_are_refused(gadget, tmp_path):
         return json.dumps(config).encode()
 
     rewrite(path, "config.json", change)
-    with pytest.raises(UserError, match="cannot read .*x.keras as a Keras"):
-        load_keras(path)
+    assert_refused(path)
     assert not mark.exists()
     # Nor is a door left open for the next file.
     assert keras.src.saving.serialization_lib.in_safe_mode() is not False
@@ -242,16 +252,14 @@ def test_weights_elsewhere_or_beyond_the_file_are_refused(kind, tmp_path):
         return (tmp_path / "w.h5").read_bytes()
 
     rewrite(path, "model.weights.h5", change)
-    with pytest.raises(UserError, match="cannot read .*x.keras as a Keras"):
-        load_keras(path)
+    assert_refused(path)
 
 
 def test_a_config_that_is_nested_too_deep(tmp_path):
     path = tmp_path / "x.keras"
     save_keras(make_generator(8), path)
     rewrite(path, "config.json", lambda _: b"[" * 100_000)
-    with pytest.raises(UserError, match="cannot read .*x.keras as a Keras"):
-        load_keras(path)
+    assert_refused(path)
 
 
 # ---- models that are no generator ----

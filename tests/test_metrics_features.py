@@ -103,7 +103,7 @@ def test_an_address(tmp_path, monkeypatch):
     assert features.dimension == 3
     # What Python takes for a package that is not there.
     monkeypatch.setitem(sys.modules, "tensorflow_hub", None)
-    with pytest.raises(UserError, match="pip install tensorflow-hub"):
+    with pytest.raises(UserError, match=r'pip install "progan-tf\[hub\]"'):
         load_features(address)
 
 

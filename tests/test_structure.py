@@ -31,7 +31,7 @@ COMMANDS = {
 TIERS = (
     {"errors"},
     {"signals", "text", "threads"},
-    {"faults", "flag_values"},
+    {"addresses", "faults", "flag_values"},
     {
         "command",
         "files",

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple
 
-from progan_tf import pretrained
+from progan_tf import addresses, pretrained
 from progan_tf.data import ShuffledOrder, open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.errors import UserError
@@ -52,8 +52,8 @@ def open_subjects(
     """`Snapshots` or `OneSubject`: one of the first three, or the default.
 
     Args:
-        run_dir: path of a run directory, or of a `.keras` file.
-        module: path of a TF-Hub module: its folder or `.tar.gz`.
+        run_dir: path of a run directory or `.keras` file, or a name.
+        module: path of a TF-Hub module, its folder or `.tar.gz`, or a name.
         images: path of a folder of pictures, or of an `.npz` file.
         every: bool, all snapshots of the run, not only the newest.
         trust: bool, of the module: see `opening.open_generator`.
@@ -63,8 +63,9 @@ def open_subjects(
     """
     if images is not None:
         return _folder(images)
-    shipped = pretrained.named(run_dir)
-    if run_dir is not None and not shipped and os.path.isdir(run_dir):
+    alone = pretrained.named(run_dir) or run_dir is None
+    alone = alone or addresses.is_unpacked_keras(run_dir)
+    if not alone and os.path.isdir(run_dir):
         # Here, because it loads TensorFlow.
         from progan_tf.evaluation.snapshots import Snapshots
 

@@ -5,6 +5,7 @@ import pathlib
 
 import tensorflow as tf
 
+from progan_tf import addresses
 from progan_tf.errors import UserError
 from progan_tf.latents import one_hot, seeded_latents
 from progan_tf.sampling import AnyGenerator
@@ -80,13 +81,14 @@ class ModuleGenerator(AnyGenerator):
 def load_module(path, trust=False):
     """Load a TF-Hub module, such as `progan_tf.export` writes.
 
-    It is in a folder or packed as `.tar.gz`; one of TensorFlow 1's format, such
-    as google/progan-128, will do, too. If trusted it is loaded whatever its
-    operations do. Raises UserError if it makes no images from latents.
+    It is in a folder, packed as `.tar.gz`, or on the net (see `addresses`); one
+    of TensorFlow 1's format, such as google/progan-128, will do, too. If
+    trusted it is loaded whatever its operations do. Raises UserError if it
+    makes no images from latents.
     """
-    place = pathlib.Path(path)
+    place = pathlib.Path(addresses.local(path, "module"))
     if place.is_dir():
-        return ModuleGenerator(place, trust=trust)
+        return ModuleGenerator(place, str(path), trust)
     if place.suffix == ".keras" and place.is_file():
         raise UserError(f"{path} is no module; give it to --run_dir")
     if not place.is_file():

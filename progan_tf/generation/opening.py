@@ -4,9 +4,11 @@ import os
 
 from absl import flags
 
-from progan_tf import command, pretrained
+from progan_tf import addresses, command, pretrained
 from progan_tf.errors import UserError
 from progan_tf.sampling import KerasGenerator
+
+MODULE_HELP = "a TF-Hub module instead: its folder, .tar.gz or address"
 
 
 def define_flags():
@@ -15,7 +17,7 @@ def define_flags():
     flags.disclaim_key_flags()
     text = flags.DEFINE_string
     text("run_dir", None, pretrained.RUN_DIR_HELP)
-    text("module", None, "a TF-Hub module instead: its folder or .tar.gz")
+    text("module", None, MODULE_HELP)
     highest = "any finished; by default the highest"
     flags.DEFINE_integer("resolution", None, highest, 4)
     define_trust(flags)
@@ -53,10 +55,11 @@ def open_generator(
     by_default = run_dir is None and module is None
     run_dir = pretrained.DEFAULT if by_default else run_dir
     shipped = pretrained.named(run_dir)
-    if latest and (shipped or os.path.isfile(run_dir)):
+    named = shipped or addresses.is_address(run_dir)
+    if latest and (named or os.path.isfile(run_dir)):
         raise UserError(
             "--latest needs a run directory; a .keras file holds one "
-            "generator, and so does what comes with the program"
+            "generator, and so does what comes with the program or the net"
         )
     if by_default:
         kind = f"which comes with progan_tf ({shipped.licence})"

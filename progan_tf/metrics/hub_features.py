@@ -1,14 +1,13 @@
 """Features from any image module of TF-Hub, or SavedModel of that interface."""
 
 import os
-import warnings
 
 import tensorflow as tf
 
+from progan_tf import addresses
 from progan_tf.errors import UserError
 from progan_tf.metrics.features import GRAPH_FILE, Features
 from progan_tf.saved_models import load_saved_model
-from progan_tf.text import first_line
 
 # Signatures by which modules are called, the first that there is.
 _SIGNATURES = ("serving_default", "default", "image_feature_vector")
@@ -27,7 +26,7 @@ class HubModule(Features):
     """
 
     def __init__(self, source, trust=False):
-        files = _resolved(source)
+        files = str(addresses.local(source, "module"))
         if not os.path.isdir(files):
             raise UserError(
                 f"there is no folder {source}; expected that of a SavedModel, "
@@ -59,34 +58,6 @@ class HubModule(Features):
             made = f"of {len(images)} images it makes {made}"
             raise _wrong_interface(self.name, made)
         return good[0].numpy().astype("float32")
-
-
-def _resolved(source):
-    """The folder of a module, which TF-Hub fetches from an address."""
-    if "://" not in source:
-        return source
-    # A folder needs nothing but TensorFlow.
-    try:
-        with warnings.catch_warnings():
-            # It imports pkg_resources, which warns of its removal.
-            warnings.filterwarnings("ignore", "pkg_resources", UserWarning)
-            import tensorflow_hub
-    except ImportError as error:
-        raise UserError(
-            "features from an address need TensorFlow Hub; run: "
-            "pip install tensorflow-hub"
-        ) from error
-    try:
-        return tensorflow_hub.resolve(source)
-    # Whatever a server may say.
-    except Exception as error:
-        expected = (
-            "the folder of a SavedModel or the address of a TF-Hub module"
-        )
-        raise UserError(
-            f"cannot load features from {source}: {first_line(error)}; "
-            f"expected {expected}"
-        ) from error
 
 
 def _image_function(module, source):

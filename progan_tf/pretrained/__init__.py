@@ -16,12 +16,13 @@ import dataclasses
 import hashlib
 import pathlib
 
+from progan_tf import addresses
 from progan_tf.errors import UserError
 
 DEFAULT = "cats-128"
 RUN_DIR_HELP = (
-    f"a run directory or a .keras file; by default {DEFAULT}, which comes with "
-    "the program"
+    f"a run directory, a .keras file or hf://USER/MODEL; by default {DEFAULT}, "
+    "which comes with the program"
 )
 GENERATOR_FILE, TRAINING_FILE = "generator.keras", "training.npz"
 
@@ -84,7 +85,8 @@ def named(text):
 
 
 def check_no_name(run_dir):
-    """Raise UserError for such a name where the folder of a run is wanted."""
+    """Raise UserError for a name where the folder of a run is wanted."""
+    addresses.check_no_address(run_dir)
     if named(run_dir):
         raise UserError(
             f"{run_dir} is the generator that comes with progan_tf, and no "

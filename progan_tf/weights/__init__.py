@@ -6,7 +6,7 @@ program a file is of. Whatever a file holds, nothing in it is executed.
 
 import os
 
-from progan_tf import pretrained
+from progan_tf import addresses, pretrained
 from progan_tf.weights.gan_zoo import read_gan_zoo
 from progan_tf.weights.official import read_official
 from progan_tf.weights.published import (
@@ -34,7 +34,8 @@ def read_published(path):
 
     Args:
         path: an official `.pkl`, a `.pth` of pytorch_GAN_zoo, a run
-            directory, or the name of a generator that comes with the program.
+            directory, the name of a generator that comes with the program,
+            or that of weights on the net (see `addresses`).
 
     Returns:
         `PublishedGAN`.
@@ -45,6 +46,7 @@ def read_published(path):
     """
     if shipped := pretrained.named(path):
         return read_shipped(shipped)
+    path = addresses.local(path, "weights")
     if os.path.isdir(path):
         return read_run(path)
     return read_gan_zoo(path) if is_torch_file(path) else read_official(path)
