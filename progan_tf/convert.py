@@ -58,20 +58,14 @@ def main():
     for name in sorted(unsuited):
         if FLAGS[name].value is not None:
             raise UserError(f"--{name} does not go with --format={form}")
-<<<<<<< HEAD
     if (FLAGS.blend is None) != (FLAGS.blend_from is None):
         raise UserError("--blend and --blend_from go together; give both")
     for name in ("weights", "blend"):
         place = FLAGS[name].value
         known = place is None or pretrained.named(place)
+        known = known or addresses.is_address(place)
         if not known and not os.path.exists(place):
             raise UserError(f"expected --{name}; there is no {place}")
-=======
-    weights = FLAGS.weights
-    named = pretrained.named(weights) or addresses.is_address(weights)
-    if not named and not os.path.exists(weights):
-        raise UserError(f"expected --weights; there is no {weights}")
->>>>>>> 1d09c2e (Models on the net by name, read by their sites' own clients; export --push)
     command.import_tensorflow()
     from progan_tf.export.exporting import export_generator
     from progan_tf.training import fine_tuning
@@ -79,14 +73,10 @@ def main():
 
     if form == "run":
         fine_tuning.check_place(out, given)
-<<<<<<< HEAD
     published = read_published(FLAGS.weights)
     if FLAGS.blend is not None:
         other = read_published(FLAGS.blend)
         published = blended(published, other, FLAGS.blend_from)
-=======
-    published = read_published(weights)
->>>>>>> 1d09c2e (Models on the net by name, read by their sites' own clients; export --push)
     print(published.describe(), end="", flush=True)
     if form == "run":
         fine_tuning.write_run(published, out, given, FLAGS.images_seen)

@@ -17,7 +17,9 @@ PATHS = frozenset(
     "verify weights".split()
 )
 # What may also stand on a server.
-_ADDRESSES = frozenset("features generator module run_dir weights".split())
+_ADDRESSES = frozenset(
+    "blend features generator module run_dir weights".split()
+)
 # Beyond any use: of seeds, images and sizes, and of seconds and weights.
 _LARGEST = {flags.IntegerParser: 2**32 - 1, flags.FloatParser: 1e9}
 
