@@ -7,10 +7,8 @@ tensorflow_hub, which find what is asked for in their own caches.
 
 import hashlib
 import os
-import pathlib
 import shutil
 import socket
-import subprocess
 import sys
 import zipfile
 
@@ -22,6 +20,7 @@ import pytest
 import tensorflow as tf
 from generators import make_generator
 from hub_server import PRIVATE, HubServer
+from processes import assert_mistake, run_command
 from published_files import GOLDENS
 from tiny import make_run
 
@@ -35,7 +34,6 @@ from progan_tf.latents import seeded_latents
 from progan_tf.metrics import load_features
 from progan_tf.weights import read_published
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 LATENTS = seeded_latents(range(3), 12)
 TOKEN = "hf_good"
 
@@ -287,14 +285,13 @@ def test_tf_hub(tmp_path, monkeypatch):
 def test_push_from_outside(tmp_path, monkeypatch, hub):
     """Keras' own reader, and the site's own of cards, take what is pushed."""
     run_dir = make_run(tmp_path / "run", images_seen=50_000)
-    result = subprocess.run(
-        [sys.executable, "-m", "progan_tf.export"]
-        + [f"--run_dir={run_dir}", "--push=hf://user/cats"],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "HF_TOKEN": TOKEN}
-        | {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
-        check=False,
+    result = run_command(
+        "export",
+        f"--run_dir={run_dir}",
+        "--push=hf://user/cats",
+        HF_ENDPOINT=hub.endpoint,
+        HF_HOME=str(tmp_path / "home"),
+        HF_TOKEN=TOKEN,
     )
     assert result.returncode == 0, result.stderr
     assert f"Pushed to {hub.endpoint}/user/cats" in result.stdout
@@ -360,14 +357,4 @@ def test_the_licence_on_the_card(tmp_path):
     ],
 )
 def test_flags_that_do_not_go_together(flags, said, tmp_path):
-    result = subprocess.run(
-        [sys.executable, "-m", "progan_tf.export", *flags],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (result.returncode, result.stdout) == (2, "")
-    (line,) = result.stderr.splitlines()
-    assert said in line
+    assert_mistake(run_command("export", *flags, folder=tmp_path), said)
