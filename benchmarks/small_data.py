@@ -8,24 +8,23 @@
   python benchmarks/small_data.py --out=small --measure
       what was trained so far, also while others still train
 
-A run is that of `progan_tf.train --preset=laptop` and `--train_flags`. Its
-snapshots are compared with cats that no run of few cats has seen. To go on, run
-the same command again; several may train in one --out, each other --seeds.
+Snapshots are compared with cats that no run of few cats has seen. Stopped, the
+same command goes on where it was; several may train in one --out, each other
+cases. It leaves results.json, table.md and curves.png there.
 """
 
 import json
-import os
 import pathlib
 import statistics
-import subprocess
 import sys
 
 import numpy as np
 from absl import flags
+from trainings import process
 
 from progan_tf import command
 from progan_tf.errors import UserError
-from progan_tf.faults import FAULT_STATUS, USER_ERROR_STATUS
+from progan_tf.evaluation.log import FOLDER, read_lines
 from progan_tf.files import write_atomically, write_text_atomically
 
 FLAGS = flags.FLAGS
@@ -51,7 +50,9 @@ def define_flags():
     flags.DEFINE_list("seeds", "1", "of the runs")
     flags.DEFINE_float("kimg", 180, "thousands of images of a run")
     flags.DEFINE_string(
-        "train_flags", "--penalty_every=4", "more flags of progan_tf.train"
+        "train_flags",
+        "--preset=laptop --penalty_every=4",
+        "more flags of progan_tf.train",
     )
     flags.DEFINE_boolean("measure", False, "train nothing")
 
@@ -77,7 +78,9 @@ def main():
             measure(run_dir, out / "unseen", case[0])
     results = collected(out)
     write_text_atomically(out / "results.json", json.dumps(results, indent=1))
-    print("\n".join(table(results)))
+    text = "\n".join(table(results))
+    write_text_atomically(out / "table.md", text + "\n")
+    print(text)
     draw(out / "curves.png", results)
 
 
@@ -118,14 +121,13 @@ def run_dir_of(out, size, augmentation, seed):
 def train(run_dir, size, augmentation, seed):
     """Train a run to its end, or to --kimg if it was trained before."""
     names, _, p = augmentation.partition("@")
-    given = ["--preset=laptop", f"--resolution={_RESOLUTION}"]
-    given += [f"--run_dir={run_dir}", f"--seed={seed}"]
+    given = [f"--resolution={_RESOLUTION}", f"--seed={seed}"]
     given += [f"--data={data_of(run_dir.parent, size)}"]
     given += [f"--augment={names.replace('+', ',')}"]
     given += [f"--augment_p={p}"] if p else []
     given += [f"--total_kimg={FLAGS.kimg:g}", "--checkpoint_kimg=10"]
     given += ["--keep_checkpoints=1000", *FLAGS.train_flags.split()]
-    run("train", given, run_dir)
+    process("train", f"--run_dir={run_dir}", *given)
 
 
 def measure(run_dir, unseen, size):
@@ -134,16 +136,18 @@ def measure(run_dir, unseen, size):
     What is known of all snapshots is not measured again.
     """
     stops = set(_snapshots(run_dir))
-    lines = lines_of(run_dir)
+    lines, every = (
+        read_lines(run_dir / FOLDER),
+        (f"--run_dir={run_dir}", "--all"),
+    )
     swd = {x["images_seen"] for x in of_metric(lines, "swd", unseen)}
     if not stops <= swd:
-        given = [f"--run_dir={run_dir}", f"--num_images={_UNSEEN}"]
-        given += [f"--data={unseen}", "--metrics=swd", "--all"]
-        run("evaluate", given, run_dir)
+        given = [f"--num_images={_UNSEEN}", "--metrics=swd"]
+        process("evaluate", *every, f"--data={unseen}", *given)
     copies = {x["images_seen"] for x in of_metric(lines, "memorised")}
     if size != _ALL and not stops <= copies:
-        given = [f"--run_dir={run_dir}", "--metrics=neighbours", "--all"]
-        run("evaluate", [*given, f"--held_out={unseen}"], run_dir)
+        given = ["--metrics=neighbours", f"--held_out={unseen}"]
+        process("evaluate", *every, *given)
 
 
 def _snapshots(run_dir):
@@ -154,42 +158,12 @@ def _snapshots(run_dir):
     return [images_seen_in(path) for path in checkpoints_of(run_dir)]
 
 
-def lines_of(run_dir):
-    """The lines of what was measured of a run, list of dicts."""
-    path = run_dir / "evaluation" / "metrics.jsonl"
-    text = path.read_text() if path.exists() else ""
-    return [json.loads(line) for line in text.splitlines()]
-
-
 def of_metric(lines, metric, data=None):
     """The lines of a metric in order, and of pictures of a folder if given."""
     folder = data and str(data.resolve())
     lines = [x for x in lines if x["metric"] == metric]
     lines = [x for x in lines if folder is None or x["data"] == folder]
     return sorted(lines, key=lambda line: line["images_seen"])
-
-
-def run(name, given, run_dir):
-    """Run a command of the package, in a process of its own.
-
-    Raises:
-        UserError: if it fails; what it printed is on stderr.
-    """
-    root = pathlib.Path(__file__).resolve().parent.parent
-    paths = [str(root), os.environ.get("PYTHONPATH", "")]
-    done = subprocess.run(
-        [sys.executable, "-m", f"progan_tf.{name}", *given],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
-        stdout=sys.stderr,
-        check=False,
-    )
-    if done.returncode in (USER_ERROR_STATUS, FAULT_STATUS):
-        sys.exit(done.returncode)  # It has said why.
-    if done.returncode:
-        raise UserError(
-            f"{name} of {run_dir} ended with status {done.returncode}; run "
-            "the same command again to go on"
-        )
 
 
 def collected(out):
@@ -203,7 +177,7 @@ def collected(out):
     results = []
     for run_dir in sorted(out.glob("*-*-s*")):
         size, augmentation, seed = run_dir.name.rsplit("-", 2)
-        lines = lines_of(run_dir)
+        lines = read_lines(run_dir / FOLDER)
         swd = of_metric(lines, "swd", out / "unseen")
         if not swd:
             continue

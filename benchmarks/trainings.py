@@ -48,11 +48,11 @@ def measured(run_dir, given, num_images):
         UserError: if a process fails; what it printed is on stderr.
     """
     if not _finished(run_dir):
-        _process("train", f"--run_dir={run_dir}", *given)
+        process("train", f"--run_dir={run_dir}", *given)
     end = load_config(run_dir).schedule().total_images / 1000
     found = points(run_dir, num_images)
     if not found or found[-1].kimg < end:
-        _process(
+        process(
             "evaluate",
             f"--run_dir={run_dir}",
             "--all",
@@ -120,7 +120,8 @@ def _finished(run_dir):
     return max(minutes(run_dir), default=0) >= total
 
 
-def _process(name, *given):
+def process(name, *given):
+    """Run a command of the package in a process of its own, or UserError."""
     arguments = [sys.executable, "-m", f"progan_tf.{name}", *given]
     status = subprocess.run(arguments, stdout=sys.stderr, check=False)
     if status.returncode in (USER_ERROR_STATUS, FAULT_STATUS):

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 
 from progan_tf import metrics
-from progan_tf.data import open_source, split
+from progan_tf.data import kind_named, open_source, split
 from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
@@ -56,7 +56,7 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
             f"the generator has {classes} classes; {data} has "
             f"{source.num_classes}"
         )
-    if config and data == config.data:
+    if config and kind_named(data).absolute(data) == config.data:
         source, _ = split(source, config.seed, config.hold_out)
     if mirror is None:
         mirror = bool(config and config.mirror)
