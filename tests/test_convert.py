@@ -278,6 +278,11 @@ def test_nothing_is_replaced_by_a_run(tmp_path, fused):
         (["--out=r", "--format=run", "--latest"], "--latest does not go with"),
         (["--out=x.keras", "--trainable"], "--trainable does not go with"),
         (["--out=x.keras", "--fmap_max=8"], "Unknown command line flag"),
+        (["--out=x.keras", "--blend=none"], "--blend_from go together"),
+        (
+            ["--out=x.keras", "--blend=none.pkl", "--blend_from=8"],
+            "expected --blend; there is no none.pkl",
+        ),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(tmp_path, flags, message):

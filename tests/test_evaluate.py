@@ -279,6 +279,7 @@ def test_mistakes_of_the_command(tmp_path):
         (place, f"--images={tmp_path}"): "one of --run_dir, --module and",
         (f"--images={tmp_path}",): "--module and --images need --data",
         (f"--images={tmp_path}", "--all"): "--all needs --run_dir",
+        (place, "--held_out=x"): "--held_out needs --metrics=neighbours",
         (f"--images={tmp_path}/no", "--data=cats"): "does not exist",
     }
     processes = [command(*arguments) for arguments in mistakes]
