@@ -60,7 +60,7 @@ def export_generator(
     batch_size = options.get("batch_size")
     files = card_files(generator, form, precision, metrics, batch_size)
     files[CARD_FILE] += note.encode()
-    return _write(form, generator.model, path, precision, files, options)
+    return _write(form, generator, path, precision, files, options)
 
 
 def export_saved_model(
@@ -94,8 +94,8 @@ def export_saved_model(
         UserError: as there, and where what is to be overwritten is no module.
     """
     path = check_request("hub", path, precision, overwrite)
-    model, options = as_generator(generator).model, {"trainable": trainable}
-    return _write("hub", model, path, precision, files or {}, options)
+    generator, options = as_generator(generator), {"trainable": trainable}
+    return _write("hub", generator, path, precision, files or {}, options)
 
 
 def export_keras_file(
@@ -130,18 +130,20 @@ def export_litert_file(
 def _export(form, generator, path, overwrite, precision, card):
     path = check_request(form, path, precision, overwrite)
     files = {} if card is None else {CARD_FILE: card.encode()}
-    model = as_generator(generator).model
-    return _write(form, model, path, precision, files, {})
+    generator = as_generator(generator)
+    return _write(form, generator, path, precision, files, {})
 
 
-def _write(form, model, path, precision, files, options):
+def _write(form, generator, path, precision, files, options):
     """Write it where the place has been checked, and compare it."""
     form = FORMATS[form]
     with _place(form, path) as place:
         with writing(path):
-            form.write(model, place, precision, files, options)
-        images_of, batch_size = form.load(place), options.get("batch_size")
-        return largest_difference(model, images_of, precision, batch_size)
+            form.write(generator, place, precision, files, options)
+        batch_size = options.get("batch_size", form.batch_size)
+        return largest_difference(
+            generator.model, form.load(place), precision, batch_size
+        )
 
 
 @contextlib.contextmanager

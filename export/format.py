@@ -14,21 +14,40 @@ its property `INFERENCE_PRECISION_HINT` to `f32`.
 
 
 @dataclasses.dataclass(frozen=True)
+class Folder:
+    """What a format that writes a folder has instead of an ending.
+
+    Attributes:
+        kind: what users call such a folder.
+        mark: the name that always lies in it.
+        parts: the names that may. An older export is known by them, and may be
+            replaced.
+        archive: ending of a file that it may be packed in; empty for none.
+    """
+
+    kind: str
+    mark: str
+    parts: frozenset[str]
+    archive: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
 class Format:
     """One format of an export.
 
     Attributes:
         name: as users give it; the extra that installs `packages` has it, too.
-        ending: of the file's name; empty for a folder, or `.tar.gz` of it.
+        ending: of the file's name; empty for a folder.
+        folder: `Folder`, where it writes one.
         precisions: that it can be written in.
         packages: what it needs beside TensorFlow, as imported.
         options: names of flags that it takes and others need not: `trainable`,
             a bool, whether the weights stay variables; `batch_size`, an int,
             the one batch that the file takes.
-        write: function of (`keras.Model`, path of the file or folder,
-            precision, files, options). Files are a dict from name to bytes
-            that lie beside the model or in it; options a dict of those that
-            were given.
+        write: function of (`AnyGenerator` that has a model, path of the file
+            or folder, precision, files, options). Files are a dict from name
+            to bytes that lie beside the model or in it; options a dict of
+            those that were given.
         load: function of the path to one from a dict of the named inputs,
             float32 `[batch, ...]`, to images `[batch, R, R, channels]` in
             [0, 1].
@@ -36,6 +55,7 @@ class Format:
             to Python that makes so many `images` of the model at
             "path/to/this".
         note: Markdown, what else a reader needs who has only the file.
+        batch_size: the one that it takes, whatever the options; None for any.
         has_picture: whether it has room for a picture of samples.
         latents, labels, images: names of the inputs and the output.
         values: where the images' numbers lie.
@@ -51,6 +71,8 @@ class Format:
     precisions: tuple[str, ...] = PRECISIONS
     packages: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    folder: Folder | None = None
+    batch_size: int | None = None
     has_picture: bool = False
     latents: str = "latent_vector"
     labels: str = "labels"

@@ -5,23 +5,19 @@ import os
 import pathlib
 
 from progan_tf.errors import UserError
-from progan_tf.export.format import CARD_FILE, SAMPLE_FILE
 from progan_tf.export.hub import HUB
 from progan_tf.export.keras_file import KERAS
 from progan_tf.export.litert_file import LITERT
 from progan_tf.export.onnx_file import ONNX
+from progan_tf.export.web import WEB
 from progan_tf.files import check_folder, put_back
 
 # The table of formats. What a format is stands in its record; a new one is a
 # new file with a record, and a line here.
-FORMATS = {form.name: form for form in (HUB, KERAS, ONNX, LITERT)}
+FORMATS = {form.name: form for form in (HUB, KERAS, ONNX, LITERT, WEB)}
 
 # A folder of such a name would be taken for an archive.
 _ARCHIVES = (".zip", ".tgz", ".tar", ".gz")
-_MODEL_FILE = "saved_model.pb"
-# What lies in a module that this program wrote.
-_MODULE_FILES = {_MODEL_FILE, "fingerprint.pb", "variables", "assets"}
-_MODULE_FILES |= {CARD_FILE, SAMPLE_FILE}
 
 
 def check_request(name, path, precision="float32", overwrite=False, options=()):
@@ -51,8 +47,12 @@ def check_request(name, path, precision="float32", overwrite=False, options=()):
             f"{path} has the ending of the format {others[path.suffix]}, not "
             f"of {name}"
         )
-    elif not (form.ending or is_archive(path)) and path.suffix in _ARCHIVES:
-        expected = "a folder, or a file that ends with .tar.gz"
+    elif form.folder and path.suffix in _ARCHIVES:
+        archive = form.folder.archive
+        if not archive:
+            expected = "a folder"
+        elif not path.name.endswith(archive):
+            expected = f"a folder, or a file that ends with {archive}"
     if expected:
         raise UserError(f"expected {expected}, not {path}")
     put_back(path)
@@ -80,13 +80,13 @@ def _check_replaced(name, path):
 
     One wrong --out would cost a run or a folder of pictures.
     """
-    is_file = bool(FORMATS[name].ending) or is_archive(path)
+    folder = FORMATS[name].folder
+    is_file = folder is None or is_archive(path)
     if not path.exists() or (is_file and path.is_file()):
         return
     there = set(os.listdir(path)) if path.is_dir() else {path.name}
-    is_module = _MODEL_FILE in there and there <= _MODULE_FILES
-    if is_file or (there and not is_module):
-        kind = "file" if is_file else "module, or more than that"
+    if is_file or (there and not folder.mark in there <= folder.parts):
+        kind = "file" if is_file else f"{folder.kind}, or more than that"
         raise UserError(
             f"{path} is no {kind}, so it is not replaced; choose another --out"
         )

@@ -1,9 +1,9 @@
 """The format hub: a TF-Hub module."""
 
-from progan_tf.export.format import Format
+from progan_tf.export.format import CARD_FILE, SAMPLE_FILE, Folder, Format
 
 
-def _write(model, path, precision, files, options):
+def _write(generator, path, precision, files, options):
     import tensorflow as tf
 
     from progan_tf.export.module import GeneratorModule
@@ -11,7 +11,8 @@ def _write(model, path, precision, files, options):
     from progan_tf.text import first_line
 
     trainable = bool(options.get("trainable"))
-    module = GeneratorModule(in_precision(model, precision), trainable)
+    model = in_precision(generator.model, precision)
+    module = GeneratorModule(model, trainable)
     names = "default", "serving_default"
     signatures = dict.fromkeys(names, module.signature())
     try:
@@ -75,5 +76,14 @@ HUB = Format(
     snippet=_snippet,
     note=_NOTE,
     options=("trainable",),
+    folder=Folder(
+        kind="module",
+        mark="saved_model.pb",
+        parts=frozenset(
+            ("saved_model.pb", "fingerprint.pb", "variables", "assets")
+            + (CARD_FILE, SAMPLE_FILE)
+        ),
+        archive=".tar.gz",
+    ),
     has_picture=True,
 )

@@ -3,11 +3,11 @@
 from progan_tf.export.format import Format, append_files
 
 
-def _write(model, path, precision, files, options):
+def _write(generator, path, precision, files, options):
     from progan_tf.export.precision import in_precision
 
     # The layers compute in it; the weights are float32 all the same.
-    in_precision(model, precision).save(path)
+    in_precision(generator.model, precision).save(path)
     append_files(path, files)
 
 

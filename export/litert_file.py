@@ -9,16 +9,16 @@ LiteRT's own.
 from progan_tf.export.format import OPENVINO, Format, append_files, named_inputs
 
 
-def _write(model, path, precision, files, options):
+def _write(generator, path, precision, files, options):
     import tensorflow as tf
 
     from progan_tf.export.module import GeneratorModule
     from progan_tf.export.precision import in_precision
 
     # In float32, because float16 is how the converter stores that.
-    generator = _upscaling_apart(in_precision(model, "float32"))
+    model = _upscaling_apart(in_precision(generator.model, "float32"))
     batch_size = options.get("batch_size")
-    module = GeneratorModule(generator, batch_size=batch_size, empty=False)
+    module = GeneratorModule(model, batch_size=batch_size, empty=False)
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
         [module.signature().get_concrete_function()], module
     )

@@ -8,13 +8,14 @@ batch. It is of opset 17, which onnxruntime reads from 1.12 on.
 from progan_tf.export.format import CARD_FILE, OPENVINO, Format, named_inputs
 
 
-def _write(model, path, precision, files, options):
+def _write(generator, path, precision, files, options):
     from progan_tf.export.onnx_graph import onnx_model
     from progan_tf.export.precision import in_precision
 
     # The card becomes the model's description.
     card = files.get(CARD_FILE, b"").decode()
-    graph = onnx_model(in_precision(model, precision), precision, card)
+    model = in_precision(generator.model, precision)
+    graph = onnx_model(model, precision, card)
     path.write_bytes(graph.SerializeToString())
 
 

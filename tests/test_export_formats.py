@@ -286,7 +286,7 @@ def test_card_lies_inside_and_its_snippet_runs(tmp_path, form, classes):
 
 
 def test_every_format_is_here():
-    assert FORMATS.keys() == {"hub", *WRITERS}
+    assert FORMATS.keys() == {"hub", "web", *WRITERS}
     for form, ending in ENDINGS.items():
         assert FORMATS[form].ending == f".{ending}"
 

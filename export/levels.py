@@ -1,0 +1,53 @@
+"""A generator's images at every resolution, by one model."""
+
+import os
+
+import keras
+
+from progan_tf import pretrained
+from progan_tf.checkpoint import latest_checkpoint, restore_generator
+from progan_tf.networks import Generator
+from progan_tf.weights.runs import read_shipped
+
+
+def levels_of(generator):
+    """What a generator draws at each resolution that it grew through.
+
+    The colours of a lower resolution are not part of the model that draws the
+    highest; they are read from the run that the generator comes from. Without
+    a run there is one resolution.
+
+    Args:
+        generator: `AnyGenerator` that has a model.
+
+    Returns:
+        `keras.Model` from the generator's inputs to a list of images, the
+        smallest first, about in [-1, 1] and before a last tanh. Its weights
+        are the generator's.
+    """
+    model = generator.model
+    layers = {layer.name: layer for layer in model.layers}
+    tanh = layers.get("tanh")
+    images = [model.output if tanh is None else tanh.input]
+    family = _family(generator)
+    for resolution in reversed(family.resolutions if family else ()):
+        above = layers.get(f"upscale_{2 * resolution}") or layers.get(
+            f"conv0_{2 * resolution}"
+        )
+        if above is not None:  # And not the highest resolution, or above it.
+            to_rgb = family.block(resolution).to_rgb
+            images.insert(0, to_rgb(above.input))
+    return keras.Model(model.input, images)
+
+
+def _family(generator):
+    """All resolutions of the run that a generator comes from, or None."""
+    if generator.origin is None:
+        return None
+    config, _ = generator.origin
+    for shipped in pretrained.SHIPPED.values():
+        if os.path.samefile(config.run_dir, shipped.folder):
+            return read_shipped(shipped).average
+    family = Generator.of(config.architecture)
+    restore_generator(family, latest_checkpoint(config.run_dir))
+    return family

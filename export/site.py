@@ -1,0 +1,170 @@
+"""The files of a site that draws a generator's pictures in the browser.
+
+The page is that of `progan_tf.explorer`; here it gets what differs from
+generator to generator: the network, its directions and what is told of it.
+"""
+
+import json
+import pathlib
+import warnings
+import zlib
+
+import numpy as np
+import tensorflow as tf
+
+from progan_tf import __version__, explorer
+from progan_tf.data import kind_named
+from progan_tf.errors import UserError
+from progan_tf.export import web_network
+from progan_tf.export.card import licences
+from progan_tf.export.levels import levels_of
+from progan_tf.export.precision import in_precision
+from progan_tf.export.web import ABOUT_FILE, DIRECTIONS_FILE, NETWORK_FILE
+from progan_tf.generation.latent_directions import pca
+from progan_tf.sampling import as_generator
+
+_DIRECTIONS = 10
+
+
+def site_files(generator, precision="float32"):
+    """The files of the site of a generator.
+
+    Args:
+        generator: `keras.Model` from latents (and one-hot labels) to images
+            in [-1, 1], or an `AnyGenerator`. One that comes from a run is
+            shown with the resolutions that it grew through.
+        precision: "float32" or "float16", in which weights are stored.
+
+    Returns:
+        dict from file name to bytes; names may have a "/".
+
+    Raises:
+        UserError: if a module computes what browsers cannot, or if the images
+            are neither grey nor RGB.
+    """
+    generator = as_generator(generator)
+    height, width, channels = generator.image_shape
+    if channels not in (1, 3):
+        raise UserError(
+            "expected a generator of grey pictures or of RGB, of 1 or 3 "
+            f"channels; received one of {channels}"
+        )
+    sizes, tanh, directions = [[height, width]], False, None
+    if generator.model is None:
+        network = web_network.network_of_module(generator, precision)
+    else:
+        generator.model = in_precision(generator.model, "float32")
+        levels = levels_of(generator)
+        sizes = [list(image.shape[1:3]) for image in levels.outputs]
+        tanh = any(layer.name == "tanh" for layer in generator.model.layers)
+        network = web_network.network_of_levels(levels, precision)
+        directions = _directions(generator)
+    files = {NETWORK_FILE: network}
+    about = {
+        "format": 1,
+        "program": f"progan_tf {__version__}",
+        **_about(generator),
+        "latent_size": generator.latent_size,
+        "channels": channels,
+        "classes": _class_names(generator),
+        # Which class each of the first seeds has.
+        "seed_classes": _seed_classes(generator),
+        "levels": [
+            {"name": name, "height": size[0], "width": size[1]}
+            for name, size in zip(
+                web_network.level_names(len(sizes)), sizes, strict=True
+            )
+        ],
+        "tanh": tanh,
+        "network": _checked_file(NETWORK_FILE, network),
+    }
+    if directions is not None:
+        data = directions.vectors.astype("<f4").tobytes()
+        files[DIRECTIONS_FILE] = data
+        about["directions"] = {
+            "method": directions.method,
+            "strengths": [float(f"{x:.4g}") for x in directions.strengths],
+            **_checked_file(DIRECTIONS_FILE, data),
+        }
+    files[ABOUT_FILE] = json.dumps(about, indent=1).encode()
+    return files | page_files()
+
+
+def page_files():
+    """The files that every site has, a dict from name to bytes."""
+    return {
+        path.relative_to(explorer.PAGE).as_posix(): path.read_bytes()
+        for path in sorted(explorer.PAGE.rglob("*"))
+        if path.is_file()
+    }
+
+
+def network_images(folder):
+    """The written network, as a function of the named inputs.
+
+    Args:
+        folder: path of the site.
+
+    Returns:
+        Function from a dict of the named inputs, float32 `[1, size]`, to
+        images `[1, R, R, channels]` in [0, 1], of the highest resolution.
+    """
+    folder = pathlib.Path(folder)
+    about = json.loads((folder / ABOUT_FILE).read_text())
+    with warnings.catch_warnings():
+        # It asks for the package ai-edge-litert, for which there is no need.
+        warnings.simplefilter("ignore")
+        interpreter = tf.lite.Interpreter(str(folder / NETWORK_FILE))
+    run, name = interpreter.get_signature_runner(), about["levels"][-1]["name"]
+
+    def images_of(inputs):
+        images = run(**inputs)[name]
+        images = np.tanh(images) if about["tanh"] else images
+        return ((images + 1) / 2).clip(0, 1)
+
+    return images_of
+
+
+def _checked_file(name, data):
+    """What the page needs to see whether a file arrived as it was."""
+    return {"file": name, "bytes": len(data), "crc32": zlib.crc32(data)}
+
+
+def _directions(generator):
+    count = min(_DIRECTIONS, generator.latent_size)
+    try:
+        return pca(generator, count)
+    except UserError:
+        return None  # Of a network without the layers that it looks at.
+
+
+def _class_names(generator):
+    return list(generator.class_names) or [
+        f"class {number}" for number in range(generator.num_classes)
+    ]
+
+
+def _seed_classes(generator):
+    if not generator.num_classes:
+        return []
+    # The pattern repeats after as many seeds as there are classes with
+    # pictures.
+    drawn = range(generator.num_classes)
+    if generator.origin:
+        drawn = generator.origin[0].drawn_classes()
+    return generator.labels_of(range(len(drawn))).tolist()
+
+
+def _about(generator):
+    """What the page says of the network, texts."""
+    height, width, _ = generator.image_shape
+    config, images_seen = generator.origin or (None, None)
+    rows = {"pictures": f"{width}x{height}"}
+    if generator.model is not None:
+        rows["parameters"] = f"{generator.model.count_params():,}"
+    if config:
+        rows["training data"] = kind_named(config.data).title(config.data)
+        rows["images seen in training"] = f"{images_seen:,}"
+    # A folder's name alone: where it lies is nobody's business.
+    name = pathlib.PurePath(generator.name).name
+    return {"name": name, "facts": rows, "licence": " ".join(licences(config))}
