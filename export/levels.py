@@ -5,7 +5,7 @@ import os
 import keras
 
 from progan_tf import pretrained
-from progan_tf.checkpoint import latest_checkpoint, restore_generator
+from progan_tf.checkpoint import latest_checkpoint, restore_networks
 from progan_tf.networks import Generator
 from progan_tf.weights.runs import read_shipped
 
@@ -42,12 +42,12 @@ def levels_of(generator):
 
 def _family(generator):
     """All resolutions of the run that a generator comes from, or None."""
-    if generator.origin is None:
+    config, _ = generator.origin or (None, None)
+    if config is None or not os.path.isdir(config.run_dir):
         return None
-    config, _ = generator.origin
     for shipped in pretrained.SHIPPED.values():
         if os.path.samefile(config.run_dir, shipped.folder):
             return read_shipped(shipped).average
     family = Generator.of(config.architecture)
-    restore_generator(family, latest_checkpoint(config.run_dir))
+    restore_networks(latest_checkpoint(config.run_dir), average=family)
     return family

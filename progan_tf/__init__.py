@@ -17,6 +17,7 @@ _HOMES = {
     "schedule": ("GrowthSchedule", "Phase"),
     "config": ("PRESETS", "TrainConfig", "load_config", "resolve"),
     "errors": ("UserError",),
+    "explorer": ("explore",),
     "layers": (
         "EqualizedConv2D",
         "EqualizedDense",

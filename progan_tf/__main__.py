@@ -4,8 +4,8 @@ import ast
 import pathlib
 
 COMMANDS = (
-    "train generate walk film project directions evaluate export prepare "
-    "convert"
+    "train generate walk film project directions explore evaluate export "
+    "prepare convert"
 ).split()
 
 

@@ -1,0 +1,61 @@
+"""Move through a generator's pictures, in a page of your browser.
+
+  python -m progan_tf.explore
+      the generator that comes with the program
+  python -m progan_tf.explore --run_dir=runs/x
+      that of a run, with the resolutions that it grew through
+  python -m progan_tf.export --run_dir=runs/x --format=web --out=site
+      the same page as a folder, for any web server
+
+Change one thing at a time, walk between pictures, look at their neighbours, and
+see the same picture at every resolution. The browser computes all of it. The
+page is served to this machine alone, until Ctrl-C.
+"""
+
+import os
+import sys
+import threading
+import webbrowser
+
+from absl import flags
+
+from progan_tf import command, signals
+from progan_tf.explorer import Server
+from progan_tf.generation import opening
+
+FLAGS = flags.FLAGS
+
+
+def define_flags():
+    """Define the command's flags."""
+    opening.define_flags()
+    flags.DEFINE_boolean("browser", True, "open the page in the browser")
+
+
+def main():
+    """Load the generator, make the site and serve it until told to stop."""
+    generator = opening.open_flagged(FLAGS)
+    from progan_tf.export.site import site_files
+
+    server = Server(site_files(generator))
+    stopped = threading.Event()
+    with signals.handled(lambda number, frame: stopped.set()):
+        server.start()
+        print(f"Open {server.address} (Ctrl-C stops it)", flush=True)
+        if FLAGS.browser and _has_screen():
+            webbrowser.open(server.address)
+        # In turns, because a wait without end hears no signal on Windows.
+        while not stopped.wait(1):
+            pass
+        server.stop()
+    print("Stopped.")
+
+
+def _has_screen():
+    """Whether a browser would be a window, and not take over the terminal."""
+    others = sys.platform in ("darwin", "win32")
+    return others or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
+
+
+if __name__ == "__main__":
+    command.run(main, define_flags)
