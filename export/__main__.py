@@ -79,7 +79,8 @@ def _push(name):
             raise UserError(f"--{flag} does not go with --push")
     if FLAGS["format"].present and FLAGS.format != "keras":
         raise UserError("--push writes --format=keras and no other")
-    addresses.client("huggingface_hub", "hf", addresses.repository(name))
+    addresses.repository(name)
+    addresses.check(name, "generator")
     generator, metrics = _opened()
     from progan_tf.export.pushing import push
 

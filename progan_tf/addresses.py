@@ -9,11 +9,13 @@ Each site's own client fetches them into its own cache, from which they come
 without a network, too. What was fetched is opened like any file of strangers.
 """
 
-import importlib
+import importlib.util
 import os
 import pathlib
 import re
 import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 from progan_tf.errors import UserError
 from progan_tf.text import first_line, shortened
@@ -37,6 +39,8 @@ _ELSEWHERE = (
     "a Keras model goes to --run_dir, a TF-Hub module to --module, published "
     "weights to --weights of convert"
 )
+# What servers answer about what is not there, and what is not for everybody.
+_REFUSED = (401, 403, 404)
 _HUGGING_FACE = re.compile(r"hf://(\w[\w.-]*/\w[\w.-]*)/?")
 _PART = r"(\w[\w.-]*)"
 _KAGGLE = re.compile(
@@ -45,8 +49,15 @@ _KAGGLE = re.compile(
     r"(?:/(?:versions/)?(\d{1,9}))?/?"
 )
 _FORMS = "hf://USER/MODEL or kaggle://OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"
-# What servers answer about what is not there, and what is not for everybody.
-_REFUSED = (401, 403, 404)
+
+
+class _Site(NamedTuple):
+    """Where a model is fetched: by a function of the client, to a folder."""
+
+    package: str  # The client, which the extra installs.
+    extra: str
+    fetch: Callable
+    login: str | None = None  # How it gets to know who asks.
 
 
 def is_address(name):
@@ -78,17 +89,25 @@ def local(name, wanted):
     """
     if not is_address(name):
         return name
-    kaggle = _KAGGLE.fullmatch(name)
-    if name.startswith("hf://"):
-        folder = _of_hugging_face(name, wanted)
-    elif kaggle:
-        folder = _of_kaggle(name, "/".join(filter(None, kaggle.groups())))
-    elif wanted == "module" and name.startswith(("http://", "https://")):
-        folder = _of_tf_hub(name)
-    else:
-        forms = _FORMS + ", or https://..." * (wanted == "module")
-        raise UserError(f"expected {forms}; received {shortened(name, 200)}")
+    site = _site(name, wanted)
+    hub = client(site.package, site.extra, name)
+    try:
+        folder = site.fetch(hub)
+    except Exception as error:  # Whatever a server may say.
+        raise _refusal(name, error, site.login) from error
     return _chosen(pathlib.Path(folder), name, wanted)
+
+
+def check(name, wanted):
+    """Raise UserError for a name that `local` cannot fetch, before it tries.
+
+    It is of another form, or of a site whose client is not installed. A path,
+    and None, are no names.
+    """
+    if is_address(name):
+        site = _site(name, wanted)
+        if not importlib.util.find_spec(site.package):
+            raise _not_installed(site.package, site.extra, name)
 
 
 def is_unpacked_keras(folder):
@@ -117,10 +136,7 @@ def client(package, extra, name):
             warnings.filterwarnings("ignore", "pkg_resources", UserWarning)
             return importlib.import_module(package)
     except ImportError as error:
-        raise UserError(
-            f"{shortened(name, 200)} needs {package}: "
-            f'pip install "progan-tf[{extra}]"'
-        ) from error
+        raise _not_installed(package, extra, name) from error
 
 
 def status_of(error):
@@ -129,30 +145,35 @@ def status_of(error):
     return getattr(response, "status_code", None)
 
 
-def _of_hugging_face(name, wanted):
-    model = repository(name)
-    hub = client("huggingface_hub", "hf", name)
-    _, files, others = _WANTED[wanted]
-    try:
-        return hub.snapshot_download(model, allow_patterns=[*files, *others])
-    except Exception as error:  # Whatever a server may say.
-        raise _refusal(name, error, "hf auth login") from error
+def _site(name, wanted):
+    """The `_Site` that a name is of; UserError if there is none."""
+    kaggle = _KAGGLE.fullmatch(name)
+    if name.startswith("hf://"):
+        model, (_, files, others) = repository(name), _WANTED[wanted]
+
+        def fetch(hub):
+            patterns = [*files, *others]
+            return hub.snapshot_download(model, allow_patterns=patterns)
+
+        return _Site("huggingface_hub", "hf", fetch, "hf auth login")
+    if kaggle:
+        handle = "/".join(filter(None, kaggle.groups()))
+
+        def fetch(hub):
+            return hub.model_download(handle)
+
+        return _Site("kagglehub", "kaggle", fetch, "kagglehub.login()")
+    if wanted == "module" and name.startswith(("http://", "https://")):
+        return _Site("tensorflow_hub", "hub", lambda hub: hub.resolve(name))
+    forms = _FORMS + ", or https://..." * (wanted == "module")
+    raise UserError(f"expected {forms}; received {shortened(name, 200)}")
 
 
-def _of_kaggle(name, handle):
-    hub = client("kagglehub", "kaggle", name)
-    try:
-        return hub.model_download(handle)
-    except Exception as error:
-        raise _refusal(name, error, "kagglehub.login()") from error
-
-
-def _of_tf_hub(name):
-    hub = client("tensorflow_hub", "hub", name)
-    try:
-        return hub.resolve(name)
-    except Exception as error:
-        raise _refusal(name, error) from error
+def _not_installed(package, extra, name):
+    return UserError(
+        f"{shortened(name, 200)} needs {package}: "
+        f'pip install "progan-tf[{extra}]"'
+    )
 
 
 def _refusal(name, error, login=None):

@@ -63,6 +63,7 @@ def main():
     for name in ("weights", "blend"):
         place = FLAGS[name].value
         known = place is None or pretrained.named(place)
+        addresses.check(place, "weights")
         known = known or addresses.is_address(place)
         if not known and not os.path.exists(place):
             raise UserError(f"expected --{name}; there is no {place}")

@@ -20,11 +20,11 @@ import pytest
 import tensorflow as tf
 from generators import make_generator
 from hub_server import PRIVATE, HubServer
-from processes import assert_mistake, run_command
+from processes import assert_mistake, finished, run_command, started
 from published_files import GOLDENS
 from tiny import make_run
 
-from progan_tf import load_generator, pretrained
+from progan_tf import addresses, load_generator, pretrained
 from progan_tf.errors import UserError
 from progan_tf.evaluation.subjects import open_subjects
 from progan_tf.export.pushing import front_matter, push
@@ -219,8 +219,22 @@ def test_a_client_that_is_not_installed(name, package, extra, monkeypatch):
     # What Python takes for a package that is not there.
     monkeypatch.setitem(sys.modules, package, None)
     said = rf'{name} needs {package}: pip install "progan-tf\[{extra}\]"'
-    with pytest.raises(UserError, match=said):
-        load_module(name)
+    for use in (load_module, lambda name: addresses.check(name, "module")):
+        with pytest.raises(UserError, match=said):
+            use(name)
+
+
+def test_names_are_looked_at_before_tensorflow_is_imported():
+    code = (
+        "import sys\n"
+        "from progan_tf.generation.opening import open_generator\n"
+        "try:\n"
+        "    open_generator('hf://model')\n"
+        "except ValueError as error:\n"
+        "    print(error, *{'tensorflow', 'keras'} & sys.modules.keys())\n"
+    )
+    done = finished(started("-c", code))
+    assert done.stdout == "expected hf://USER/MODEL; received hf://model\n"
 
 
 def test_no_name_is_a_run_that_is_trained():

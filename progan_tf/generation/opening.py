@@ -61,6 +61,8 @@ def open_generator(
             "--latest needs a run directory; a .keras file holds one "
             "generator, and so does what comes with the program or the net"
         )
+    addresses.check(run_dir, "generator")
+    addresses.check(module, "module")
     if by_default:
         kind = f"which comes with progan_tf ({shipped.licence})"
         print(f"Generator: {shipped.name}, {kind}.", flush=True)
