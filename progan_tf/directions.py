@@ -4,6 +4,11 @@
       the ten strongest in the weights of its first layer (SeFa), in a second
   python -m progan_tf.directions --run_dir=runs/x --method=pca --out=folder/
       the principal axes of what its first convolution gives (GANSpace)
+  python -m progan_tf.directions --run_dir=runs/x --method=attributes --out=d/
+      towards each class, as the run's own discriminator sees it
+  python -m progan_tf.directions --method=attributes --samples=glasses/ --out=d/
+      from samples of progan_tf.generate that you sorted into two folders or
+      more within glasses/, to the second, or to each (InterFaceGAN)
   python -m progan_tf.walk --run_dir=runs/x --directions=folder --direction=2
       --out=walk.gif      a film along one of them
   python -m progan_tf.generate --run_dir=runs/x --directions=folder
@@ -18,9 +23,15 @@ import pathlib
 
 from absl import flags
 
-from progan_tf import command
+from progan_tf import command, pretrained
+from progan_tf.errors import UserError
 from progan_tf.files import check_folder, making
 from progan_tf.generation import opening
+from progan_tf.generation.attribute_directions import (
+    from_classifier,
+    from_labels,
+    from_samples,
+)
 from progan_tf.generation.latent_directions import (
     DIRECTIONS_FILE,
     METHODS,
@@ -34,7 +45,14 @@ from progan_tf.generation.latent_directions import (
 )
 from progan_tf.images import save_png
 
-__all__ = ["Directions", "load_directions", "pca", "sefa"]
+__all__ = [
+    "Directions",
+    "from_labels",
+    "from_samples",
+    "load_directions",
+    "pca",
+    "sefa",
+]
 
 FLAGS = flags.FLAGS
 
@@ -42,9 +60,14 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags."""
     opening.define_flags()
-    number = flags.DEFINE_integer
-    flags.DEFINE_string("out", None, "FOLDER/ for the files", required=True)
-    flags.DEFINE_enum("method", "sefa", list(METHODS), "how they are found")
+    number, text = flags.DEFINE_integer, flags.DEFINE_string
+    text("out", None, "FOLDER/ for the files", required=True)
+    methods = [*METHODS, "attributes"]
+    flags.DEFINE_enum("method", "sefa", methods, "how they are found")
+    text("samples", None, "of attributes: samples in a sub-folder a class")
+    text("labels_file", None, "of samples: their classes, not by folder")
+    made = "of attributes: pictures for the discriminator; by default 4096"
+    number("num_samples", None, made, 64, 1_000_000)
     number("count", 10, "of directions", 1)
     number("seed", 0, "of the picture's latent", 0, 2**32 - 1)
     number("class", None, "of the picture; by default seed modulo classes", 0)
@@ -54,15 +77,43 @@ def main():
     """Load the generator, look for directions and write them."""
     out = pathlib.Path(FLAGS.out)
     check_folder(out)
+    if FLAGS.method != "attributes":
+        for name in ("samples", "labels_file", "num_samples"):
+            if FLAGS[name].value is not None:
+                raise UserError(f"--{name} needs --method=attributes")
+    if FLAGS.labels_file is not None and FLAGS.samples is None:
+        raise UserError("--labels_file needs --samples")
     generator = opening.open_flagged(FLAGS)
-    directions = METHODS[FLAGS.method](generator, FLAGS.count)
+    if FLAGS.samples is not None:
+        given = FLAGS.samples, FLAGS.labels_file, FLAGS.count
+        directions = from_samples(generator, *given)
+    elif FLAGS.method == "attributes":
+        directions = _from_discriminator(generator)
+    else:
+        directions = METHODS[FLAGS.method](generator, FLAGS.count)
     grid = picture(generator, directions, FLAGS.seed, FLAGS["class"].value)
     with making(out):
         save_directions(out, directions)
         save_png(out / PICTURE_FILE, grid)
     for number, strength in enumerate(directions.strengths):
-        print(f"direction {number:3}: {strength:6.2%}")
+        name = f"  {directions.names[number]}" if directions.names else ""
+        print(f"direction {number:3}: {strength:6.2%}{name}")
     print(f"Wrote {out / DIRECTIONS_FILE} and {out / PICTURE_FILE}")
+
+
+def _from_discriminator(generator):
+    """`Directions` of the classes that the discriminator of a run knows."""
+    if FLAGS.module or not (generator.origin and generator.num_classes):
+        raise UserError(
+            "expected a run with classes, whose discriminator tells them "
+            "apart; of any other generator give --samples that you sorted"
+        )
+    from progan_tf.weights import read_published
+
+    networks = read_published(FLAGS.run_dir or pretrained.DEFAULT)
+    model = networks.discriminator.at(generator.resolution, fade=False)
+    given = FLAGS.count, FLAGS.num_samples or 4096
+    return from_classifier(generator, lambda x: model(x)[1], *given)
 
 
 if __name__ == "__main__":

@@ -13,8 +13,8 @@ from progan_tf.text import not_utf8, shortened
 # The flags that name a file or a folder, those of data also as KIND:FOLDER.
 PATHS = frozenset(
     "blend cache_dir data directions features generator held_out images "
-    "inspect labels_file module out preview_augment run_dir source target "
-    "verify weights".split()
+    "inspect labels_file module out preview_augment run_dir samples source "
+    "target verify weights".split()
 )
 # What may also stand on a server.
 _ADDRESSES = frozenset(

@@ -18,6 +18,7 @@ from progan_tf.latents import moved, seeded_latents
 from progan_tf.reading import ArrayArchive
 from progan_tf.sampling import as_generator
 
+_FIELDS = "vectors", "strengths", "method"
 DIRECTIONS_FILE, PICTURE_FILE = "directions.npz", "directions.png"
 # Of the picture: how far its columns are along a direction. A latent's
 # coordinate along it has a standard deviation of 1.
@@ -31,16 +32,19 @@ class Directions(NamedTuple):
     """Directions, the strongest first.
 
     Attributes:
-        vectors: float32 `[count, latent_size]`, orthonormal. The largest
-            number of each is positive.
+        vectors: float32 `[count, latent_size]`, orthonormal, and the largest
+            number of each is positive; those of attributes have length 1.
         strengths: float64 `[count]`, from the strongest down: how much of what
-            the method looks at changes along it, as a share of all.
+            the method looks at changes along it, as a share of all; or how
+            often a classifier was right, 0.5 being chance.
         method: str, how they were found.
+        names: tuple of str, the attributes; empty where they have none.
     """
 
     vectors: np.ndarray
     strengths: np.ndarray
     method: str
+    names: tuple = ()
 
 
 def sefa(generator, count=10):
@@ -110,9 +114,11 @@ METHODS = {"sefa": sefa, "pca": pca}
 
 
 def save_directions(folder, directions):
-    """Write directions.npz to a folder: `vectors`, `strengths`, `method`."""
+    """Write directions.npz to a folder, with the fields of `Directions`."""
+    arrays = directions._asdict()
+    arrays["names"] = np.array(directions.names, "U")
     with replacing(pathlib.Path(folder, DIRECTIONS_FILE)) as temporary:
-        np.savez(temporary, **directions._asdict())
+        np.savez(temporary, **arrays)
 
 
 def load_directions(path, latent_size=None):
@@ -131,12 +137,15 @@ def load_directions(path, latent_size=None):
     if os.path.isdir(path):
         path = os.path.join(path, DIRECTIONS_FILE)
     with ArrayArchive(path) as arrays:
-        vectors, strengths, method = (arrays[x] for x in Directions._fields)
+        vectors, strengths, method = (arrays[x] for x in _FIELDS)
+        named = "names" in arrays.names  # Not by older versions.
+        names = arrays["names"] if named else np.array((), "U")
     good = (
         vectors.ndim == 2
         and strengths.shape == vectors.shape[:1]
         and vectors.dtype == np.float32
-        and method.dtype.kind == "U"
+        and method.dtype.kind == names.dtype.kind == "U"
+        and names.shape in ((0,), strengths.shape)
         and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=0.01)
     )
     if not good:
@@ -149,7 +158,7 @@ def load_directions(path, latent_size=None):
             f"{path} is for latents of {vectors.shape[1]} numbers; the "
             f"generator's have {latent_size}"
         )
-    return Directions(vectors, strengths, str(method))
+    return Directions(vectors, strengths, str(method), tuple(map(str, names)))
 
 
 def parse_edit(text, directions):
