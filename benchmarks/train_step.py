@@ -94,7 +94,7 @@ def main():
 
 def case_configs():
     """A `TrainConfig` for each resolution and precision of the flags."""
-    configs, given = [], {name: FLAGS[name].value for name in _SETTINGS}
+    configs, given = [], given_settings()
     for text in FLAGS.resolution:
         if not text.strip().isdecimal():
             raise UserError(

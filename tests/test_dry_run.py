@@ -32,7 +32,7 @@ def test_dry_run_at_1024(tmp_path):
     ("flag", "message"),
     [
         ("--resolution=100", "power of two from 4 to 1024, not 100"),
-        ("--preset=tiny", "|cifar10|laptop|cats-128>"),
+        ("--preset=tiny", "should be one of <official|paper|table1-a|"),
         ("--resolutoin=64", "Unknown command line flag 'resolutoin'"),
         ("--total_kimg=many", "could not convert string to float: 'many'"),
         ("cats", "unexpected argument 'cats'"),

@@ -199,6 +199,7 @@ PRESETS = {
         "mirror": True,
         "hold_out": 0.1,
         "augment": "color,translation,cutout",
+        "augment_p": 0.6,  # So that generated pictures do not show it.
         "penalty_every": 4,
         "fade_kimg": _by_resolution(0, 16, 20, 24, 40, 60, 80, 100, 120),
         "stable_kimg": _by_resolution(16, 16, 24, 64, 80, 140, 240, 300, 400),
