@@ -12,9 +12,11 @@ see the same picture at every resolution. The browser computes all of it. The
 page is served to this machine alone, until Ctrl-C.
 """
 
+import math
 import os
 import sys
 import threading
+import time
 import webbrowser
 
 from absl import flags
@@ -30,6 +32,7 @@ def define_flags():
     """Define the command's flags."""
     opening.define_flags()
     flags.DEFINE_boolean("browser", True, "open the page in the browser")
+    flags.DEFINE_float("seconds", None, "to serve it; by default no end", 0)
 
 
 def main():
@@ -44,8 +47,10 @@ def main():
         print(f"Open {server.address} (Ctrl-C stops it)", flush=True)
         if FLAGS.browser and _has_screen():
             webbrowser.open(server.address)
+        seconds = math.inf if FLAGS.seconds is None else FLAGS.seconds
+        end = time.monotonic() + seconds
         # In turns, because a wait without end hears no signal on Windows.
-        while not stopped.wait(1):
+        while not stopped.wait(min(1, seconds)) and time.monotonic() < end:
             pass
         server.stop()
     print("Stopped.")

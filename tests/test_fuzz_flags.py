@@ -42,6 +42,7 @@ LINES = {
         *("--steps=2", "--starts=2"),
     ],
     "directions": ["--run_dir=../run", "--out=new", "--count=2"],
+    "explore": ["--run_dir=../run", "--nobrowser", "--seconds=0.1"],
     "evaluate": [
         *("--images=../pics", "--data=../pics", "--metrics=ms_ssim"),
         *("--num_images=8", "--out=new", "--cache_dir=cache"),
