@@ -62,7 +62,7 @@ PLACES = (
     *("../gen.keras", "../pics/none/x", "gs://x/y", "seed:x", "cats"),
     *("../file", "../file/x", "new.npz", "new.mp4", "tfds:", "celeba:~"),
 )
-OTHER_TEXTS = set("devices edit grid name seeds".split()) | {
+OTHER_TEXTS = set("devices edit grid license name push seeds".split()) | {
     field.name for field in dataclasses.fields(TrainConfig)
 } - {"data", "run_dir"}
 VALUES = NUMBERS + TEXTS + PLACES
