@@ -86,9 +86,11 @@ class Trainer:
                 # Only now, when nothing that is there was found damaged.
                 config.save_config()
             if began_with not in (0, config.num_images):
+                others = ", and others are held out" * bool(self._held_out)
                 recorder.say(
                     f"The run began with {began_with} pictures; now there are "
-                    f"{config.num_images}, so they come in another order."
+                    f"{config.num_images}, so they come in another order"
+                    f"{others}."
                 )
             stop = stack.enter_context(StopRequest(self.strategy, recorder.say))
             feed = Feed(config, self._source, self.strategy)
@@ -187,11 +189,8 @@ class Trainer:
         return True
 
     def _sample(self, recorder):
-        seen = self.images_seen
-        size, alpha = (
-            self.schedule.at(seen).resolution,
-            self.schedule.alpha(seen),
-        )
+        seen, schedule = self.images_seen, self.schedule
+        size, alpha = schedule.at(seen).resolution, schedule.alpha(seen)
         # On every worker, because all of them hold the same variables.
         self.state.set_alpha(size, alpha)
         recorder.sample(seen)

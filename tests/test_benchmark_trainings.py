@@ -6,6 +6,8 @@ import sys
 import pytest
 from processes import ROOT, assert_mistake, run_benchmark
 
+from progan_tf.config import resolve
+
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import time_to_quality  # noqa: E402
@@ -66,6 +68,17 @@ def test_time_to_a_distance_is_between_two_snapshots():
     assert time_to_quality.time_to(run, 15.0) == 17.5
     assert time_to_quality.time_to(run, 30.0) == 10
     assert time_to_quality.time_to(run, 9.0) is None
+
+
+def test_default_settings_are_those_of_runs():
+    resolved = []
+    for given in time_to_quality.DEFAULT_SETTINGS:
+        words = (word.removeprefix("--").split("=") for word in given.split())
+        values = dict(words)
+        preset = values.pop("preset")
+        values = {name: int(value) for name, value in values.items()}
+        resolved.append(resolve(preset, values))
+    assert resolved[0] != resolved[1]
 
 
 def test_shares_are_of_the_same_seed():

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import shutil
 
 import numpy as np
 import pytest
@@ -59,6 +60,22 @@ def test_both_parts_are_the_whole(folder):
         ):
             assert labels[image.tobytes()] == label
         assert part.num_classes == 2
+
+
+def test_a_class_may_be_held_out_as_a_whole(folder, tmp_path):
+    whole = tmp_path / "pictures"
+    shutil.copytree(folder, whole)
+    (whole / "rare").mkdir()
+    shutil.copy(whole / "even" / "000.png", whole / "rare")
+    whole = Folder(whole, labels=True)
+    assert whole.empty_classes == ()
+    found = set()
+    for seed in range(20):
+        for part in split(whole, seed, SHARE):
+            there = set(part.labels(np.arange(len(part))).tolist())
+            assert set(part.empty_classes) == {0, 1, 2} - there
+            found.add(part.empty_classes)
+    assert found >= {(), (2,)}
 
 
 @pytest.mark.parametrize("share", [0.01, 0.97])
@@ -142,3 +159,23 @@ def test_pictures_that_were_learnt_by_heart(folder, tmp_path):
         subjects, reals, ["neighbours"], out=tmp_path
     ).run()
     assert results[0].reals == {"memorised": None}
+
+
+def test_held_out_pictures_that_are_not_there(folder):
+    subjects = open_subjects(images=str(folder))
+    reals = reals_for(subjects, str(folder))
+    with pytest.raises(UserError, match="expected --held_out=.*does not exist"):
+        held_out_for(subjects, reals, "nowhere")
+
+
+def test_few_samples_are_judged_once(folder, tmp_path):
+    images = Folder(folder).images(np.arange(5), 16)
+    np.savez(tmp_path / "five.npz", images=images)
+    subjects = open_subjects(images=str(tmp_path / "five.npz"))
+    reals = reals_for(subjects, str(folder))
+    ((_, results),) = Evaluation(
+        subjects, reals, ["neighbours"], out=tmp_path
+    ).run()
+    assert (results[0].images, results[0].values) == (5, {"memorised": 1.0})
+    with Image.open(tmp_path / "neighbours.png") as grid:
+        assert grid.size == (5 * 64, 4 * 64)

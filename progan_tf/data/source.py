@@ -120,14 +120,13 @@ class Source(abc.ABC):
         self.name, self.resolution, self.limit = name, resolution, limit
         self.channels, self.class_names = channels, class_names
         self._labels = labels
-        self.empty_classes = ()
-        if labels is not None and labels.min() >= 0:
-            empty = np.setdiff1d(np.arange(len(class_names)), labels)
-            self.empty_classes = tuple(empty.tolist())
+        self.empty_classes = empty_classes(labels, len(class_names))
         if self.empty_classes:
+            count = f"{len(self.empty_classes)} of the {len(class_names)}"
             logging.getLogger("progan_tf").warning(
-                "%s have no pictures: %s",
-                f"{len(empty)} of the {len(class_names)} classes of {name}",
+                "%s classes of %s have no pictures: %s",
+                count,
+                name,
                 listed(self.empty_classes),
             )
 
@@ -169,6 +168,16 @@ class Source(abc.ABC):
     def preparing_order(self) -> np.ndarray:
         """Returns all indices in the order to prepare them in, int64 [N]."""
         return np.arange(len(self))
+
+
+def empty_classes(labels: np.ndarray | None, classes: int) -> tuple[int, ...]:
+    """Returns the classes without pictures, as far as labels are known.
+
+    Labels are int64 [N], below 0 where they were not read yet, or None.
+    """
+    if labels is None or labels.min() < 0:
+        return ()
+    return tuple(np.setdiff1d(np.arange(classes), labels).tolist())
 
 
 def check_resolution(source: Source, resolution: int) -> None:

@@ -40,6 +40,7 @@ def open_source(
     labels: bool = False,
     labels_file: str | os.PathLike | None = None,
     preparing: bool = False,
+    flag: str = "",
 ) -> Source:
     """Opens what the flag `--data`, or `--source` of `prepare`, names.
 
@@ -54,12 +55,13 @@ def open_source(
             a folder of pictures each sub-folder is then a class.
         labels_file: the classes of a folder's pictures, see `labels_file`.
         preparing: each picture is wanted once, so decoded ones are not kept.
+        flag: the name of another flag that gave `data`, for messages.
 
     Raises:
         UserError: `data` is nothing that is understood, or not usable, or has
             no labels where they are wanted.
     """
-    flag = "--source" if preparing else "--data"
+    flag = flag or ("--source" if preparing else "--data")
     if len(data) > _LONGEST:
         raise UserError(
             f"expected {flag} of at most {_LONGEST:,} letters; received "

@@ -3,7 +3,7 @@
 import numpy as np
 
 from progan_tf.data.order import held_out
-from progan_tf.data.source import Source
+from progan_tf.data.source import Source, empty_classes
 from progan_tf.errors import UserError
 
 
@@ -18,8 +18,12 @@ class Subset(Source):
             source.channels,
             source.class_names,
         )
-        self.empty_classes = source.empty_classes
         self._source, self._indices = source, indices
+        known = source._labels
+        # More may be without pictures here, which is no fault of the data.
+        self.empty_classes = empty_classes(
+            None if known is None else known[indices], self.num_classes
+        )
 
     @property
     def replaced(self) -> int:

@@ -72,7 +72,7 @@ def held_out_for(subjects, reals, data=None):
     """
     config = subjects.config
     if data is not None:
-        source = open_source(data, subjects.channels)
+        source = open_source(data, subjects.channels, flag="--held_out")
     elif config and config.hold_out and reals.data == config.data:
         source = open_source(config.data, subjects.channels)
         _, source = split(source, config.seed, config.hold_out)
@@ -187,7 +187,7 @@ class Evaluation:
         """
         reals, there = self._reals, self._subjects.available
         count = min(self._num_images or len(reals), len(reals))
-        judged = max(_SAMPLES, min(_JUDGED, there or _JUDGED))
+        judged = min(_JUDGED, there or _JUDGED)
         samples = np.concatenate([*self._batches(subject, judged)])
         unseen = self._held_out and min(_JUDGED, len(self._held_out))
         others = self._held_out.batches(0, unseen) if unseen else ()
