@@ -25,14 +25,16 @@ NEEDS_BROWSER = pytest.mark.skipif(
 READY = "html[data-state=ready]"
 
 
+# Chromium has no sandbox where root runs it, as in containers. The GPU is an
+# imitation, which pages take only where they are told to.
+FLAGS = ["--no-sandbox"] if os.name == "posix" else []
+FLAGS += ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
+
+
 @pytest.fixture(scope="module")
 def browser():
     with playwright.sync_playwright() as started:
-        # Chromium has no sandbox where root runs it, as in containers.
-        flags = ["--no-sandbox"] if os.name == "posix" else []
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=[*flags, "--js-flags=--expose-gc"]
-        )
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 

@@ -6,7 +6,8 @@ import time
 
 import browsing
 import numpy as np
-from browsing import assert_same, pixels, wait_for
+import pytest
+from browsing import READY, assert_same, pixels, wait_for
 from PIL import Image
 
 from progan_tf.checkpoint import load_generator
@@ -207,6 +208,35 @@ def test_what_is_saved(open_page):
     assert latents.dtype == np.float32
     expected = seeded_latents([6], 16)
     np.testing.assert_allclose(latents, expected, rtol=2e-7)
+
+
+def test_the_gpu_draws_the_same(open_page, tiny):
+    generator, _ = tiny
+    page = open_page("?engine=webgpu#z=6", ready=False)
+    page.wait_for_selector(f"{READY}, html[data-state=failed]")
+    if page.get_attribute("html", "data-state") == "failed":
+        pytest.skip("this Chromium has no WebGPU, nor an imitation")
+    assert page.text_content("#speed") == "WebGPU"
+    assert_same(pixels(page), generate_images(generator, [6])[0])
+
+
+def test_without_relaxed_simd_it_draws_the_same(open_page, tiny):
+    generator, files = tiny
+    name, asks = "runtime/litert.js", b"return (await check).supported;"
+    assert files[name].count(asks) == 1
+    files = {**files, name: files[name].replace(asks, b"return false;")}
+    server = Server(files)
+    server.start()
+    try:
+        page = open_page("#z=6", address=server.address)
+        loaded = page.workers[0].evaluate(
+            """() => performance.getEntriesByType("resource")
+              .map(each => each.name)"""
+        )
+        assert any("litert_wasm_compat_internal.wasm.gz" in x for x in loaded)
+        assert_same(pixels(page), generate_images(generator, [6])[0])
+    finally:
+        server.stop()
 
 
 def test_the_shipped_generator(open_page):

@@ -787,7 +787,9 @@ class Page {
 
   readAddress(show = false) {
     const { about } = this;
-    const given = new Map(decodeURIComponent(location.hash.slice(1)).split("&")
+    // Some programs write % and numbers for signs such as a bracket.
+    const text = location.hash.slice(1).replace(/%[0-7][0-9a-f]/gi, decodeURIComponent);
+    const given = new Map(text.split("&")
       .map((part) => part.split("=")).filter((part) => part.length === 2));
     const point = (name, otherwise) =>
       parsedPoint(given.get(name) ?? "", about.classes.length, about.directions?.strengths.length ?? 0)
