@@ -49,8 +49,21 @@ def test_what_cannot_be_frozen(tmp_path):
         Trainer(config).train()
     old = make_run(tmp_path / "old", resolution=8)
     given = {"freeze_discriminator": 1, "resolution": 16}
-    with pytest.raises(UserError, match="up to 8x8, of 16x16"):
+    with pytest.raises(UserError, match="up to 8x8, not to 16x16: give --fr"):
         write_run(read_run(old), str(tmp_path / "new"), given)
+    # Of a run's weights the setting is the default, too.
+    frozen = {
+        "freeze_discriminator": 1,
+        "data": str(make_folder(tmp_path / "d")),
+    }
+    write_run(read_run(old), str(tmp_path / "frozen"), frozen)
+    gan, grown = read_run(tmp_path / "frozen"), {"resolution": 16}
+    with pytest.raises(UserError, match="give --freeze_discriminator=0"):
+        write_run(gan, str(tmp_path / "new"), grown)
+    config = write_run(
+        gan, str(tmp_path / "new"), {**grown, "freeze_discriminator": 0}
+    )
+    assert (config.resolution, config.freeze_discriminator) == (16, 0)
 
 
 def test_coarse_layers_of_one_and_fine_ones_of_another(tmp_path):

@@ -241,8 +241,8 @@ class TrainConfig(NetworkSettings):
         if self.freeze_discriminator >= len(sizes):
             raise UserError(
                 f"freeze_discriminator must be less than {len(sizes)}, the "
-                f"resolutions up to {self.resolution}x{self.resolution}, not "
-                f"{self.freeze_discriminator}"
+                f"number of resolutions up to {self.resolution}x"
+                f"{self.resolution}, not {self.freeze_discriminator}"
             )
         if self.channels not in (1, 3):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")

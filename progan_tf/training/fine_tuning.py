@@ -67,9 +67,10 @@ def write_run(published, run_dir, given, images_seen=None):
     highest = published.finished_resolution
     if config.freeze_discriminator and highest < config.resolution:
         raise UserError(
-            f"freeze_discriminator needs layers that were trained; those of "
-            f"the file are up to {highest}x{highest}, of "
-            f"{config.resolution}x{config.resolution}"
+            "freeze_discriminator needs layers that were trained; those of "
+            f"the file go up to {highest}x{highest}, not to "
+            f"{config.resolution}x{config.resolution}: give "
+            "--freeze_discriminator=0 or a lower --resolution"
         )
     images_seen = _start(published, config, images_seen)
     source = open_source(config.data, config.channels, config.labels)
