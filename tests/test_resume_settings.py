@@ -108,6 +108,32 @@ def test_other_changes_name_each_setting_with_both_values(tmp_path):
     assert "\n" not in message
 
 
+@pytest.mark.parametrize("preset", [{}, {"preset": "laptop"}])
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"augment": "none"}, "augment is 'ada' there, not 'none'"),
+        ({"augment_p": 0.5}, "augment_p is None there, not 0.5"),
+        ({"loss": "wgan"}, "loss is 'logistic' there, not 'wgan'"),
+        ({"freeze_discriminator": 9}, "freeze_discriminator is 0 there, not 9"),
+    ],
+)
+def test_what_is_at_odds_with_the_run_is_a_change(
+    tmp_path, preset, changed, words
+):
+    # Each is refused by the check of settings, which alone would speak of
+    # others, that nobody gave.
+    old = {"augment": "ada", "loss": "logistic", "ada_target": 0.4}
+    start_run(tmp_path, **old)
+    given = {"run_dir": str(tmp_path), **(old if preset else {}), **changed}
+    with pytest.raises(UserError, match=words):
+        resume.resolve_for_run(given | preset, one_device)
+    # What is wrong and may change is told as such.
+    given = {"run_dir": str(tmp_path), "eval_images": 1}
+    with pytest.raises(UserError, match="eval_images must be 2 or more"):
+        resume.resolve_for_run(given, one_device)
+
+
 def test_another_resolution_cannot_be_resumed(tmp_path):
     start_run(tmp_path)
     for preset in ({}, {"preset": "laptop"}):

@@ -85,19 +85,37 @@ def _resumed(stored, preset, given):
     if explicit.get("precision", requested) == "auto":
         # Resolved once: the machine may be another one now.
         explicit["precision"] = stored.precision
-    if preset is not None:
-        new = resolve(preset, explicit, stored.replicas)
-    else:
-        # Tables that were not given are those of the stored resolution.
-        resolution = explicit.pop("resolution", stored.resolution)
-        if resolution != stored.resolution:
-            _refuse(stored, {"resolution": (stored.resolution, resolution)})
-        values = settings.merged(vars(stored), explicit, TrainConfig)
-        new = TrainConfig(**values)
+    try:
+        if preset is not None:
+            new = resolve(preset, explicit, stored.replicas)
+        else:
+            # Tables that were not given are those of the stored resolution.
+            resolution = explicit.pop("resolution", stored.resolution)
+            if resolution != stored.resolution:
+                _refuse(stored, {"resolution": (stored.resolution, resolution)})
+            values = settings.merged(vars(stored), explicit, TrainConfig)
+            new = TrainConfig(**values)
+    except UserError:
+        # It may be at odds with a setting that was not given now.
+        _refuse_plain(stored, explicit)
+        raise
     check_resumable(stored, new)
     names = _free_settings(stored)
     free = {name: getattr(new, name) for name in explicit if name in names}
     return dataclasses.replace(stored, **free)
+
+
+def _refuse_plain(stored, given):
+    """Refuse those of the given settings, but for tables, that differ."""
+    free = _free_settings(stored) | {"data"}  # Whose path may be relative.
+    changes = {}
+    for field in dataclasses.fields(stored):
+        old = getattr(stored, field.name)
+        new = given.get(field.name, old)
+        if new != old and not (field.metadata["table"] or field.name in free):
+            changes[field.name] = (old, new)
+    if changes:
+        _refuse(stored, changes)
 
 
 def _refuse(stored, changes):
