@@ -66,6 +66,17 @@ def test_what_cannot_be_frozen(tmp_path):
     assert (config.resolution, config.freeze_discriminator) == (16, 0)
 
 
+def test_another_augmentation_begins_without_the_numbers_of_the_first(tmp_path):
+    old = make_run(tmp_path / "old", augment="cutout", augment_p=0.3)
+    given = {"data": str(make_folder(tmp_path / "data"))}
+    for name, more, p in (
+        ("same", {}, 0.3),
+        ("none", {"augment": "none"}, None),
+    ):
+        config = write_run(read_run(old), str(tmp_path / name), given | more)
+        assert config.augment_p == p
+
+
 def test_coarse_layers_of_one_and_fine_ones_of_another(tmp_path):
     one, other = (
         make_run(tmp_path / name, seed=seed)

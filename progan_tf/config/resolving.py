@@ -5,6 +5,7 @@ import os
 import pathlib
 
 from progan_tf import settings
+from progan_tf.augmentation import TRANSFORMS
 from progan_tf.config.presets import preset_settings
 from progan_tf.config.train_config import CONFIG_FILE, TrainConfig
 from progan_tf.errors import UserError
@@ -43,5 +44,21 @@ def resolve(preset="official", overrides=None, replicas=1):
     """
     values = preset_settings(preset, replicas)
     settings.check_names(overrides or {}, TrainConfig)
-    values = settings.merged(values, overrides or {}, TrainConfig)
+    values = overridden(values, overrides or {})
     return TrainConfig(**{**values, "preset": preset, "replicas": replicas})
+
+
+def overridden(values, given):
+    """A dict of settings, overridden by those that are given.
+
+    Where they give no augmentation, or one whose p follows by itself, what
+    another was tuned with is left out: no flag could take it back.
+    """
+    before, values = values.get("augment", "none"), dict(values)
+    augment = given.get("augment", before)
+    if augment != before:
+        values.pop("ada_target", None)
+        alone = [name for name, row in TRANSFORMS.items() if row.alone]
+        if augment in ("none", *alone):
+            values.pop("augment_p", None)
+    return settings.merged(values, given, TrainConfig)

@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from progan_tf.checkpoint import Checkpoints
-from progan_tf.config import TrainConfig, resolve
+from progan_tf.config import overridden, resolve
 from progan_tf.data import check_resolution, open_source, split
 from progan_tf.errors import UserError
 from progan_tf.files import (
@@ -15,7 +15,6 @@ from progan_tf.files import (
     write_text_atomically,
 )
 from progan_tf.pretrained import check_no_name
-from progan_tf.settings import merged
 from progan_tf.training import devices
 from progan_tf.training.run_data import counted_config
 from progan_tf.training.run_log import RunLog
@@ -97,7 +96,7 @@ def _config(published, run_dir, given):
     """The `TrainConfig` of the new run."""
     defaults = {"resolution": published.finished_resolution}
     defaults |= published.info.settings
-    given = merged(defaults, given, TrainConfig)
+    given = overridden(defaults, given)
     preset = given.pop("preset", "official")
     settings = _network_settings(published, given["resolution"])
     if given.get("labels", settings["labels"]) != settings["labels"]:
