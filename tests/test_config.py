@@ -13,7 +13,6 @@ from progan_tf import settings
 from progan_tf.config import (
     TrainConfig,
     load_config,
-    overridden,
     precision,
     presets,
     resolve,
@@ -101,26 +100,6 @@ def test_laptop_schedule_is_the_sum_of_its_phases():
     config = resolve("laptop", {"precision": "float32"})
     assert config.schedule().total_images == 180_000
     assert config.fade_kimg == {4: 0, 8: 16, 16: 20, 32: 24}
-
-
-def test_what_an_augmentation_is_tuned_with_goes_with_it():
-    small = resolve("small")
-    assert small.augment_p == 0.6
-    assert resolve("small", {"augment": small.augment}).augment_p == 0.6
-    assert resolve("small", {"augment": "color"}).augment_p == 0.6
-    # No flag could take it back.
-    assert resolve("small", {"augment": "none"}).augment_p is None
-    follows = {"augment": "ada", "loss": "logistic", "penalty": "r1"}
-    assert resolve("small", follows).augment_p is None
-    given = {**follows, "augment_p": 0.3}
-    assert resolve("small", given).augment_p == 0.3
-    with pytest.raises(UserError, match="augment_p needs --augment"):
-        resolve("small", {"augment": "none", "augment_p": 0.5})
-    # Of a run, too, whose settings are the next one's defaults.
-    run = {**follows, "ada_target": 0.4}
-    kept = {name: x for name, x in run.items() if name != "ada_target"}
-    assert overridden(run, {"augment": "none"}) == {**kept, "augment": "none"}
-    assert overridden(run, {"seed": 3}) == {**run, "seed": 3}
 
 
 def test_one_number_stands_for_every_resolution():

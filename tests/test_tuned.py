@@ -7,7 +7,7 @@ import pytest
 from tiny import checkpoint_values, make_folder, make_run, tiny_config
 
 from progan_tf.checkpoint import load_generator
-from progan_tf.config import resolve
+from progan_tf.config import overridden, resolve
 from progan_tf.errors import UserError
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
@@ -64,6 +64,26 @@ def test_what_cannot_be_frozen(tmp_path):
         gan, str(tmp_path / "new"), {**grown, "freeze_discriminator": 0}
     )
     assert (config.resolution, config.freeze_discriminator) == (16, 0)
+
+
+def test_what_an_augmentation_is_tuned_with_goes_with_it():
+    small = resolve("small")
+    assert small.augment_p == 0.6
+    assert resolve("small", {"augment": small.augment}).augment_p == 0.6
+    assert resolve("small", {"augment": "color"}).augment_p == 0.6
+    # No flag could take it back.
+    assert resolve("small", {"augment": "none"}).augment_p is None
+    follows = {"augment": "ada", "loss": "logistic", "penalty": "r1"}
+    assert resolve("small", follows).augment_p is None
+    given = {**follows, "augment_p": 0.3}
+    assert resolve("small", given).augment_p == 0.3
+    with pytest.raises(UserError, match="augment_p needs --augment"):
+        resolve("small", {"augment": "none", "augment_p": 0.5})
+    # Of a run, too, whose settings are the next one's defaults.
+    run = {**follows, "ada_target": 0.4}
+    kept = {name: x for name, x in run.items() if name != "ada_target"}
+    assert overridden(run, {"augment": "none"}) == {**kept, "augment": "none"}
+    assert overridden(run, {"seed": 3}) == {**run, "seed": 3}
 
 
 def test_another_augmentation_begins_without_the_numbers_of_the_first(tmp_path):
