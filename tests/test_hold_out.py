@@ -117,6 +117,10 @@ def test_their_score_is_that_of_the_discriminator(run):
     images = held_out.images(np.arange(4), 8)  # A whole group of four.
     scores = run.state.discriminator.at(8)(images / 127.5 - 1).numpy()
     assert lines[-1]["held_out_score"] == pytest.approx(scores.mean(), rel=1e-4)
+    seen, _, _ = open_data(run.config)
+    images = seen.images(np.array([0, 3, 7, 10]), 8)  # Of 15, spread.
+    scores = run.state.discriminator.at(8)(images / 127.5 - 1).numpy()
+    assert lines[-1]["seen_score"] == pytest.approx(scores.mean(), rel=1e-4)
     for line in lines:
         assert np.isfinite(line["held_out_score"])
     with Image.open(f"{path}/scores.png") as plot:

@@ -57,9 +57,9 @@ def save_plot(path, lines, schedule):
 def save_score_plot(path, lines, schedule):
     """Write a PNG of the discriminator's scores while training, whole or not.
 
-    The further the scores of the pictures that are trained on get from those
-    of held-out ones, towards which those of fakes then move, the more of the
-    pictures are known by heart. Below, the p of an augmentation that follows.
+    The further those of pictures that are trained on, "seen", get from those of
+    held-out ones, the more of the pictures are known by heart. Below, the p of
+    an augmentation that follows.
 
     Args:
         path: the file; its folder must exist.
@@ -69,8 +69,9 @@ def save_score_plot(path, lines, schedule):
     Raises:
         UserError: if it cannot be written.
     """
+    scores = ("fake_score", "real_score", "held_out_score", "seen_score")
     panels = {
-        "mean score": ("real_score", "held_out_score", "fake_score"),
+        "mean score": scores,
         "p of the augmentation": ("augment_p", "real_sign"),
     }
     there = {name for line in lines for name in line}

@@ -10,8 +10,20 @@ from progan_tf.training.presentation import presented
 _MOST = 256
 
 
-def held_out_score(state, source, resolution, alpha, batch_size):
-    """The mean score of held-out pictures, a float.
+def scores_apart(state, held_out, seen, *where):
+    """The mean scores of held-out pictures and of as many that are trained on.
+
+    At one moment, because the scores of all drift together from step to step.
+    `where` are the last arguments of `mean_score`.
+    """
+    return {
+        "held_out_score": mean_score(state, held_out, len(held_out), *where),
+        "seen_score": mean_score(state, seen, len(held_out), *where),
+    }
+
+
+def mean_score(state, source, count, resolution, alpha, batch_size):
+    """The mean score of some pictures of a source, a float.
 
     They are presented as the reals of a training step are, in minibatches of
     its size where there are so many, because scores depend on the minibatch;
@@ -21,23 +33,26 @@ def held_out_score(state, source, resolution, alpha, batch_size):
     Args:
         state: `TrainingState`, at the fade `alpha`.
         source: `data.Source` of the pictures.
+        count: int, how many; evenly spread, because those of a class may stand
+            together.
         resolution: int.
         alpha: float, the fade.
         batch_size: int, of the training.
     """
-    size = min(batch_size, len(source))
+    count = min(count, len(source), _MOST)
+    size = min(batch_size, count)
     # Into groups of four, as those of the minibatch standard deviation are.
     size -= size % 4 if size > 4 else 0
     fading = resolution > 4 and alpha < 1
     discriminator = state.discriminator.at(resolution, fading)
-    total = count = 0
-    for start in range(0, min(len(source), _MOST) - size + 1, size):
-        images = source.images(np.arange(start, start + size), resolution)
+    spread = np.linspace(0, len(source) - 1, count).astype(np.int64)
+    totals = []
+    for start in range(0, count - size + 1, size):
+        images = source.images(spread[start : start + size], resolution)
         inputs = held_out_inputs(state, size, start, alpha if fading else None)
         images = presented(tf.constant(images), REALS, inputs)
         scores = discriminator(images, training=True)
         if state.config.num_classes:
             scores, _ = scores
-        total += float(tf.reduce_sum(scores))
-        count += size
-    return total / count
+        totals.append(float(tf.reduce_mean(scores)))
+    return sum(totals) / len(totals)

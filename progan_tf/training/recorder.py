@@ -13,7 +13,7 @@ from progan_tf.text import duration
 from progan_tf.training import devices
 from progan_tf.training.console import Progress, first_words
 from progan_tf.training.estimate import TimeEstimate
-from progan_tf.training.held_out import held_out_score
+from progan_tf.training.held_out import scores_apart
 from progan_tf.training.run_log import RunLog, metrics_lines
 from progan_tf.training.samples import SampleGrids
 
@@ -43,7 +43,7 @@ class Recorder:
         self._config, self._state = config, state
         self._schedule = config.schedule()
         self._checkpoints = checkpoints
-        self._held_out = held_out
+        self._source, self._held_out = source, held_out
         seen = int(state.images_seen.numpy())
         self._saved_at = seen if resumed else -1
         self._progress = Progress(seen, self._schedule.total_images)
@@ -117,8 +117,9 @@ class Recorder:
         size, alpha = steps.resolution, self._schedule.alpha(last_step)
         measured = averages.values()
         if self._held_out:
-            measured["held_out_score"] = held_out_score(
-                self._state, self._held_out, size, alpha, steps.batch_size
+            measured |= scores_apart(
+                self._state,
+                *(self._held_out, self._source, size, alpha, steps.batch_size),
             )
         values = {
             "images_seen": seen,
