@@ -109,7 +109,7 @@ def test_seed_and_class(open_page, tiny):
     names = page.eval_on_selector_all(
         "#class option", "x => x.map(o => o.text)"
     )
-    assert names == ["of the seed (class 1)", "class 0", "class 1", "class 2"]
+    assert names == ["class 1 (of the seed)", "class 0", "class 1", "class 2"]
     page.select_option("#class", "2")
     wait_for(page, "7@2", 1)
     expected = generate_images(generator, [7], labels=[2])[0]

@@ -77,6 +77,21 @@ def test_nothing_is_wider_than_the_screen(open_page, width):
         assert page.evaluate(wide) <= width
 
 
+@pytest.mark.parametrize("width", [390, 1200])
+def test_nothing_jumps_while_it_loads(open_page, width):
+    """Cumulative layout shift; 0.1 and less is what is called good."""
+    page = open_page(
+        viewport={"width": width, "height": 800},
+        script="""
+          window.shift = 0;
+          new PerformanceObserver(list => {
+            for (const entry of list.getEntries()) window.shift += entry.value;
+          }).observe({ type: "layout-shift", buffered: true });
+        """,
+    )
+    assert page.evaluate("() => window.shift") < 0.03
+
+
 def test_dark_and_light(open_page):
     colours = [
         open_page(color_scheme=scheme).evaluate(

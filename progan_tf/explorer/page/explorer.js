@@ -945,7 +945,7 @@ class Page {
     $("seed").placeholder = isSeed ? "" : "on a walk";
     if (about.classes.length) {
       $("class").options[0].textContent = isSeed
-        ? `of the seed (${about.classes[seedClass(base.seed, about)]})`
+        ? `${about.classes[seedClass(base.seed, about)]} (of the seed)`
         : "as on the walk";
       $("class").value = label === null ? "" : label;
     }
