@@ -1,4 +1,4 @@
-"""Export a trained generator, for TensorFlow, Keras, ONNX or LiteRT.
+"""Export a trained generator, for TensorFlow, ONNX, browsers and others.
 
   python -m progan_tf.export --run_dir=runs/cats-laptop-32 --out=module
       a TF-Hub module for hub.load, hub.KerasLayer and TFSMLayer
@@ -10,6 +10,8 @@
       a file for onnxruntime and others; --format=litert writes x.tflite for
       LiteRT, on phones and the like (in browsers with --batch_size=1), and
       --format=keras x.keras for Keras
+  python -m progan_tf.export --run_dir=runs/x --format=web --out=site
+      a folder with the page of progan_tf.explore, for any web server
   python -m progan_tf.export --run_dir=runs/x --push=hf://USER/MODEL
       to the Hugging Face Hub, from where --run_dir=hf://USER/MODEL and Keras
       take it; log in first with: hf auth login

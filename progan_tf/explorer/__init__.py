@@ -41,8 +41,10 @@ def explore(generator=None, resolution=None, height=900):
     from progan_tf.generation.opening import open_generator
 
     if generator is None or isinstance(generator, (str, pathlib.Path)):
-        path = None if generator is None else str(generator)
-        generator = open_generator(path, resolution=resolution)
+        if isinstance(generator, pathlib.Path):
+            # A folder, also if it is called like what comes along.
+            generator = str(generator.absolute())
+        generator = open_generator(generator, resolution=resolution)
     return Explorer(Server(site_files(generator)), height)
 
 

@@ -447,7 +447,8 @@ class Painter {
     this.count = 0;
     // The same file: see its end.
     this.worker = new Worker("explorer.js");
-    this.worker.onerror = (event) => failed(sentenceOf(event));
+    this.worker.onerror = ({ message }) =>
+      failed(sentenceOf({ message: message ?? "explorer.js does not start as a worker" }));
     this.worker.onmessage = ({ data }) => {
       if (data.kind === "progress") progress(data.size);
       if (data.kind === "failed") failed(data.sentence);
