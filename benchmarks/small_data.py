@@ -244,7 +244,7 @@ def draw(path, results):
     if not sizes:
         return
     figure = matplotlib.figure.Figure(
-        figsize=(4.5 * len(sizes), 6), layout="constrained"
+        figsize=(1.5 + 4.5 * len(sizes), 6), layout="constrained"
     )
     axes = figure.subplots(2, len(sizes), squeeze=False, sharey="row")
     names = sorted({name for _, name in groups})
@@ -264,7 +264,7 @@ def draw(path, results):
         below.set_ylim(-0.02, 1.02)
         below.set_xlabel("thousands of images seen")
     axes[0, 0].set_ylabel("SWD against unseen cats")
-    axes[1, 0].set_ylabel("share that is memorised; dotted: of unseen cats")
+    axes[1, 0].set_ylabel("share memorised (dotted: unseen)")
     axes[0, 0].legend(fontsize="x-small")
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110)
