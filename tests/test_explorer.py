@@ -134,7 +134,9 @@ def test_walk(open_page, tiny):
     page.fill("#seconds", "1")
     page.click("#play")
     places = set()
+    end = time.monotonic() + 30
     while len(places) < 5:
+        assert time.monotonic() < end
         places.add(page.get_attribute("#picture", "data-shown"))
     page.click("#play")
     assert page.get_attribute("#play", "aria-pressed") == "false"
@@ -148,8 +150,9 @@ def test_walk(open_page, tiny):
 def test_neighbours(open_page, tiny):
     generator, _ = tiny
     page = open_page("#z=3&tab=near")
-    count = 0
+    count, end = 0, time.monotonic() + 30
     while count < 8:
+        assert time.monotonic() < end
         canvases = "x => x.filter(c => c.width === 8).length"
         count = page.eval_on_selector_all("#ring button canvas", canvases)
     shown = pixels(page, "#ring button:nth-child(2) canvas")
