@@ -1,6 +1,7 @@
 """The networks of a run as the start of another one."""
 
 import dataclasses
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from tiny import checkpoint_values, make_folder, make_run
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
+from progan_tf.keras_file import save_keras
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
 from progan_tf.training.fine_tuning import write_run
@@ -105,3 +107,13 @@ def test_what_is_read_in_the_middle_of_a_fade(tmp_path):
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(UserError, match="expected a run directory"):
         read_published(tmp_path)
+
+
+def test_a_keras_model_is_a_generator_alone(tmp_path):
+    path, folder = tmp_path / "generator.keras", tmp_path / "unpacked"
+    save_keras(load_generator(make_run(tmp_path / "run")), path)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(folder)
+    for place in (path, folder):
+        with pytest.raises(UserError, match=r"is a Keras model, .*export"):
+            read_published(place)

@@ -7,6 +7,7 @@ program a file is of. Whatever a file holds, nothing in it is executed.
 import os
 
 from progan_tf import addresses, pretrained
+from progan_tf.errors import UserError
 from progan_tf.weights.gan_zoo import read_gan_zoo
 from progan_tf.weights.official import read_official
 from progan_tf.weights.published import (
@@ -47,6 +48,12 @@ def read_published(path):
     if shipped := pretrained.named(path):
         return read_shipped(shipped)
     path = addresses.local(path, "weights")
+    if addresses.is_unpacked_keras(path) or str(path).endswith(".keras"):
+        raise UserError(
+            f"expected published weights or a run directory; {path} is a Keras "
+            "model, of a generator alone, which progan_tf.export writes in "
+            "other forms: --generator="
+        )
     if os.path.isdir(path):
         return read_run(path)
     return read_gan_zoo(path) if is_torch_file(path) else read_official(path)
