@@ -78,7 +78,7 @@ def markdown_row(cells):
 def words_of(flag, known):
     """The words of a list flag; raises UserError for one that is not known."""
     words = [word.strip() for word in flags.FLAGS[flag].value]
-    for word in words:
+    for word in words or [""]:
         if word not in known:
             expected = f"--{flag} of {', '.join(known)}"
             raise UserError(f"expected {expected}; received {word!r}")

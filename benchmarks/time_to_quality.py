@@ -49,7 +49,7 @@ def define_flags():
 
 def main():
     """Train what is missing, by turns, and print what came of it."""
-    names = {name_of(given): given for given in FLAGS.settings}
+    names = {name_of(given): words_in(given) for given in FLAGS.settings}
     if len(names) < len(FLAGS.settings):
         raise UserError("expected --settings that differ")
     found = {name: [] for name in names}
@@ -61,13 +61,13 @@ def main():
     for number, (name, given, seed) in enumerate(cases, 1):
         run_dir = pathlib.Path(FLAGS.out, f"{name}-{seed}")
         if not FLAGS.only_print:
-            case = f"{number}/{len(cases)}: {given}, seed {seed}"
+            case = f"{number}/{len(cases)}: {name}, seed {seed}"
             print(case, file=sys.stderr)
             all_flags = [
                 f"--seed={1000 + seed}",
                 f"--checkpoint_kimg={FLAGS.checkpoint_kimg}",
                 "--keep_checkpoints=1000",
-                *shlex.split(given),
+                *given,
             ]
             found[name].append(measured(run_dir, all_flags, FLAGS.num_images))
         elif run_dir.exists() and (got := points(run_dir, FLAGS.num_images)):
@@ -79,6 +79,16 @@ def main():
     write_text_atomically(folder / "time.md", text)
     write_atomically(folder / "time.png", plot(found))
     print(f"{text}\n{folder / 'time.md'}, {folder / 'time.png'}")
+
+
+def words_in(given):
+    """The flags in a text, a list of str; UserError for an open quote."""
+    try:
+        return shlex.split(given)
+    except ValueError as error:
+        raise UserError(
+            f"expected --settings of flags; received {given!r}: {error}"
+        ) from error
 
 
 def name_of(given):

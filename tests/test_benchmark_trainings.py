@@ -106,6 +106,8 @@ def test_shares_are_of_the_same_seed():
     ("arguments", "words"),
     [
         (["table1", "--rows=a,z"], "expected --rows of a, b,"),
+        (["table1", "--rows="], "expected --rows of a, b,"),
+        (["time_to_quality", "--settings=--data='x"], "No closing quotation"),
         (["table1", "--only_print", "--out=no"], "no evaluated training"),
         (
             ["time_to_quality", "--only_print", "--out=no"],
