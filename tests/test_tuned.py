@@ -137,3 +137,16 @@ def test_what_cannot_be_blended(tmp_path, settings, resolution, message):
     other = read_run(make_run(tmp_path / "other", **settings))
     with pytest.raises(UserError, match=message):
         blended(one, other, resolution)
+
+
+def test_a_preset_takes_the_place_of_the_settings_of_a_run(tmp_path):
+    data = str(make_folder(tmp_path / "data"))
+    old = make_run(tmp_path / "old", data=data, learning_rate=0.5, drift=0.1)
+    config = write_run(read_run(old), str(tmp_path / "as it was"), {})
+    assert (config.preset, config.drift) == ("laptop", 0.1)
+    given = {"preset": "small", "seed": 3, "precision": "float32"}
+    config = write_run(read_run(old), str(tmp_path / "new"), given)
+    preset = resolve("small", {"resolution": 16})
+    for name in ("hold_out", "augment", "augment_p", "learning_rate", "drift"):
+        assert getattr(config, name) == getattr(preset, name)
+    assert (config.data, config.seed, config.fmap_max[16]) == (data, 3, 8)

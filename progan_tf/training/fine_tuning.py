@@ -5,7 +5,7 @@ import math
 import tensorflow as tf
 
 from progan_tf.checkpoint import Checkpoints
-from progan_tf.config import overridden, resolve
+from progan_tf.config import PRESETS, overridden, resolve
 from progan_tf.data import check_resolution, open_source, split
 from progan_tf.errors import UserError
 from progan_tf.files import (
@@ -53,7 +53,8 @@ def write_run(published, run_dir, given, images_seen=None):
         given: dict of settings of `TrainConfig`, none of `NETWORK_SETTINGS`.
             The default of `preset` is official, that of `resolution` the
             resolution of the weights; a higher one will grow on. Of a run's
-            weights the defaults are the run's settings.
+            weights the defaults are the run's settings; where a preset is
+            given only its data is.
         images_seen: int, where the schedule stands; by default where it has
             just faded in the resolution of the weights, or where their run
             was, if the schedule is at their resolution there.
@@ -95,7 +96,12 @@ def write_run(published, run_dir, given, images_seen=None):
 def _config(published, run_dir, given):
     """The `TrainConfig` of the new run."""
     defaults = {"resolution": published.finished_resolution}
-    defaults |= published.info.settings
+    before = published.info.settings
+    if "preset" in given:
+        # It takes the place of the run's settings, but for data it may lack.
+        kept = {"data"} - PRESETS.get(given["preset"], {}).keys()
+        before = {name: before[name] for name in kept & before.keys()}
+    defaults |= before
     given = overridden(defaults, given)
     preset = given.pop("preset", "official")
     settings = _network_settings(published, given["resolution"])
