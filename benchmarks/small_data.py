@@ -31,6 +31,7 @@ FLAGS = flags.FLAGS
 _RESOLUTION = 32
 # Cats are drawn in one order: the first are trained on, these are not.
 _FIRST_UNSEEN, _UNSEEN = 1000, 2048
+_FEWEST = 16  # Which a folder of pictures must have.
 _ALL = "all"
 _HEADINGS = ("cats", "augmentation", "seeds", "best SWD", "at", "last SWD")
 _HEADINGS += ("memorised at the end", "of unseen cats")
@@ -88,10 +89,10 @@ def data_of(out, size):
     """What `--data` is for so many cats; their pictures are written."""
     if size == _ALL:
         return "cats"
-    if not size.isdecimal() or not 2 <= int(size) <= _FIRST_UNSEEN:
+    if not size.isdecimal() or not _FEWEST <= int(size) <= _FIRST_UNSEEN:
         raise UserError(
-            f"expected --sizes from 2 to {_FIRST_UNSEEN} or {_ALL}; received "
-            f"{size!r}"
+            f"expected --sizes from {_FEWEST} to {_FIRST_UNSEEN} or {_ALL}; "
+            f"received {size!r}"
         )
     return write_pictures(out / f"cats-{size}", 0, int(size))
 

@@ -73,7 +73,7 @@ def test_few_cats_are_the_first_and_unseen_ones_others(tmp_path):
     assert not {*more} & {*cats("unseen", 1000, 4)}
 
 
-@pytest.mark.parametrize("size", ["1", "1001", "x"])
+@pytest.mark.parametrize("size", ["1", "15", "1001", "x"])
 def test_a_mistake_is_one_line(tmp_path, size):
     done = subprocess.run(
         [
@@ -89,5 +89,5 @@ def test_a_mistake_is_one_line(tmp_path, size):
     )
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
-    assert "expected --sizes from 2 to 1000 or all" in line
+    assert "expected --sizes from 16 to 1000 or all" in line
     assert not (tmp_path / "out").exists()
