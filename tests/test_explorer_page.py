@@ -181,6 +181,9 @@ def test_broken_files_are_told(open_page, tiny, name, change, sentence):
         page.wait_for_selector("html[data-state=failed]")
         assert sentence in page.text_content("[role=alert]")
         assert page.is_visible("#again")
+        # It stays, although other files go on loading.
+        page.evaluate("showProgress(1, 1)")
+        assert sentence in page.text_content("[role=alert]")
     finally:
         server.stop()
 

@@ -1079,6 +1079,8 @@ function say(text) {
 }
 
 function showProgress(size, all) {
+  // What is loaded at the same time goes on after a trouble, which stays.
+  if (document.documentElement.dataset.state === "failed") return;
   $("veil-bar").value = size / all;
   $("veil-text").textContent = size < all
     ? `Loading the network, ${megabytes(size)} of ${megabytes(all)} MB`
