@@ -19,8 +19,8 @@ import statistics
 import sys
 
 import numpy as np
+import trainings
 from absl import flags
-from trainings import process
 
 from progan_tf import command
 from progan_tf.errors import UserError
@@ -128,7 +128,7 @@ def train(run_dir, size, augmentation, seed):
     given += [f"--augment_p={p}"] if p else []
     given += [f"--total_kimg={FLAGS.kimg:g}", "--checkpoint_kimg=10"]
     given += ["--keep_checkpoints=1000", *FLAGS.train_flags.split()]
-    process("train", f"--run_dir={run_dir}", *given)
+    trainings.train(run_dir, given)
 
 
 def measure(run_dir, unseen, size):
@@ -144,11 +144,11 @@ def measure(run_dir, unseen, size):
     swd = {x["images_seen"] for x in of_metric(lines, "swd", unseen)}
     if not stops <= swd:
         given = [f"--num_images={_UNSEEN}", "--metrics=swd"]
-        process("evaluate", *every, f"--data={unseen}", *given)
+        trainings.process("evaluate", *every, f"--data={unseen}", *given)
     copies = {x["images_seen"] for x in of_metric(lines, "memorised")}
     if size != _ALL and not stops <= copies:
         given = ["--metrics=neighbours", f"--held_out={unseen}"]
-        process("evaluate", *every, *given)
+        trainings.process("evaluate", *every, *given)
 
 
 def _snapshots(run_dir):

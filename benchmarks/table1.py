@@ -18,18 +18,20 @@ OUT/table1.png: the paper's figure 4, the distance over the time of training.
 Distances are multiplied by 1000, as in the paper; "reals" is the noise floor.
 """
 
-import io
 import pathlib
-import sys
 
 from absl import flags
 from measuring import markdown_row, words_of
-from trainings import mean_and_spread, measured, points
+from trainings import (
+    draw_curves,
+    mean_and_spread,
+    measured_cases,
+    write_results,
+)
 
 from progan_tf import command
 from progan_tf.config import PRESETS
 from progan_tf.errors import UserError
-from progan_tf.files import write_atomically, write_text_atomically
 from progan_tf.resolutions import resolutions
 
 FLAGS = flags.FLAGS
@@ -77,25 +79,16 @@ def define_flags():
 def main():
     """Train what is missing, row by row, and print the table."""
     rows = words_of("rows", [*PAPER, *OWN_ROWS])
-    found = {row: [] for row in rows}
-    cases = [(s, row) for s in range(FLAGS.seeds) for row in rows]
-    for number, (seed, row) in enumerate(cases, 1):
-        run_dir = pathlib.Path(FLAGS.out, f"{row}-{seed}")
-        if not FLAGS.only_print:
-            case = f"{number}/{len(cases)}: row {row}, seed {seed}"
-            print(case, file=sys.stderr)
-            given = row_flags(row, seed)
-            found[row].append(measured(run_dir, given, FLAGS.num_images))
-        elif run_dir.exists() and (got := points(run_dir, FLAGS.num_images)):
-            found[row].append(got)
+    cases = [
+        (row, pathlib.Path(FLAGS.out, f"{row}-{seed}"), row_flags(row, seed))
+        for seed in range(FLAGS.seeds)
+        for row in rows
+    ]
+    found = measured_cases(cases, FLAGS.num_images, FLAGS.only_print)
     found = {row: runs for row, runs in found.items() if runs}
     if not found:
         raise UserError(f"there is no evaluated training in {FLAGS.out} yet")
-    text = table(found)
-    folder = pathlib.Path(FLAGS.out)
-    write_text_atomically(folder / "table1.md", text)
-    write_atomically(folder / "table1.png", plot(found))
-    print(f"{text}\n{folder / 'table1.md'}, {folder / 'table1.png'}")
+    write_results(FLAGS.out, "table1", table(found), plot(found))
 
 
 def row_flags(row, seed):
@@ -156,30 +149,16 @@ def table(found):
 
 
 def plot(found):
-    """The mean distance over time and over images, bytes of a PNG."""
+    """A figure of the mean distance over time and over images."""
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=(9, 4), layout="constrained")
-    told = {"minutes": "minutes of training", "kimg": "thousands of images"}
-    both = figure.subplots(1, 2, sharey=True)
-    for axes, of in zip(both, told, strict=True):
-        for number, (row, runs) in enumerate(found.items()):
-            for run in runs:
-                axes.plot(
-                    [getattr(point, of) for point in run],
-                    [point.values["swd_avg"] for point in run],
-                    color=f"C{number}",
-                    label=row if run is runs[0] else None,
-                )
-        floor = next(iter(found.values()))[0][-1].reals["swd_avg"]
-        axes.axhline(floor, color="black", linestyle="--", label="reals")
-        axes.set_yscale("log")
-        axes.set_xlabel(told[of])
-    axes.legend(fontsize="small")
-    figure.axes[0].set_ylabel("mean sliced Wasserstein distance")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    left, right = figure.subplots(1, 2, sharey=True)
+    draw_curves(left, found)
+    draw_curves(right, found, "kimg")
+    right.legend(fontsize="small")
+    left.set_ylabel("mean sliced Wasserstein distance")
+    return figure
 
 
 if __name__ == "__main__":

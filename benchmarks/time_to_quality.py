@@ -15,19 +15,21 @@ goes on where it was. It leaves OUT/time.md and OUT/time.png, the curves. Let
 the machine do nothing else meanwhile.
 """
 
-import io
 import pathlib
 import re
 import shlex
-import sys
 
 from absl import flags
 from measuring import markdown_row
-from trainings import mean_and_spread, measured, points
+from trainings import (
+    draw_curves,
+    mean_and_spread,
+    measured_cases,
+    write_results,
+)
 
 from progan_tf import command
 from progan_tf.errors import UserError
-from progan_tf.files import write_atomically, write_text_atomically
 
 FLAGS = flags.FLAGS
 DEFAULT_SETTINGS = ["--preset=laptop", "--preset=laptop --penalty_every=4"]
@@ -52,33 +54,21 @@ def main():
     names = {name_of(given): words_in(given) for given in FLAGS.settings}
     if len(names) < len(FLAGS.settings):
         raise UserError("expected --settings that differ")
-    found = {name: [] for name in names}
     cases = []
     for seed in range(FLAGS.seeds):
+        own = [
+            f"--seed={1000 + seed}",
+            f"--checkpoint_kimg={FLAGS.checkpoint_kimg}",
+            "--keep_checkpoints=1000",
+        ]
         # Forth and back, so that a machine that gets slower slows all.
-        order = [*names.items()][:: -1 if seed % 2 else 1]
-        cases += [(name, given, seed) for name, given in order]
-    for number, (name, given, seed) in enumerate(cases, 1):
-        run_dir = pathlib.Path(FLAGS.out, f"{name}-{seed}")
-        if not FLAGS.only_print:
-            case = f"{number}/{len(cases)}: {name}, seed {seed}"
-            print(case, file=sys.stderr)
-            all_flags = [
-                f"--seed={1000 + seed}",
-                f"--checkpoint_kimg={FLAGS.checkpoint_kimg}",
-                "--keep_checkpoints=1000",
-                *given,
-            ]
-            found[name].append(measured(run_dir, all_flags, FLAGS.num_images))
-        elif run_dir.exists() and (got := points(run_dir, FLAGS.num_images)):
-            found[name].append(got)
+        for name in [*names][:: -1 if seed % 2 else 1]:
+            run_dir = pathlib.Path(FLAGS.out, f"{name}-{seed}")
+            cases.append((name, run_dir, [*own, *names[name]]))
+    found = measured_cases(cases, FLAGS.num_images, FLAGS.only_print)
     if not all(found.values()):
         raise UserError(f"not all of them are evaluated in {FLAGS.out} yet")
-    text = table(found)
-    folder = pathlib.Path(FLAGS.out)
-    write_text_atomically(folder / "time.md", text)
-    write_atomically(folder / "time.png", plot(found))
-    print(f"{text}\n{folder / 'time.md'}, {folder / 'time.png'}")
+    write_results(FLAGS.out, "time", table(found), plot(found))
 
 
 def words_in(given):
@@ -161,29 +151,15 @@ def time_to(run, distance):
 
 
 def plot(found):
-    """The mean distance over minutes, bytes of a PNG."""
+    """A figure of the mean distance over minutes."""
     import matplotlib.figure
 
     figure = matplotlib.figure.Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    for number, (name, runs) in enumerate(found.items()):
-        for run in runs:
-            axes.plot(
-                [point.minutes for point in run],
-                [point.values["swd_avg"] for point in run],
-                color=f"C{number}",
-                marker=".",
-                label=name if run is runs[0] else None,
-            )
-    floor = next(iter(found.values()))[0][-1].reals["swd_avg"]
-    axes.axhline(floor, color="black", linestyle="--", label="reals")
-    axes.set_yscale("log")
-    axes.set_xlabel("minutes of training")
+    draw_curves(axes, found)
     axes.set_ylabel("mean sliced Wasserstein distance")
     axes.legend(fontsize="small")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure
 
 
 if __name__ == "__main__":

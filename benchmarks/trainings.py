@@ -4,6 +4,7 @@ A benchmark that is stopped goes on where it was, in the middle of a training,
 too. Every training and every evaluation has a process of its own.
 """
 
+import io
 import pathlib
 import statistics
 import subprocess
@@ -14,6 +15,7 @@ from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.evaluation.log import FOLDER, read_lines
 from progan_tf.faults import FAULT_STATUS, USER_ERROR_STATUS
+from progan_tf.files import write_atomically, write_text_atomically
 from progan_tf.reading import parse_json, read_text
 
 
@@ -33,6 +35,27 @@ class Point(NamedTuple):
     reals: dict
 
 
+def measured_cases(cases, num_images, only_print):
+    """The snapshots of many trainings, by the name of what is compared.
+
+    Args:
+        cases: list of (name, run directory, flags of `progan_tf.train`).
+        num_images: int, pictures of either set of an evaluation.
+        only_print: bool, train nothing, and leave out what is not evaluated.
+
+    Returns:
+        dict from name, in the order of the cases, to a list of `measured`.
+    """
+    found = {name: [] for name, _, _ in cases}
+    for number, (name, run_dir, given) in enumerate(cases, 1):
+        if not only_print:
+            print(f"{number}/{len(cases)}: {run_dir}", file=sys.stderr)
+            found[name].append(measured(run_dir, given, num_images))
+        elif run_dir.exists() and (known := points(run_dir, num_images)):
+            found[name].append(known)
+    return found
+
+
 def measured(run_dir, given, num_images):
     """The snapshots of a training; what is missing of it is done first.
 
@@ -45,10 +68,10 @@ def measured(run_dir, given, num_images):
         list of `Point`, the last one the finished network.
 
     Raises:
-        UserError: if a process fails; what it printed is on stderr.
+        UserError: if a process fails or is stopped; what it printed is on
+            stderr.
     """
-    if not _finished(run_dir):
-        process("train", f"--run_dir={run_dir}", *given)
+    train(run_dir, given)
     end = load_config(run_dir).schedule().total_images / 1000
     found = points(run_dir, num_images)
     if not found or found[-1].kimg < end:
@@ -87,6 +110,7 @@ def points(run_dir, num_images):
             *found[seen],
         )
         for seen in sorted(found)
+        if {"swd_avg", "ms_ssim"} <= found[seen][0].keys()
     ]
 
 
@@ -98,7 +122,10 @@ def minutes(run_dir):
     """
     result, before, total = {}, 0, 0.0
     for line in read_text(pathlib.Path(run_dir, "metrics.jsonl")).splitlines():
-        values = parse_json(line)
+        try:
+            values = parse_json(line)
+        except ValueError:
+            continue  # The end of it is being written.
         seen, rate = values["images_seen"], values["images_per_second"]
         total += (seen - before) / rate / 60
         result[seen], before = total, seen
@@ -113,11 +140,48 @@ def mean_and_spread(numbers):
     return f"{mean:.4g} ± {(max(numbers) - min(numbers)) / 2:.2g}"
 
 
-def _finished(run_dir):
-    if not pathlib.Path(run_dir, "generator.keras").exists():
-        return False
+def write_results(folder, name, text, figure):
+    """Write a table and a plot beside the runs, and print the table."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    table, plot = (pathlib.Path(folder, name + x) for x in (".md", ".png"))
+    write_text_atomically(table, text)
+    write_atomically(plot, buffer.getvalue())
+    print(f"{text}\n{table}, {plot}")
+
+
+def draw_curves(axes, found, of="minutes"):
+    """The mean distance of trainings over minutes or kimg, a colour a name."""
+    for number, (name, runs) in enumerate(found.items()):
+        for run in runs:
+            axes.plot(
+                [getattr(point, of) for point in run],
+                [point.values["swd_avg"] for point in run],
+                color=f"C{number}",
+                marker=".",
+                label=name if run is runs[0] else None,
+            )
+    floor = next(iter(found.values()))[0][-1].reals["swd_avg"]
+    axes.axhline(floor, color="black", linestyle="--", label="reals")
+    axes.set_yscale("log")
+    told = {"minutes": "minutes of training", "kimg": "thousands of images"}
+    axes.set_xlabel(told[of])
+
+
+def train(run_dir, given):
+    """Train a run to its end; UserError if it fails or is stopped before.
+
+    A run that is finished costs some seconds: so settings that are not its own
+    are refused, and not answered by what others gave.
+    """
+    process("train", f"--run_dir={run_dir}", *given)
     total = load_config(run_dir).schedule().total_images
-    return max(minutes(run_dir), default=0) >= total
+    # A process that is told to stop has done as it was told.
+    if max(minutes(run_dir), default=0) < total:
+        raise UserError(
+            f"the training of {run_dir} was stopped; run the same command "
+            "again to go on"
+        )
 
 
 def process(name, *given):

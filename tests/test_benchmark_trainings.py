@@ -13,6 +13,8 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 import time_to_quality  # noqa: E402
 import trainings  # noqa: E402
 
+from progan_tf.errors import UserError  # noqa: E402
+
 
 def point(kimg, minutes, distance):
     """A snapshot with a mean distance."""
@@ -50,6 +52,10 @@ def test_table1_is_trained_once_and_printed(tmp_path):
     done = run_benchmark(*small, "--only_print")
     assert done.returncode == 0 and text in done.stdout
     assert run_benchmark(*small).stdout == done.stdout
+    # Another network's numbers are not printed as this one's.
+    other = run_benchmark(*small, "--fmap_base=64")
+    assert other.returncode == 2 and other.stdout == ""
+    assert "fmap_base is 32 there, not 64" in other.stderr
     assert (tmp_path / "lazy4-0" / "metrics.jsonl").read_bytes() == before
 
 
@@ -59,8 +65,22 @@ def test_minutes_add_up_over_the_lines_of_a_log(tmp_path):
         {"images_seen": 1800, "images_per_second": 5.0},
     ]
     text = "".join(json.dumps(line) + "\n" for line in lines)
-    (tmp_path / "metrics.jsonl").write_text(text)
+    # Of the last line a half is written.
+    (tmp_path / "metrics.jsonl").write_text(text + text[:20])
     assert trainings.minutes(tmp_path) == {600: 1.0, 1800: 5.0}
+
+
+def test_a_training_that_was_stopped_is_not_measured(tmp_path, monkeypatch):
+    # Told to stop, the process ends well.
+    monkeypatch.setattr(trainings, "process", lambda name, *given: None)
+    resolve("laptop", {"total_kimg": 1}).save_config(tmp_path)
+    log = tmp_path / "metrics.jsonl"
+    line = '{"images_seen": %d, "images_per_second": 9.0}\n'
+    log.write_text(line % 500)
+    with pytest.raises(UserError, match="was stopped; run the same command"):
+        trainings.train(tmp_path, [])
+    log.write_text(line % 500 + line % 1000)
+    trainings.train(tmp_path, [])
 
 
 def test_time_to_a_distance_is_between_two_snapshots():
