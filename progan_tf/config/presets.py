@@ -91,6 +91,17 @@ _TABLE1 = {
     "table1-h": {**_ROW_G, "fmap_base": 8192, "total_kimg": 19000},
 }
 
+# Half the paper's maps, a quarter of its arithmetic.
+_SMALL_GPU = {
+    "batch_size": _by_resolution(64, 64, 64, 64, 32, 32, 16, 8, 4),
+    "learning_rate": _by_resolution(*[0.0015] * 6, *[0.001] * 3),
+    "fmap_base": 4096,
+    "fmap_max": 256,
+    "average_decay": _by_resolution(0.98, 0.99, 0.995, 0.998, *[0.999] * 5),
+    "tick_kimg": 10,
+    "sample_kimg": 40,
+}
+
 PRESETS = {
     # The official code's default, with the minibatches for one device.
     "official": {
@@ -157,39 +168,26 @@ PRESETS = {
         "sample_kimg": 10,
         "checkpoint_kimg": 20,
     },
-    # A consumer's GPU of 8 GB, in an evening and a night. Half the paper's maps
-    # are a quarter of its arithmetic; on a CPU a training step at 256x256 took
-    # 0.12 GB a picture in float32, so 16 of them leave the GPU its room.
+    # A consumer's GPU of 8 GB. On a CPU a training step at 256x256 took 0.12 GB
+    # a picture in float32, so 16 of them leave the GPU its room.
     "gpu-8gb": {
         "resolution": 256,
         "fade_kimg": _by_resolution(0, 40, 60, 100, 200, 300, *[400] * 3),
         "stable_kimg": _by_resolution(40, 40, 60, 100, 200, 300, *[600] * 3),
         "total_kimg": 4000,
-        "batch_size": _by_resolution(64, 64, 64, 64, 32, 32, 16, 8, 4),
-        "learning_rate": _by_resolution(*[0.0015] * 6, *[0.001] * 3),
-        "fmap_base": 4096,
-        "fmap_max": 256,
-        "average_decay": _by_resolution(0.98, 0.99, 0.995, 0.998, *[0.999] * 5),
+        **_SMALL_GPU,
         "precision": "auto",
-        "tick_kimg": 10,
-        "sample_kimg": 40,
         "checkpoint_kimg": 100,
     },
-    # A free Colab GPU, in a session or two: a T4 of 16 GB, which has float16
-    # units, but none for bfloat16.
+    # A free Colab GPU: a T4 of 16 GB, which has float16 units, but none for
+    # bfloat16.
     "colab": {
         "resolution": 128,
         "fade_kimg": _by_resolution(0, 40, 60, 100, 150, *[200] * 4),
         "stable_kimg": _by_resolution(40, 40, 60, 100, 150, *[400] * 4),
         "total_kimg": 1500,
-        "batch_size": _by_resolution(64, 64, 64, 64, 32, 32, 16, 8, 4),
-        "learning_rate": _by_resolution(*[0.0015] * 6, *[0.001] * 3),
-        "fmap_base": 4096,
-        "fmap_max": 256,
-        "average_decay": _by_resolution(0.98, 0.99, 0.995, 0.998, *[0.999] * 5),
+        **_SMALL_GPU,
         "precision": "float16",
-        "tick_kimg": 10,
-        "sample_kimg": 40,
         # Colab may end a session at any time.
         "checkpoint_kimg": 20,
     },
