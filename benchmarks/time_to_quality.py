@@ -5,6 +5,9 @@
   python benchmarks/time_to_quality.py --seeds=3
       --settings="--preset=laptop" --settings="--preset=laptop --fmap_max=48"
       flags of progan_tf.train against others, three seeds, by turns
+  python benchmarks/time_to_quality.py --for_all="--preset=laptop --data=folder"
+      --settings="every: --penalty_every=1" --settings="lazy: --penalty_every=4"
+      with flags that all have, and names for folders and table
   python benchmarks/time_to_quality.py --only_print
       what has been finished so far
 
@@ -32,6 +35,7 @@ from progan_tf import command
 from progan_tf.errors import UserError
 
 FLAGS = flags.FLAGS
+_LONGEST_NAME = 100  # A folder's may have 255 bytes.
 DEFAULT_SETTINGS = ["--preset=laptop", "--preset=laptop --penalty_every=4"]
 
 
@@ -40,8 +44,10 @@ def define_flags():
     flags.DEFINE_multi_string(
         "settings",
         DEFAULT_SETTINGS,
-        "flags of progan_tf.train, in quotes; give it for each to compare",
+        "flags of progan_tf.train, in quotes, and before them 'NAME: ' if you "
+        "like; give it for each to compare",
     )
+    flags.DEFINE_string("for_all", "", "flags before those of each settings")
     flags.DEFINE_integer("seeds", 1, "trainings of each", 1)
     flags.DEFINE_float("checkpoint_kimg", 10, "between two snapshots", 0.1)
     flags.DEFINE_integer("num_images", 2048, "pictures of an evaluation", 2)
@@ -51,9 +57,11 @@ def define_flags():
 
 def main():
     """Train what is missing, by turns, and print what came of it."""
-    names = {name_of(given): words_in(given) for given in FLAGS.settings}
+    common = words_in(FLAGS.for_all)
+    pairs = map(named, FLAGS.settings)
+    names = {name: [*common, *words_in(given)] for name, given in pairs}
     if len(names) < len(FLAGS.settings):
-        raise UserError("expected --settings that differ")
+        raise UserError("expected --settings that differ, in names as well")
     cases = []
     for seed in range(FLAGS.seeds):
         own = [
@@ -77,13 +85,22 @@ def words_in(given):
         return shlex.split(given)
     except ValueError as error:
         raise UserError(
-            f"expected --settings of flags; received {given!r}: {error}"
+            f"expected flags of progan_tf.train; received {given!r}: {error}"
         ) from error
 
 
-def name_of(given):
-    """A name for settings, fit for a folder."""
-    return re.sub(r"[^\w.]+", "-", given.replace("--preset=", "")).strip("-.")
+def named(given):
+    """The name of settings, fit for a folder, and their flags, two str."""
+    name, colon, rest = given.partition(": ")
+    if not colon or name.startswith("-"):
+        name, rest = given.replace("--preset=", ""), given
+    name = re.sub(r"[^\w.]+", "-", name).strip("-.")
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise UserError(
+            "expected long --settings with a name, as in 'mine: --preset="
+            f"laptop'; received {given!r}"
+        )
+    return name, rest
 
 
 def table(found):

@@ -101,6 +101,14 @@ def test_default_settings_are_those_of_runs():
     assert resolved[0] != resolved[1]
 
 
+def test_settings_have_names():
+    long = "half: --data=a:b --fmap_max=48"
+    assert time_to_quality.named(long) == ("half", "--data=a:b --fmap_max=48")
+    short = "--preset=laptop --fmap_max=4:64,8:48"
+    name = "laptop-fmap_max-4-64-8-48"
+    assert time_to_quality.named(short) == (name, short)
+
+
 def test_shares_are_of_the_same_seed():
     found = {
         "old": [[point(1, 10, 8.0)], [point(1, 20, 4.0)]],
@@ -128,6 +136,7 @@ def test_shares_are_of_the_same_seed():
         (["table1", "--rows=a,z"], "expected --rows of a, b,"),
         (["table1", "--rows="], "expected --rows of a, b,"),
         (["time_to_quality", "--settings=--data='x"], "No closing quotation"),
+        (["time_to_quality", f"--settings=--data={'x' * 99}"], "with a name"),
         (["table1", "--only_print", "--out=no"], "no evaluated training"),
         (
             ["time_to_quality", "--only_print", "--out=no"],
