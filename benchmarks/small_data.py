@@ -49,10 +49,10 @@ def define_flags():
         "of --augment, with + between names, and @P for --augment_p",
     )
     flags.DEFINE_list("seeds", "1", "of the runs")
-    flags.DEFINE_float("kimg", 180, "thousands of images of a run")
+    flags.DEFINE_float("kimg", 160, "thousands of images of a run")
     flags.DEFINE_string(
         "train_flags",
-        "--preset=laptop --penalty_every=4",
+        "--preset=laptop",
         "more flags of progan_tf.train",
     )
     flags.DEFINE_boolean("measure", False, "train nothing")

@@ -1,7 +1,7 @@
 """How long two or more settings train until their pictures are as good.
 
   python benchmarks/time_to_quality.py
-      preset laptop against the same with a lazy penalty, one seed each
+      preset laptop against what it was before, one seed each
   python benchmarks/time_to_quality.py --seeds=3
       --settings="--preset=laptop" --settings="--preset=laptop --fmap_max=48"
       flags of progan_tf.train against others, three seeds, by turns
@@ -36,7 +36,7 @@ from progan_tf.errors import UserError
 
 FLAGS = flags.FLAGS
 _LONGEST_NAME = 100  # A folder's may have 255 bytes.
-DEFAULT_SETTINGS = ["--preset=laptop", "--preset=laptop --penalty_every=4"]
+DEFAULT_SETTINGS = ["--preset=laptop-wgan", "--preset=laptop"]
 
 
 def define_flags():

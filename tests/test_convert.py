@@ -199,7 +199,7 @@ def test_a_run_with_classes(tmp_path, labelled):
     ("given", "images_seen", "expected"),
     [
         ({}, None, 2_400_000),
-        ({"preset": "laptop"}, None, 68_000),
+        ({"preset": "laptop-wgan"}, None, 68_000),
         ({"resolution": 32}, None, 2_400_000),
         ({"resolution": 8}, None, 1_200_000),
         ({"resolution": 32}, 3_100_000, 3_100_000),

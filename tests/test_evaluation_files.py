@@ -75,7 +75,7 @@ def test_a_line():
 
 
 def test_numbers_of_two_networks_are_apart(tmp_path):
-    config = resolve("laptop", {})
+    config = resolve("laptop-wgan", {})
     lines = [
         line
         for network in ("path/of/one", "path/of/other/")
@@ -122,7 +122,7 @@ def test_newer_lines_replace_older_ones_about_the_same(tmp_path):
 
 
 def test_what_is_known_of_a_snapshot(tmp_path):
-    config = resolve("laptop", {"run_dir": str(tmp_path)})
+    config = resolve("laptop-wgan", {"run_dir": str(tmp_path)})
     assert newest_metrics(config, 1000, 16) == {}
     with EvaluationLog(tmp_path / "evaluation") as log:
         log.write(lines_at(1000, swd=2.0, images=64))
@@ -145,7 +145,7 @@ def test_what_is_known_of_a_snapshot(tmp_path):
 
 
 def test_what_is_found_once_more_is_not_shown_twice(tmp_path):
-    config = resolve("laptop", {})
+    config = resolve("laptop-wgan", {})
     for _ in range(2):
         for line in (lines_at(1000)[:1], lines_at(1000, seed=3)[:1]):
             with EvaluationLog(tmp_path, config, tmp_path / "board") as log:
@@ -231,7 +231,9 @@ def test_a_plot_of_several_metrics(tmp_path):
         for line in lines_at(seen, swd=100_000 / seen)
     ]
     lines += lines_at(92_000, images=64) + lines_at(None)
-    schedule = resolve("laptop", {"resolution": 16, "precision": "float32"})
+    schedule = resolve(
+        "laptop-wgan", {"resolution": 16, "precision": "float32"}
+    )
     save_plot(tmp_path / "plot.png", lines, schedule.schedule())
     with Image.open(tmp_path / "plot.png") as image:
         # Two metrics of 8 x 3.2 inches with 120 dots each.
@@ -270,7 +272,7 @@ def test_lines_of_other_types_are_refused(change, tmp_path):
 
 
 def test_a_field_with_texts_and_numbers(tmp_path):
-    config = resolve("laptop", {})
+    config = resolve("laptop-wgan", {})
     lines = [{**lines_at(1000)[0], "seed": x} for x in (1, "a", None, 2.5)]
     text = "".join(json.dumps(line) + "\n" for line in lines)
     (tmp_path / "metrics.jsonl").write_text(text)

@@ -15,7 +15,7 @@ def one_device(devices):
     return 1
 
 
-def start_run(folder, preset="laptop", replicas=1, **overrides):
+def start_run(folder, preset="laptop-wgan", replicas=1, **overrides):
     config = resolve(preset, {"run_dir": str(folder), **overrides}, replicas)
     config.save_config()
     return config
@@ -32,10 +32,12 @@ def test_changed_settings(tmp_path):
 
 
 def test_a_new_run(tmp_path):
-    given = {"preset": "laptop", "run_dir": str(tmp_path), "seed": 3}
+    given = {"preset": "laptop-wgan", "run_dir": str(tmp_path), "seed": 3}
     config, resumed = resume.resolve_for_run(given, one_device)
     assert not resumed
-    assert config == resolve("laptop", {"run_dir": str(tmp_path), "seed": 3})
+    assert config == resolve(
+        "laptop-wgan", {"run_dir": str(tmp_path), "seed": 3}
+    )
 
 
 def test_a_new_run_takes_the_row_of_its_devices(tmp_path):
@@ -69,11 +71,11 @@ def test_run_dir_alone_resumes_with_the_stored_settings(tmp_path):
 
 def test_the_same_command_resumes_in_the_default_run_dir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    given = {"preset": "laptop", "resolution": 16, "batch_size": 8}
+    given = {"preset": "laptop-wgan", "resolution": 16, "batch_size": 8}
     first, resumed = resume.resolve_for_run(given, one_device)
     assert not resumed
     first.save_config()
-    assert pathlib.Path("runs/cats-laptop-16/config.json").exists()
+    assert pathlib.Path("runs/cats-laptop-wgan-16/config.json").exists()
     assert resume.resolve_for_run(given, one_device) == (first, True)
 
 
@@ -82,7 +84,7 @@ def test_settings_of_length_and_place_may_change(tmp_path):
     changes = {"total_kimg": 400.0, "tick_kimg": 1.5, "xla": "off"}
     changes |= {"sample_kimg": 5, "checkpoint_kimg": 5, "keep_checkpoints": 9}
     changes |= {"devices": "CPU:0"}
-    given = {"run_dir": str(tmp_path), "preset": "laptop", **changes}
+    given = {"run_dir": str(tmp_path), "preset": "laptop-wgan", **changes}
     config, resumed = resume.resolve_for_run(given, one_device)
     assert resumed
     assert config == dataclasses.replace(stored, **changes)
@@ -108,7 +110,7 @@ def test_other_changes_name_each_setting_with_both_values(tmp_path):
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("preset", [{}, {"preset": "laptop"}])
+@pytest.mark.parametrize("preset", [{}, {"preset": "laptop-wgan"}])
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
@@ -136,7 +138,7 @@ def test_what_is_at_odds_with_the_run_is_a_change(
 
 def test_another_resolution_cannot_be_resumed(tmp_path):
     start_run(tmp_path)
-    for preset in ({}, {"preset": "laptop"}):
+    for preset in ({}, {"preset": "laptop-wgan"}):
         given = {"run_dir": str(tmp_path), "resolution": 64, **preset}
         with pytest.raises(UserError, match="resolution is 32 there, not 64"):
             resume.resolve_for_run(given, one_device)
@@ -144,7 +146,7 @@ def test_another_resolution_cannot_be_resumed(tmp_path):
 
 def test_an_explicit_preset_is_compared_in_full(tmp_path):
     start_run(tmp_path, fmap_max=32)
-    given = {"run_dir": str(tmp_path), "preset": "laptop"}
+    given = {"run_dir": str(tmp_path), "preset": "laptop-wgan"}
     with pytest.raises(UserError, match="fmap_max is 32 there, not 64"):
         resume.resolve_for_run(given, one_device)
 
@@ -158,7 +160,7 @@ def test_an_explicit_preset_has_the_stored_number_of_devices(tmp_path):
 def test_auto_precision_keeps_what_it_was(tmp_path):
     for stored in ("float32", "bfloat16"):
         start_run(tmp_path, precision=stored)
-        given = {"run_dir": str(tmp_path), "preset": "laptop"}
+        given = {"run_dir": str(tmp_path), "preset": "laptop-wgan"}
         config, _ = resume.resolve_for_run(given, one_device)
         assert config.precision == stored
 
@@ -171,7 +173,7 @@ def test_resuming_on_devices_that_cannot_share_is_refused(tmp_path):
 
 def test_classes_counted_at_the_start_are_kept(tmp_path):
     stored = start_run(tmp_path, labels=True, num_classes=15)
-    given = {"run_dir": str(tmp_path), "preset": "laptop", "labels": True}
+    given = {"run_dir": str(tmp_path), "preset": "laptop-wgan", "labels": True}
     assert resume.resolve_for_run(given, one_device) == (stored, True)
 
 

@@ -12,7 +12,7 @@ from progan_tf.generation import run_film
 @pytest.fixture
 def run_dir(tmp_path):
     """A run with samples of 3 x 2 cells after 1, 1.5 and 3 thousand images."""
-    config = resolve("laptop", {"resolution": 8, "run_dir": str(tmp_path)})
+    config = resolve("laptop-wgan", {"resolution": 8, "run_dir": str(tmp_path)})
     config.save_config()
     (tmp_path / "samples").mkdir()
     names = ["000001.000", "000001.500", "000003.000"]

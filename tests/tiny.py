@@ -27,7 +27,7 @@ def tiny_config(run_dir, **overrides):
         "seed": 7,
         **overrides,
     }
-    return resolve("laptop", settings)
+    return resolve("laptop-wgan", settings)
 
 
 def make_folder(path, count=20, size=16, seed=0):
@@ -65,7 +65,7 @@ def make_run(run_dir, images_seen=None, **overrides):
     """
     settings = {"resolution": 16, "fmap_max": 8, "latent_size": 16}
     settings |= {"run_dir": str(run_dir), "precision": "float32"}
-    config = resolve("laptop", settings | overrides)
+    config = resolve("laptop-wgan", settings | overrides)
     config.save_config()
     state = TrainingStep(config, make_strategy("CPU:0"))
     for weight in state.average.trainable_weights:
@@ -84,7 +84,7 @@ def make_growing_run(run_dir):
     """
     settings = {"resolution": 16, "fmap_max": 8, "latent_size": 16}
     settings |= {"run_dir": str(run_dir), "precision": "float32"}
-    config = resolve("laptop", settings)
+    config = resolve("laptop-wgan", settings)
     config.save_config()
     state = TrainingStep(config, make_strategy("CPU:0"))
     checkpoints = Checkpoints(state, run_dir)
