@@ -147,8 +147,14 @@ def test_another_resolution_cannot_be_resumed(tmp_path):
 def test_an_explicit_preset_is_compared_in_full(tmp_path):
     start_run(tmp_path, fmap_max=32)
     given = {"run_dir": str(tmp_path), "preset": "laptop-wgan"}
-    with pytest.raises(UserError, match="fmap_max is 32 there, not 64"):
+    with pytest.raises(
+        UserError, match="fmap_max is 32 there, not 64"
+    ) as error:
         resume.resolve_for_run(given, one_device)
+    assert "leave --preset and those flags out" in str(error.value)
+    del given["preset"]
+    with pytest.raises(UserError, match="; leave those flags out"):
+        resume.resolve_for_run(given | {"fmap_max": 64}, one_device)
 
 
 def test_an_explicit_preset_has_the_stored_number_of_devices(tmp_path):

@@ -34,13 +34,16 @@ def changed_settings(stored, new):
     return changes
 
 
-def check_resumable(stored, new):
-    """Raise UserError if a run cannot go on with the new configuration."""
+def check_resumable(stored, new, flags="those flags"):
+    """Raise UserError if a run cannot go on with the new configuration.
+
+    `flags` is what the user should leave out.
+    """
     changes = changed_settings(stored, new)
     for name in _free_settings(stored) & changes.keys():
         del changes[name]
     if changes:
-        _refuse(stored, changes)
+        _refuse(stored, changes, flags)
 
 
 def resolve_for_run(given, count_replicas):
@@ -99,7 +102,10 @@ def _resumed(stored, preset, given):
         # It may be at odds with a setting that was not given now.
         _refuse_plain(stored, explicit)
         raise
-    check_resumable(stored, new)
+    # A preset may have changed since, or be another one.
+    check_resumable(
+        stored, new, "--preset and those flags" if preset else "those flags"
+    )
     names = _free_settings(stored)
     free = {name: getattr(new, name) for name in explicit if name in names}
     return dataclasses.replace(stored, **free)
@@ -118,14 +124,14 @@ def _refuse_plain(stored, given):
         _refuse(stored, changes)
 
 
-def _refuse(stored, changes):
+def _refuse(stored, changes, flags="those flags"):
     listed = "; ".join(
         f"{name} is {_text(old)} there, not {_text(new)}"
         for name, (old, new) in changes.items()
     )
     raise UserError(
         f"{stored.run_dir} holds a run with other settings: {listed}; leave "
-        "those flags out to resume it, or give another --run_dir"
+        f"{flags} out to resume it, or give another --run_dir"
     )
 
 
