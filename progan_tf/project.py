@@ -7,8 +7,9 @@
 
 Writes target.png and result.png (small ones enlarged), latent.npy (float32
 [latent_size], the generator's input), found.json (its class and PSNR) and
-search.gif, the film of the search beside its target. Ctrl-C ends the search
-with what it has found.
+search.gif, the film of the search beside its target. Many latents are looked
+at first, and the nearest go downhill. Ctrl-C ends the search with what it has
+found.
 """
 
 from absl import flags
@@ -27,11 +28,12 @@ def define_flags():
     text("target", None, "a picture, or seed:17", required=True)
     text("out", None, "FOLDER/ for the files", required=True)
     number("steps", 400, "steps of the search", 1)
-    starts = "random latents to begin with; by default 8, or one a class"
+    number("candidates", 512, "latents to look at first", 1, 100_000)
+    starts = "of these, how many go downhill, the nearest"
     # As many at once as a batch of pictures that a memory holds.
-    number("starts", None, starts, 1, 1000)
-    number("seed", 0, "of these latents", 0, 2**32 - 1)
-    number("class", None, "of the picture; if not known each is tried", 0)
+    number("starts", 8, starts, 1, 1000)
+    number("seed", 0, "of the latents", 0, 2**32 - 1)
+    number("class", None, "of the picture; by default the nearest", 0)
     weight = "of the errors at half the size, a quarter, ... in the search"
     flags.DEFINE_float("coarse_weight", 0.0, weight, 0)
 
@@ -48,6 +50,17 @@ def main():
     target = projection_files.read_target(FLAGS.target, generator, label)
     film = projection_files.Film(target, FLAGS.steps)
     done = progress(range(FLAGS.steps), FLAGS.steps, "step", "searched")
+    looks = []  # The bar, once it is known of how many.
+
+    def look(seen, total):
+        if not looks:
+            counts = range(total + 1)
+            looks.append(progress(counts, total, "picture", "looked at"))
+        while next(looks[0]) < seen:
+            pass
+        if told or seen == total:
+            looks[0].close()
+        return bool(told)
 
     def show(step, image, psnr):
         next(done)
@@ -55,9 +68,15 @@ def main():
         return bool(told)
 
     numbers = FLAGS.starts, FLAGS.steps, FLAGS.seed
-    known = {"label": label, "coarse_weight": FLAGS.coarse_weight}
+    others = {
+        "label": label,
+        "coarse_weight": FLAGS.coarse_weight,
+        "callback": show,
+        "candidates": FLAGS.candidates,
+        "looked": look,
+    }
     with signals.told_to_stop() as told:
-        found = project(generator, target, *numbers, callback=show, **known)
+        found = project(generator, target, *numbers, **others)
     next(done, None)  # The last step is done, too.
     projection_files.save(FLAGS.out, target, found, film)
     kind = "" if found.label is None else f", class {found.label}"

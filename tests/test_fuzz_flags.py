@@ -39,7 +39,7 @@ LINES = {
     "film": ["--run_dir=../run", "--seconds=0.2", "--out=new.gif"],
     "project": [
         *("--run_dir=../run", "--target=seed:3", "--out=new"),
-        *("--steps=2", "--starts=2"),
+        *("--steps=2", "--starts=2", "--candidates=8"),
     ],
     "directions": ["--run_dir=../run", "--out=new", "--count=2"],
     "explore": ["--run_dir=../run", "--nobrowser", "--seconds=0.1"],
@@ -90,6 +90,7 @@ FOUND = {
     "film": ("--run_dir=../run --out=w.gif --seconds=nan",),
     "project": (
         "--run_dir=../run --target=seed:3 --out=new --starts=1000000000",
+        "--run_dir=../run --target=seed:3 --out=new --candidates=1000000000",
         "--run_dir=../run --target=seed:3 --out=new --coarse_weight=nan",
         "--run_dir=../run --target=seed:3 --out=new --coarse_weight=1e39",
     ),

@@ -103,7 +103,7 @@ def test_fingerprints(tmp_path, folder, module, generator):
 
 def test_a_picture_is_projected(module):
     target = generate_images(module, [1000])[0]
-    found = project(module, target, starts=16, steps=150)
+    found = project(module, target, starts=16, steps=150, candidates=16)
     assert found.history[0] < 20
     assert found.psnr > 28
 
@@ -251,7 +251,7 @@ def test_modules_without_a_gradient(tmp_path, function):
     save(tmp_path / "x", function)
     target = np.zeros((4, 4, 3), "uint8")
     with pytest.raises(UserError, match="cannot search with .*x, as its grad"):
-        project(load_module(tmp_path / "x"), target, steps=2)
+        project(load_module(tmp_path / "x"), target, steps=2, candidates=8)
 
 
 def test_no_signature(tmp_path):

@@ -29,7 +29,8 @@ def test_the_command(tmp_path):
     Image.fromarray(picture).save(tmp_path / "photo.png")
     out = tmp_path / "new" / "folder"
     places = [f"--run_dir={run_dir}", f"--out={out}"]
-    done = command(*places, f"--target={tmp_path}/photo.png", "--steps=70")
+    flags = [f"--target={tmp_path}/photo.png", "--candidates=32", "--steps=70"]
+    done = command(*places, *flags)
     assert done.returncode == 0, done.stderr
     # One line, and the bar is for terminals.
     assert done.stderr == ""
@@ -61,7 +62,7 @@ def test_a_search_that_is_stopped_keeps_what_it_found(tmp_path):
     run_dir = make_run(tmp_path / "run")
     out = tmp_path / "found"
     arguments = ["--target=seed:3", f"--run_dir={run_dir}", f"--out={out}"]
-    flags = [*arguments, "--steps=1000000"]
+    flags = [*arguments, "--candidates=8", "--steps=1000000"]
     search = started_command("project", *flags, PYTHONUNBUFFERED="1")
     # The first line of its progress comes when some steps are taken.
     assert "searched" in search.stderr.readline()

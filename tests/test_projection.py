@@ -16,7 +16,12 @@ from progan_tf.generation.projection import (
 from progan_tf.generation.projection_files import known_class
 from progan_tf.images import box_down, to_float
 from progan_tf.networks import Generator
-from progan_tf.sampling import KerasGenerator, as_generator, generate_images
+from progan_tf.sampling import (
+    AnyGenerator,
+    KerasGenerator,
+    as_generator,
+    generate_images,
+)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -39,7 +44,7 @@ def own(generator):
 
 @pytest.fixture(scope="module")
 def found(generator, own):
-    return project(generator, own, starts=16, steps=200)
+    return project(generator, own, starts=16, steps=200, candidates=16)
 
 
 def test_its_own_picture_is_found_again(found, own):
@@ -63,7 +68,7 @@ def test_the_latent_gives_the_image(generator, found):
 
 def test_a_seed_gives_one_result_and_another_seed_another(generator, own):
     one, same, other = (
-        project(generator, own, starts=2, steps=5, seed=seed)
+        project(generator, own, starts=2, steps=5, seed=seed, candidates=130)
         for seed in (1, 1, 2)
     )
     np.testing.assert_array_equal(one.latent, same.latent)
@@ -71,16 +76,14 @@ def test_a_seed_gives_one_result_and_another_seed_another(generator, own):
     assert not np.allclose(one.latent, other.latent)
 
 
-# Of two starts one is left at the end, of eight two.
 @pytest.mark.parametrize("starts", [2, 8])
 def test_the_best_start_wins(generator, own, starts):
     latents = np.random.RandomState(4).standard_normal((starts, 16))
     ratios = [peak_ratio(x, own) for x in generator.images_of(latents)]
     assert len({*ratios}) == starts
     # Steps of no length leave the starts where they are.
-    found = project(
-        generator, own, starts=starts, steps=1, seed=4, learning_rate=0.0
-    )
+    numbers = {"starts": starts, "candidates": starts, "steps": 1, "seed": 4}
+    found = project(generator, own, **numbers, learning_rate=0.0)
     assert found.psnr == pytest.approx(max(ratios), abs=0.01)
     best = latents[np.argmax(ratios)]
     np.testing.assert_allclose(
@@ -97,10 +100,21 @@ def test_weak_starts_are_dropped(generator, own, monkeypatch):
             left.append(len(latents)) or images_of(self, latents, labels)
         ),
     )
-    # With a rate of 0 the best of the eight is best after the cut, too.
-    found = project(generator, own, starts=8, steps=8, learning_rate=0.0)
-    assert left == [2]
+    # With a rate of 0 the best of the eight is best after the cuts, too.
+    numbers = {"starts": 8, "candidates": 8, "learning_rate": 0.0}
+    found = project(generator, own, **numbers, steps=8)
+    assert left == [8, 1]
     assert np.ptp(found.history) < 1e-3
+    # A quarter of the steps has one cut before it, and one after it.
+    left.clear()
+    project(
+        generator,
+        own,
+        **numbers,
+        steps=8,
+        callback=lambda done, *_: done == 1,
+    )
+    assert left == [8, 4]
 
 
 def test_the_callback_sees_the_way(generator, own):
@@ -110,6 +124,7 @@ def test_the_callback_sees_the_way(generator, own):
         own,
         starts=2,
         steps=3,
+        candidates=2,
         callback=lambda *now: seen.append(now),
     )
     assert [step for step, _, _ in seen] == [0, 1, 2]
@@ -120,39 +135,114 @@ def test_the_callback_sees_the_way(generator, own):
 
 def test_weights_stay(generator, own):
     before = [weight.numpy() for weight in generator.model.weights]
-    project(generator, own, starts=1, steps=2)
+    project(generator, own, starts=1, steps=2, candidates=1)
     for weight, old in zip(generator.model.weights, before, strict=True):
         np.testing.assert_array_equal(weight, old)
 
 
 def test_floats_are_the_same_target(generator, own):
     for target in (to_float(own), to_float(own).astype("float64")):
-        found = project(generator, target, starts=2, steps=2)
-        same = project(generator, own, starts=2, steps=2)
+        numbers = {"starts": 2, "steps": 2, "candidates": 2}
+        found = project(generator, target, **numbers)
+        same = project(generator, own, **numbers)
         np.testing.assert_array_equal(found.latent, same.latent)
 
 
 def test_classes():
     generator = tiny_generator(num_classes=3)
     target = generate_images(generator, [5], [2])[0]
-    assert project(generator, target, steps=2, label=1).label == 1
-    free = project(generator, target, starts=12, steps=60)
+    numbers = {"steps": 10, "candidates": 16}
+    assert project(generator, target, label=1, **numbers).label == 1
+    free = project(generator, target, **numbers)
     inputs = free.latent[np.newaxis], [free.label]
     np.testing.assert_array_equal(generator.images_of(*inputs)[0], free.image)
     with pytest.raises(UserError, match="from 0 to 2; received 3"):
         project(generator, target, label=3)
 
 
-def test_every_class_is_tried():
-    generator = tiny_generator(num_classes=12)
-    latents = np.random.RandomState(4).standard_normal((12, 16))
-    # What the twelfth start, of the last class, draws at once.
-    target = generator.images_of(latents[11:], [11])[0]
-    still = {"steps": 1, "seed": 4, "learning_rate": 0.0}
-    found = project(generator, target, **still)
-    assert found.label == 11
-    assert found.psnr > 40  # The start was put on the sphere.
-    assert project(generator, target, starts=11, **still).label != 11
+class Toy(AnyGenerator):
+    """Pictures of one grey, a function of latents (and labels)."""
+
+    def __init__(self, grey, latent_size, num_classes=0):
+        super().__init__("the toy", latent_size, num_classes, (4, 4, 3))
+        self._grey = grey
+
+    def __call__(self, latents, labels=None):
+        inputs = [latents] if labels is None else [latents, labels]
+        grey = self._grey(*inputs)  # [B]
+        return grey[:, None, None, None] * tf.ones(self.image_shape)
+
+
+def test_the_right_valley_is_found_by_looking():
+    def hills(latents):
+        """41 hills on a circle, one twice as high as the others."""
+        angle = tf.atan2(latents[:, 1], latents[:, 0])
+        high = tf.exp(-tf.square(angle / 0.08))
+        return 0.5 * tf.cos(41 * angle) + 0.5 * high
+
+    generator = Toy(hills, latent_size=2)
+    white = np.full((4, 4, 3), 255, "uint8")
+    found = project(generator, white, steps=60)
+    # The top is in the direction of (1, 0).
+    np.testing.assert_allclose(found.latent, [2**0.5, 0], atol=0.02)
+    assert found.psnr > 40
+    # Eight starts go up hills of half the height: 255 * 0.25 from white.
+    blind = project(generator, white, steps=60, candidates=8)
+    assert blind.psnr == pytest.approx(-20 * math.log10(0.25), abs=0.3)
+
+
+def test_a_start_that_went_too_far_goes_back():
+    def slope(latents):
+        """A slope between two plains, on which there is no gradient."""
+        angle = tf.atan2(latents[:, 1], latents[:, 0])
+        return tf.clip_by_value(2 * angle, -0.9, 0.9)
+
+    generator = Toy(slope, latent_size=2)
+    grey = np.full((4, 4, 3), 128, "uint8")
+    # The latent is on the slope, and the first step leads off it.
+    found = project(
+        generator, grey, starts=1, candidates=1, steps=80, learning_rate=4.0
+    )
+    assert found.psnr > 40
+
+
+def test_the_class_is_found_among_many():
+    greys = np.random.RandomState(5).permutation(40) / 20.0 - 1
+
+    def grey(latents, labels):
+        own = tf.linalg.matvec(labels, tf.constant(greys, tf.float32))
+        return own + 0.02 * tf.tanh(latents[:, 0])
+
+    generator = Toy(grey, latent_size=4, num_classes=40)
+    seen = []
+    for label in (0, 33, 39):
+        target = generator.images_of(np.ones((1, 4)), [label])[0]
+        found = project(
+            generator,
+            target,
+            steps=5,
+            candidates=16,
+            looked=lambda *now: seen.append(now),
+        )
+        assert found.label == label
+    # Eight of each class, 24 of a quarter, 72 of a quarter of those.
+    total = 40 * 8 + 10 * 24 + 2 * 72 + 16
+    assert seen == [(count, total) for count in range(8, total + 1, 8)] * 3
+
+
+def test_looking_ends_when_told(generator, own):
+    seen = []
+    found = project(
+        generator,
+        own,
+        steps=1,
+        looked=lambda *now: seen.append(now) or len(seen) == 2,
+    )
+    assert seen == [(8, 512), (16, 512)]
+    # The nearest of the sixteen.
+    latents = np.random.RandomState(0).standard_normal((128, 16))[:16]
+    ratios = [peak_ratio(x, own) for x in generator.images_of(latents)]
+    assert found.psnr == pytest.approx(max(ratios), abs=0.01)
 
 
 def test_the_class_of_a_seed_is_known(generator):
@@ -201,5 +291,9 @@ def test_wrong_arguments(generator, own):
             project(generator, target)
     with pytest.raises(UserError, match="expected no class"):
         project(generator, own, label=0)
-    with pytest.raises(ValueError, match="starts, steps >= 1; got 0, 5"):
-        project(generator, own, starts=0, steps=5)
+    for wrong in ((0, 5, 8), (8, 0, 8), (8, 5, 0)):
+        numbers = dict(
+            zip(("starts", "steps", "candidates"), wrong, strict=True)
+        )
+        with pytest.raises(ValueError, match=", ".join(map(str, wrong))):
+            project(generator, own, **numbers)
