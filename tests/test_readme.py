@@ -1,6 +1,7 @@
 """README and docs/ against the program: commands, flags, presets, links."""
 
 import dataclasses
+import functools
 import importlib
 import itertools
 import json
@@ -78,8 +79,15 @@ def calls():
                 yield name_of(page), words[1], words[2:]
 
 
-def parse(program, lines):
-    """(messages on the lines and on the examples of --help, all flags)."""
+@functools.cache
+def parsed(program):
+    """What absl says to a program's lines in the pages and in its --help.
+
+    Returns:
+        (lines, messages, flags): lists of the arguments in the pages, of what
+        absl says to these and then to the examples of --help, and of all flags.
+    """
+    lines = [arguments for _, named, arguments in calls() if named == program]
     answer = subprocess.run(
         [sys.executable, "-c", PARSE, program, json.dumps(lines)],
         cwd=ROOT,
@@ -87,7 +95,7 @@ def parse(program, lines):
         text=True,
         check=True,
     )
-    return json.loads(answer.stdout.splitlines()[-1])
+    return lines, *json.loads(answer.stdout.splitlines()[-1])
 
 
 def test_the_first_two_commands_are_one_line_each():
@@ -127,12 +135,10 @@ def test_pages_of_commands_start_with_one():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_commands_parse(command):
-    program = f"progan_tf.{command}"
-    named = [call for call in calls() if call[1] == program]
-    assert named, "no page shows it"
-    messages, _ = parse(program, [arguments for _, _, arguments in named])
-    assert len(messages) > len(named), "--help has no examples"
-    assert not any(messages), named
+    lines, messages, _ = parsed(f"progan_tf.{command}")
+    assert lines, "no page shows it"
+    assert len(messages) > len(lines), "--help has no examples"
+    assert not any(messages), lines
 
 
 def test_other_programs_exist():
@@ -142,8 +148,7 @@ def test_other_programs_exist():
     assert files
     for file in files:
         assert (ROOT / file).is_file()
-        lines = [a for _, program, a in calls() if program == file]
-        messages, _ = parse(file, lines)
+        _, messages, _ = parsed(file)
         assert not any(messages)
 
 
@@ -177,10 +182,10 @@ def test_settings_of_training_commands_are_valid(tmp_path):
 def test_every_flag_in_the_text_exists():
     known = {"help", "debug"}  # Of every command.
     for command in COMMANDS:
-        known |= set(parse(f"progan_tf.{command}", [])[1])
+        known |= set(parsed(f"progan_tf.{command}")[2])
     known |= {f"no{name}" for name in known}
     for program in {p for _, p, _ in calls() if p.endswith(".py")}:
-        known |= set(parse(program, [])[1])
+        known |= set(parsed(program)[2])
     for page in PAGES:
         named = [
             flag
