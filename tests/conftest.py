@@ -1,10 +1,11 @@
-"""The environment of every test: two logical CPU devices, strict warnings.
+"""The environment of every test: signals, two CPU devices, strict warnings.
 
 Warnings are errors through pyproject.toml, where each exception has its
 reason.
 """
 
 import os
+import signal
 import sys
 
 import pytest
@@ -12,6 +13,14 @@ import pytest
 # Before TensorFlow is imported: without its start-up chatter a failure's
 # captured output is the test's own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# What is ignored here, as nohup and shells do for programs in the background,
+# would be by every process that a test starts and sends it; a handler is not
+# handed on.
+for _name in ("SIGINT", "SIGHUP"):
+    _number = getattr(signal, _name, None)
+    if _number and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, lambda number, frame: None)
 
 
 @pytest.hookimpl(tryfirst=True)
