@@ -1,10 +1,11 @@
-"""The environment of every test: signals, two CPU devices, strict warnings.
+"""The environment of every test: processes, signals, devices, warnings.
 
 Warnings are errors through pyproject.toml, where each exception has its
 reason.
 """
 
 import os
+import pathlib
 import signal
 import sys
 
@@ -21,6 +22,14 @@ for _name in ("SIGINT", "SIGHUP"):
     _number = getattr(signal, _name, None)
     if _number and signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, lambda number, frame: None)
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Two processes for folders of tests; files that are named stay in this.
+
+    Each process takes seconds to import TensorFlow. -n 0 keeps all in this one.
+    """
+    return 2 if all(pathlib.Path(x).is_dir() for x in config.args) else 0
 
 
 @pytest.hookimpl(tryfirst=True)
