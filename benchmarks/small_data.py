@@ -49,7 +49,7 @@ def define_flags():
         "of --augment, with + between names, and @P for --augment_p",
     )
     flags.DEFINE_list("seeds", "1", "of the runs")
-    flags.DEFINE_float("kimg", 160, "thousands of images of a run")
+    flags.DEFINE_float("kimg", 240, "thousands of images of a run")
     flags.DEFINE_string(
         "train_flags",
         "--preset=laptop",

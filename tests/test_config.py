@@ -101,8 +101,8 @@ def test_laptop_schedule_is_the_sum_of_its_phases():
     assert config.schedule().total_images == 180_000
     assert config.fade_kimg == {4: 0, 8: 16, 16: 20, 32: 24}
     config = resolve("laptop", {"precision": "float32"})
-    assert config.schedule().total_images == 160_000
-    assert config.fade_kimg == {4: 0, 8: 8, 16: 10, 32: 12}
+    assert config.schedule().total_images == 240_000
+    assert config.fade_kimg == {4: 0, 8: 8, 16: 12, 32: 12}
 
 
 def test_one_number_stands_for_every_resolution():
@@ -161,7 +161,7 @@ def test_a_folder_of_data_is_kept_with_its_whole_path(tmp_path, monkeypatch):
 
 def test_a_part_of_a_table_leaves_the_rest_to_the_preset():
     config = resolve("laptop", {"batch_size": {8: 6}, "fmap_max": {32: 9}})
-    assert config.batch_size == {4: 32, 8: 6, 16: 8, 32: 8}
+    assert config.batch_size == {4: 32, 8: 6, 16: 16, 32: 16}
     assert config.fmap_max == {4: 64, 8: 64, 16: 48, 32: 9}
     # What the preset does not name is the official code's.
     config = resolve("official", {"resolution": 8, "average_decay": {4: 0.5}})
@@ -382,4 +382,4 @@ def test_a_run_that_does_not_grow():
     assert (phase.resolution, phase.start, phase.end) == (16, 0, 12_000_000)
     assert phase.fade_end == 0
     (phase,) = resolve("laptop", settings).schedule().phases
-    assert phase.end == 1000 * (8 + 8 + 8 + 10 + 14)
+    assert phase.end == 1000 * (8 + 8 + 12 + 12 + 20)

@@ -154,18 +154,16 @@ PRESETS = {
     # Recognisable pictures from two CPU cores while one waits.
     "laptop": {
         "resolution": 32,
-        "fade_kimg": _by_resolution(0, 8, 10, 12, 40, 40, 40, 40, 40),
-        "stable_kimg": _by_resolution(8, 8, 14, 100, 80, 80, 80, 80, 80),
+        "fade_kimg": _by_resolution(0, 8, 12, 12, 40, 40, 40, 40, 40),
+        "stable_kimg": _by_resolution(8, 12, 20, 168, 80, 80, 80, 80, 80),
         "total_kimg": None,
-        # Small minibatches are more steps, which count for more here than the
-        # steps' own cost.
-        "batch_size": _by_resolution(32, 32, 8, 8, 8, 4, 4, 4, 4),
-        "learning_rate": 0.003,
+        "batch_size": _by_resolution(32, 32, 16, 16, 8, 4, 4, 4, 4),
+        "learning_rate": 0.004,
         "penalty_every": 4,
         "fmap_max": _by_resolution(64, 64, 48, *[32] * 6),
         # The average forgets quickly where there are few minibatches: otherwise
         # it would still be the noise that it began with.
-        "average_decay": _by_resolution(0.98, 0.99, 0.998, *[0.999] * 6),
+        "average_decay": _by_resolution(0.98, 0.99, 0.995, *[0.998] * 6),
         "precision": "auto",
         "tick_kimg": 2,
         "sample_kimg": 10,
