@@ -158,7 +158,9 @@ PRESETS = {
         "stable_kimg": _by_resolution(8, 12, 20, 168, 80, 80, 80, 80, 80),
         "total_kimg": None,
         "batch_size": _by_resolution(32, 32, 16, 16, 8, 4, 4, 4, 4),
-        "learning_rate": 0.004,
+        # Above 32x32, with smaller minibatches, a rate that was tried nowhere
+        # would be too bold.
+        "learning_rate": _by_resolution(*[0.004] * 4, *[0.002] * 5),
         "penalty_every": 4,
         "fmap_max": _by_resolution(64, 64, 48, *[32] * 6),
         # The average forgets quickly where there are few minibatches: otherwise
