@@ -99,7 +99,7 @@ def test_every_snapshot_of_a_run(folder, tmp_path, capsys):
 
 
 def test_a_growing_run_is_compared_at_its_final_resolution(tmp_path):
-    config = resolve("laptop", {"resolution": 32, "precision": "float32"})
+    config = resolve("laptop-wgan", {"resolution": 32, "precision": "float32"})
     (phase,) = (p for p in config.schedule().phases if p.resolution == 16)
     run_dir = make_run(tmp_path / "run", phase.fade_end, resolution=32)
     where = {"run_dir": str(run_dir)}

@@ -157,6 +157,20 @@ def test_an_explicit_preset_is_compared_in_full(tmp_path):
         resume.resolve_for_run(given | {"fmap_max": 64}, one_device)
 
 
+def test_a_run_of_a_preset_that_has_changed_goes_on(tmp_path):
+    stored = start_run(tmp_path)
+    assert stored.fmap_max[32] == 64
+    stored = dataclasses.replace(stored, preset="laptop")
+    stored.save_config()
+    given = {"run_dir": str(tmp_path), "preset": "laptop", "tick_kimg": 3}
+    config, resumed = resume.resolve_for_run(given, one_device)
+    assert resumed and config == dataclasses.replace(stored, tick_kimg=3)
+    # One that was begun as the preset is now is that of no other.
+    given["fmap_max"] = 24
+    with pytest.raises(UserError, match="fmap_max is 64 there, not 24"):
+        resume.resolve_for_run(given, one_device)
+
+
 def test_an_explicit_preset_has_the_stored_number_of_devices(tmp_path):
     stored = start_run(tmp_path, "official", replicas=4)
     given = {"run_dir": str(tmp_path), "preset": "official"}

@@ -143,7 +143,7 @@ def test_a_preset_takes_the_place_of_the_settings_of_a_run(tmp_path):
     data = str(make_folder(tmp_path / "data"))
     old = make_run(tmp_path / "old", data=data, learning_rate=0.5, drift=0.1)
     config = write_run(read_run(old), str(tmp_path / "as it was"), {})
-    assert (config.preset, config.drift) == ("laptop", 0.1)
+    assert (config.preset, config.drift) == ("laptop-wgan", 0.1)
     given = {"preset": "small", "seed": 3, "precision": "float32"}
     config = write_run(read_run(old), str(tmp_path / "new"), given)
     preset = resolve("small", {"resolution": 16})

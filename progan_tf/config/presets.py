@@ -251,6 +251,10 @@ PRESETS = {
 }
 
 
+# What a preset was: a run that was begun with it goes on by the same command.
+FORMER_PRESETS = {"laptop": "laptop-wgan"}
+
+
 def preset_settings(preset, replicas=1):
     """The settings of a preset for a number of devices.
 

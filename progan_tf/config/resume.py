@@ -12,7 +12,11 @@ import os
 import pathlib
 
 from progan_tf import settings
-from progan_tf.config.presets import PRESETS, check_shared_evenly
+from progan_tf.config.presets import (
+    FORMER_PRESETS,
+    PRESETS,
+    check_shared_evenly,
+)
 from progan_tf.config.resolving import load_config, resolve
 from progan_tf.config.train_config import CONFIG_FILE, TrainConfig
 from progan_tf.errors import UserError
@@ -39,10 +43,7 @@ def check_resumable(stored, new, flags="those flags"):
 
     `flags` is what the user should leave out.
     """
-    changes = changed_settings(stored, new)
-    for name in _free_settings(stored) & changes.keys():
-        del changes[name]
-    if changes:
+    if changes := _kept_settings(stored, new):
         _refuse(stored, changes, flags)
 
 
@@ -90,7 +91,7 @@ def _resumed(stored, preset, given):
         explicit["precision"] = stored.precision
     try:
         if preset is not None:
-            new = resolve(preset, explicit, stored.replicas)
+            new = _of_preset(preset, explicit, stored)
         else:
             # Tables that were not given are those of the stored resolution.
             resolution = explicit.pop("resolution", stored.resolution)
@@ -109,6 +110,25 @@ def _resumed(stored, preset, given):
     names = _free_settings(stored)
     free = {name: getattr(new, name) for name in explicit if name in names}
     return dataclasses.replace(stored, **free)
+
+
+def _of_preset(preset, explicit, stored):
+    """What a preset asks for, as it is or as it was when the run was begun."""
+    new = resolve(preset, explicit, stored.replicas)
+    former = FORMER_PRESETS.get(preset)
+    if former and _kept_settings(stored, new):
+        was = resolve(former, explicit, stored.replicas)
+        was = dataclasses.replace(was, preset=preset)
+        if not _kept_settings(stored, was):
+            return was
+    return new
+
+
+def _kept_settings(stored, new):
+    """As `changed_settings`, but only those that a run must keep."""
+    changes = changed_settings(stored, new)
+    free = _free_settings(stored)
+    return {name: both for name, both in changes.items() if name not in free}
 
 
 def _refuse_plain(stored, given):
