@@ -224,17 +224,24 @@ def test_a_client_that_is_not_installed(name, package, extra, monkeypatch):
             use(name)
 
 
-def test_names_are_looked_at_before_tensorflow_is_imported():
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("hf://model", "expected hf://USER/MODEL; received hf://model"),
+        ("none", "expected a run directory or .keras file; no none"),
+    ],
+)
+def test_names_are_looked_at_before_tensorflow_is_imported(name, said):
     code = (
         "import sys\n"
         "from progan_tf.generation.opening import open_generator\n"
         "try:\n"
-        "    open_generator('hf://model')\n"
+        f"    open_generator({name!r})\n"
         "except ValueError as error:\n"
         "    print(error, *{'tensorflow', 'keras'} & sys.modules.keys())\n"
     )
     done = finished(started("-c", code))
-    assert done.stdout == "expected hf://USER/MODEL; received hf://model\n"
+    assert done.stdout == said + "\n"
 
 
 def test_no_name_is_a_run_that_is_trained():
