@@ -61,7 +61,7 @@ def open_generator(
             "--latest needs a run directory; a .keras file holds one "
             "generator, and so does what comes with the program or the net"
         )
-    if not (module or named or os.path.exists(run_dir)):
+    if module is None and not (named or os.path.exists(run_dir)):
         raise UserError(
             f"expected a run directory or .keras file; no {run_dir}"
         )
