@@ -236,9 +236,10 @@ PRESETS = {
         "labels": True,
         "fade_kimg": _by_resolution(0, 40, 48, 64, 96, *[128] * 4),
         "stable_kimg": _by_resolution(32, 40, 48, 96, 96, *[400] * 4),
-        "total_kimg": 1000,
+        "total_kimg": 2880,
         "batch_size": _by_resolution(64, 64, 64, 64, 32, 32, 16, 8, 4),
         "learning_rate": _by_resolution(*[0.002] * 5, *[0.0015] * 4),
+        "penalty_every": 4,
         # Few at 128x128, where most of the arithmetic is, and at 4x4, where
         # most of the discriminator's numbers would be.
         "fmap_max": _by_resolution(72, 128, 128, 128, 128, *[64] * 4),
