@@ -70,6 +70,7 @@ class GrowthSchedule:
             and later phases are dropped. None is the sum.
         rampup_images: int, images from the beginning of each stage over which
             the learning rate rises to its own.
+        rampdown_images: int, the last images, over which it falls towards 0.
 
     Attributes:
         phases: tuple of `Phase`, in the order of training.
@@ -94,6 +95,7 @@ class GrowthSchedule:
         learning_rates,
         total_images=None,
         rampup_images=0,
+        rampdown_images=0,
     ):
         tables = (fade_images, stable_images, batch_sizes, learning_rates)
         _check_tables(resolutions(resolution), *tables)
@@ -118,6 +120,7 @@ class GrowthSchedule:
         _check_finishes(phases)
         self.phases = tuple(phases)
         self._rampup_images = rampup_images
+        self._rampdown_images = rampdown_images
 
     @property
     def total_images(self):
@@ -147,9 +150,13 @@ class GrowthSchedule:
         begun = phase.start if fading else phase.fade_end
         # With its own images, so that the first minibatch is not in vain.
         images = images_seen - begun + phase.batch_size
-        if images >= self._rampup_images:
-            return phase.learning_rate
-        return phase.learning_rate * images / self._rampup_images
+        left = self.total_images - images_seen
+        rate = phase.learning_rate
+        if images < self._rampup_images:
+            rate *= images / self._rampup_images
+        if left < self._rampdown_images:
+            rate *= max(0, left) / self._rampdown_images
+        return rate
 
     def stage(self, images_seen):
         """An int that changes exactly where both optimizers are reset.

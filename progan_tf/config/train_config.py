@@ -110,6 +110,13 @@ class TrainConfig(NetworkSettings):
         "the beginning and from both ends of each fade",
         low=0,
     )
+    rampdown_kimg: float = setting(
+        0,
+        "the last thousands of images, over which the learning rate falls to "
+        "0: the pictures get cleaner",
+        low=0,
+        free=True,
+    )
     growing: bool = setting(
         True,
         "begin with 4x4; --nogrowing trains the full resolution from the "
@@ -273,6 +280,7 @@ class TrainConfig(NetworkSettings):
             self.learning_rate,
             total,
             round(1000 * self.rampup_kimg),
+            round(1000 * self.rampdown_kimg),
         )
 
     def step_flops_per_image(self, resolution):

@@ -23,6 +23,7 @@ class Feed:
 
     def __init__(self, config, source, strategy):
         self._config = config
+        self._ramps = bool(config.rampup_kimg or config.rampdown_kimg)
         self._schedule = config.schedule()
         self._cadences = config.cadences()
         self._strategy = strategy
@@ -66,7 +67,7 @@ class Feed:
         arrays["reals"] = arrays.pop("images")
         return {
             "alphas": alphas,
-            "rates": rates if self._config.rampup_kimg else None,
+            "rates": rates if self._ramps else None,
             "steps": steps.count,
             **{name: self._distribute(x, most) for name, x in arrays.items()},
         }

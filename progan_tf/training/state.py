@@ -92,16 +92,17 @@ class TrainingState(tf.Module):
                     weight.trainable = False
 
     def enter_stage(self, stage, learning_rate):
-        """Start a stage of the schedule, an int, unless it has begun.
+        """Set the rate, a float, and start a stage, an int, unless it has begun.
 
         As in the official code both optimizers forget their moments at both
         ends of each fade, unless `reset_optimizers` is off.
         """
+        # Anew, because a run that goes on may have ended with a lower one.
+        self.set_learning_rate(learning_rate)
         if stage == int(self.stage.numpy()):
             return
         if self.config.reset_optimizers:
             self.reset_optimizers()
-        self.set_learning_rate(learning_rate)
         self.stage.assign(stage)
 
     def set_learning_rate(self, learning_rate):
