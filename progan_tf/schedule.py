@@ -70,7 +70,8 @@ class GrowthSchedule:
             and later phases are dropped. None is the sum.
         rampup_images: int, images from the beginning of each stage over which
             the learning rate rises to its own.
-        rampdown_images: int, the last images, over which it falls towards 0.
+        rampdown: float, the share of all images, the last ones, over which
+            it falls towards 0.
 
     Attributes:
         phases: tuple of `Phase`, in the order of training.
@@ -95,7 +96,7 @@ class GrowthSchedule:
         learning_rates,
         total_images=None,
         rampup_images=0,
-        rampdown_images=0,
+        rampdown=0,
     ):
         tables = (fade_images, stable_images, batch_sizes, learning_rates)
         _check_tables(resolutions(resolution), *tables)
@@ -120,7 +121,7 @@ class GrowthSchedule:
         _check_finishes(phases)
         self.phases = tuple(phases)
         self._rampup_images = rampup_images
-        self._rampdown_images = rampdown_images
+        self._rampdown_images = rampdown * self.total_images
 
     @property
     def total_images(self):

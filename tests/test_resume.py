@@ -58,6 +58,7 @@ OBJECTIVES = [
         "penalty_every": 5,
         "discriminator_steps": 4,
         "rampup_kimg": 0.1,
+        "rampdown": 0.4,
     },
     {"loss": "lsgan", "penalty": "none", "reset_optimizers": False},
     {"loss": "relativistic", "penalty": "r1_r2", "precision": "float16"},
@@ -122,6 +123,22 @@ def test_longer_total_goes_on(tmp_path, strategy):
     assert Trainer(tiny_config(folder, total_kimg=0.016), strategy).train()
     assert Trainer(tiny_config(folder, total_kimg=0.032), strategy).train()
     assert checkpoint_values(folder)["images_seen"] == 32
+
+
+def test_a_run_that_ended_at_a_low_rate_goes_on_at_its_own(tmp_path, strategy):
+    folder, rate = tmp_path / "run", tiny_config(tmp_path).learning_rate[4]
+    short = tiny_config(folder, total_kimg=0.016, rampdown=0.5)
+    assert Trainer(short, strategy).train()
+    # Of its last minibatch, of 8 of the 8 images that it falls over.
+    assert metrics_of(folder)[-1]["learning_rate"] == pytest.approx(rate)
+    name = "generator_adam/learning_rate"
+    for total, rampdown, expected in (
+        (0.032, 0.5, rate / 2),
+        (0.048, 0.0, rate),
+    ):
+        longer = tiny_config(folder, total_kimg=total, rampdown=rampdown)
+        assert Trainer(longer, strategy).train()
+        assert checkpoint_values(folder)[name] == pytest.approx(expected)
 
 
 def test_checkpoint_keys(tmp_path, strategy):

@@ -236,7 +236,7 @@ def test_the_rate_falls_towards_the_end():
         {4: 10, 8: 20},
         {4: 1.0, 8: 3.0},
         rampup_images=40,
-        rampdown_images=120,
+        rampdown=0.4,
     )
     seen = [0, 100, 170, 180, 200, 240, 280, 299, 300]
     rates = [schedule.learning_rate(each) for each in seen]

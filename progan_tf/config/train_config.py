@@ -110,11 +110,12 @@ class TrainConfig(NetworkSettings):
         "the beginning and from both ends of each fade",
         low=0,
     )
-    rampdown_kimg: float = setting(
+    rampdown: float = setting(
         0,
-        "the last thousands of images, over which the learning rate falls to "
-        "0: the pictures get cleaner",
+        "share of all images, the last ones, over which the learning rate "
+        "falls to 0, which cleans the pictures",
         low=0,
+        below=1,
         free=True,
     )
     growing: bool = setting(
@@ -280,7 +281,7 @@ class TrainConfig(NetworkSettings):
             self.learning_rate,
             total,
             round(1000 * self.rampup_kimg),
-            round(1000 * self.rampdown_kimg),
+            self.rampdown,
         )
 
     def step_flops_per_image(self, resolution):

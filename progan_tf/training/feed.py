@@ -23,7 +23,7 @@ class Feed:
 
     def __init__(self, config, source, strategy):
         self._config = config
-        self._ramps = bool(config.rampup_kimg or config.rampdown_kimg)
+        self._ramps = bool(config.rampup_kimg or config.rampdown)
         self._schedule = config.schedule()
         self._cadences = config.cadences()
         self._strategy = strategy

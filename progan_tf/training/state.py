@@ -92,7 +92,7 @@ class TrainingState(tf.Module):
                     weight.trainable = False
 
     def enter_stage(self, stage, learning_rate):
-        """Set the rate, a float, and start a stage, an int, unless it has begun.
+        """Set the rate, a float, and start a stage, unless it has begun.
 
         As in the official code both optimizers forget their moments at both
         ends of each fade, unless `reset_optimizers` is off.
