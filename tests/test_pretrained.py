@@ -152,7 +152,7 @@ def test_its_files_are_as_small_as_promised_and_are_those_meant():
 
 
 def test_the_preset_trains_one_like_it():
-    """All is as it was made, but the lower rate of its last 600 kimg."""
+    """All is as it was made, but how its rate fell in the last 600 kimg."""
     stored, preset = load_config(CATS.folder), resolve("cats-128")
     assert preset.run_dir == "runs/cats-128"
     assert preset.schedule().total_images == CATS.images_seen
@@ -164,7 +164,8 @@ def test_the_preset_trains_one_like_it():
         preset, num_images=360_000, num_classes=15, run_dir=stored.run_dir
     )
     changed = resume.changed_settings(stored, expected)
-    assert changed.keys() == {"stable_kimg", "learning_rate"}
+    assert changed.keys() == {"stable_kimg", "learning_rate", "rampdown"}
+    assert changed.pop("rampdown") == (0, 0.2)
     assert [x.pop(128) for x in changed["learning_rate"]] == [0.0005, 0.0015]
     for table in changed["stable_kimg"]:
         del table[128]

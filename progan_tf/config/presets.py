@@ -239,6 +239,7 @@ PRESETS = {
         "total_kimg": 2880,
         "batch_size": _by_resolution(64, 64, 64, 64, 32, 32, 16, 8, 4),
         "learning_rate": _by_resolution(*[0.002] * 5, *[0.0015] * 4),
+        "rampdown": 0.2,
         "penalty_every": 4,
         # Few at 128x128, where most of the arithmetic is, and at 4x4, where
         # most of the discriminator's numbers would be.
