@@ -161,6 +161,7 @@ PRESETS = {
         # Above 32x32, with smaller minibatches, a rate that was tried nowhere
         # would be too bold.
         "learning_rate": _by_resolution(*[0.004] * 4, *[0.002] * 5),
+        "rampdown": 0.25,
         "penalty_every": 4,
         "fmap_max": _by_resolution(64, 64, 48, *[32] * 6),
         # The average forgets quickly where there are few minibatches: otherwise
