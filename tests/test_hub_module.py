@@ -247,11 +247,20 @@ def test_labels_of_no_class(tmp_path):
         lambda z: tf.ones([tf.shape(z)[0], 4, 4, 3]) / 2,
     ],
 )
-def test_modules_without_a_gradient(tmp_path, function):
+def test_modules_without_a_gradient_are_refused_before_the_look(
+    tmp_path, function
+):
     save(tmp_path / "x", function)
-    target = np.zeros((4, 4, 3), "uint8")
+    target, looked = np.zeros((4, 4, 3), "uint8"), []
     with pytest.raises(UserError, match="cannot search with .*x, as its grad"):
-        project(load_module(tmp_path / "x"), target, steps=2, candidates=8)
+        project(
+            load_module(tmp_path / "x"),
+            target,
+            steps=2,
+            candidates=8,
+            looked=lambda *done: looked.append(done),
+        )
+    assert not looked
 
 
 def test_no_signature(tmp_path):

@@ -107,10 +107,11 @@ def project(
         )
     target = _checked_target(generator, target)
     candidates = max(candidates, starts)
+    step = _step_of(generator, target, coarse_weight)
+    _trace(generator, step, starts)
     look = Look(generator, target, seed, label, candidates, looked)
     latents = look.nearest()[:starts]
     labels = generator.labels_of(range(starts), look.label)
-    step = _step_of(generator, target, coarse_weight)
     with _without_remapper():
         latents, labels, history = _descend(
             generator, step, latents, labels, steps, learning_rate, callback
@@ -237,6 +238,18 @@ def _descend(generator, step, latents, labels, steps, learning_rate, callback):
     return best, labels, history
 
 
+def _trace(generator, step, starts):
+    """Trace the first call, so that what must fail fails before the look."""
+    latents, *labels = (
+        np.zeros((starts, size), "float32") for size in generator.input_sizes
+    )
+    zeros = np.zeros((starts, 1), "float32")
+    state = tuple(map(tf.constant, (latents, latents, latents, zeros)))
+    rows = tf.constant(labels[0]) if labels else None
+    with _gradients_of(generator):
+        step.get_concrete_function(state, rows, tf.constant(zeros))
+
+
 def _taken(generator, step, state, labels, rates):
     """What a step returns, as arrays that can be written to."""
     rows = None
@@ -244,20 +257,26 @@ def _taken(generator, step, state, labels, rates):
         rows = tf.constant(one_hot(labels, generator.num_classes))
     # As tensors, because arrays would be compiled in.
     tensors = tuple(map(tf.constant, state)), rows, tf.constant(rates)
-    try:
+    with _gradients_of(generator):
         state, errors, images = step(*tensors)
-    except (LookupError, TypeError, ValueError, tf.errors.OpError) as error:
-        # Of modules of other people, which need not have gradients.
-        raise UserError(
-            f"cannot search with {generator.name}, as its gradient cannot be "
-            f"computed: {first_line(error)}"
-        ) from error
     state = [np.array(numbers) for numbers in state]
     errors, images = errors.numpy(), images.numpy()
     if not (np.all(np.isfinite(state[0])) and np.all(np.isfinite(errors))):
         reason = "as its gradient is not finite"
         raise UserError(f"cannot search with {generator.name}, {reason}")
     return state, errors, images
+
+
+@contextlib.contextmanager
+def _gradients_of(generator):
+    """Refuses modules of other people, which need not have gradients."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, tf.errors.OpError) as error:
+        raise UserError(
+            f"cannot search with {generator.name}, as its gradient cannot be "
+            f"computed: {first_line(error)}"
+        ) from error
 
 
 def _best(generator, latents, labels, target, history):
