@@ -95,6 +95,7 @@ _TABLE1 = {
 _SMALL_GPU = {
     "batch_size": _by_resolution(64, 64, 64, 64, 32, 32, 16, 8, 4),
     "learning_rate": _by_resolution(*[0.0015] * 6, *[0.001] * 3),
+    "rampdown": 0.2,
     "fmap_base": 4096,
     "fmap_max": 256,
     "average_decay": _by_resolution(0.98, 0.99, 0.995, 0.998, *[0.999] * 5),
