@@ -17,6 +17,9 @@ from progan_tf.errors import UserError
 # Where a penalty looks at the discriminator's slope: at the pictures of the
 # data, at those of the generator, or at random places between the two.
 REALS, FAKES, MIXED = "reals", "fakes", "mixed"
+# Lambda of Gulrajani et al. 2017 and of the paper, and gamma of Mescheder et
+# al. 2018 and of StyleGAN.
+_WEIGHT = 10.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +50,8 @@ class Penalty:
     # Of the slope there, `[batch, height, width, channels]`, of the weight and
     # of a `TrainConfig`.
     cost: Callable | None = None
-    # Of resolution and minibatch: the weight where none is given.
-    weight: Callable = lambda resolution, batch_size: 0.0
+    # The weight where none is given.
+    weight: float = 0.0
     # Whether it bounds the scores of reals and fakes alike.
     bounds: bool = False
 
@@ -179,16 +182,6 @@ def _tf():
     return tensorflow
 
 
-def _ten(resolution, batch_size):
-    """Lambda of Gulrajani et al. 2017 and of the paper."""
-    return 10.0
-
-
-def _by_pixels(resolution, batch_size):
-    """0.0002 R^2 / minibatch, where StyleGAN2-ADA begins by default."""
-    return 0.0002 * resolution**2 / batch_size
-
-
 LOSSES = {
     "wgan": Loss(wgan_discriminator, wgan_generator, bounded=False),
     "logistic": Loss(
@@ -207,12 +200,12 @@ LOSSES = {
     ),
 }
 PENALTIES = {
-    "wgan_gp": Penalty({"gradient_penalty": MIXED}, wgan_gp, _ten, True),
-    "r1": Penalty({"r1_penalty": REALS}, squared_slopes, _by_pixels),
+    "wgan_gp": Penalty({"gradient_penalty": MIXED}, wgan_gp, _WEIGHT, True),
+    "r1": Penalty({"r1_penalty": REALS}, squared_slopes, _WEIGHT),
     "r1_r2": Penalty(
         {"r1_penalty": REALS, "r2_penalty": FAKES},
         squared_slopes,
-        _by_pixels,
+        _WEIGHT,
         True,
     ),
     "none": Penalty(),

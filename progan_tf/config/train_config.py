@@ -140,8 +140,7 @@ class TrainConfig(NetworkSettings):
     )
     gradient_penalty: dict[int, float] = _table(
         None,
-        "weight of the penalty; by default 10 of wgan_gp, of r1 and r1_r2 "
-        "0.0002 * resolution^2 / minibatch",
+        "weight of the penalty; by default 10, and 0 of none",
         low=0,
     )
     penalty_every: int = setting(
@@ -304,7 +303,7 @@ class TrainConfig(NetworkSettings):
         usual = PENALTIES[self.penalty].weight
         for size in sizes:
             if table.get(str(size)) is None:
-                table[str(size)] = usual(size, self.batch_size[size])
+                table[str(size)] = usual
         return table
 
     @property
