@@ -214,32 +214,28 @@ def test_wrong_arguments_are_named(name, value, message):
         GrowthSchedule(**{**arguments, name: value})
 
 
-def test_the_rate_rises_from_both_ends_of_each_fade():
+def rates_of(seen, **ramps):
+    """Rates of 4x4, 1.0, and 8x8, 3.0, whose stages have 100 images."""
     schedule = GrowthSchedule(
         8,
         {4: 0, 8: 100},
         {4: 100, 8: 100},
         {4: 10, 8: 20},
         {4: 1.0, 8: 3.0},
-        rampup_images=40,
+        **ramps,
     )
+    return [schedule.learning_rate(each) for each in seen]
+
+
+def test_the_rate_rises_from_both_ends_of_each_fade():
     seen = [0, 10, 30, 90, 100, 120, 180, 200, 220]
-    rates = [schedule.learning_rate(each) for each in seen]
+    rates = rates_of(seen, rampup_images=40)
     assert rates == [0.25, 0.5, 1, 1, 1.5, 3, 3, 1.5, 3]
 
 
 def test_the_rate_falls_towards_the_end():
-    schedule = GrowthSchedule(
-        8,
-        {4: 0, 8: 100},
-        {4: 100, 8: 100},
-        {4: 10, 8: 20},
-        {4: 1.0, 8: 3.0},
-        rampup_images=40,
-        rampdown=0.4,
-    )
     seen = [0, 100, 170, 180, 200, 240, 280, 299, 300]
-    rates = [schedule.learning_rate(each) for each in seen]
+    rates = rates_of(seen, rampup_images=40, rampdown=0.4)
     # At 200 a stage begins: half of it, of 100 / 120 of the rate.
     assert rates == pytest.approx(
         [0.25, 1.5, 3, 3, 1.25, 1.5, 0.5, 0.025, 0], abs=1e-12

@@ -1,8 +1,9 @@
 """Resuming: what a run directory holds against what the user asks for.
 
 A resumed run takes its settings from its config.json. Those that only say how
-long, how often or where may be given anew; any other difference is an error,
-because the networks or the data would no longer be those that were trained.
+long, how often or where, or how the rate falls in the end, may be given anew;
+any other difference is an error, because the networks or the data would no
+longer be those that were trained.
 Data that are no longer where they were may be given where they are now.
 """
 
