@@ -156,8 +156,18 @@ def test_classes():
     free = project(generator, target, **numbers)
     inputs = free.latent[np.newaxis], [free.label]
     np.testing.assert_array_equal(generator.images_of(*inputs)[0], free.image)
+
+
+def test_what_is_no_class_is_refused_before_the_generator_runs():
+    def never(latents, labels):
+        raise AssertionError
+
+    generator, black = (
+        Toy(never, 2, num_classes=3),
+        np.zeros((4, 4, 3), "uint8"),
+    )
     with pytest.raises(UserError, match="from 0 to 2; received 3"):
-        project(generator, target, label=3)
+        project(generator, black, label=3)
 
 
 class Toy(AnyGenerator):

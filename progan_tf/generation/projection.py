@@ -106,6 +106,7 @@ def project(
             f"got {starts}, {steps}, {candidates}"
         )
     target = _checked_target(generator, target)
+    generator.labels_of([0], label)  # Refuses what is not a class at once.
     candidates = max(candidates, starts)
     step = _step_of(generator, target, coarse_weight)
     _trace(generator, step, starts)
