@@ -13,7 +13,8 @@
 Stopped, the same command goes on where it was. Rows are the presets table1-a
 to table1-h with their growth shared out over --kimg, and rows of our own: fused
 (resampled within the convolutions), lazy4 and lazy16 (the penalty in every such
-minibatch alone), logistic-r1. It leaves OUT/table1.md, the table, and
+minibatch alone), logistic-r1, not-growing (row (g) at the full resolution from
+the first image). It leaves OUT/table1.md, the table, and
 OUT/table1.png: the paper's figure 4, the distance over the time of training.
 Distances are multiplied by 1000, as in the paper; "reals" is the noise floor.
 """
@@ -41,6 +42,7 @@ OWN_ROWS = {
     "lazy4": ["--penalty_every=4"],
     "lazy16": ["--penalty_every=16"],
     "logistic-r1": ["--loss=logistic", "--penalty=r1"],
+    "not-growing": ["--nogrowing"],
 }
 # The paper's table 1: the mean sliced Wasserstein distance and MS-SSIM, of
 # CelebA and of LSUN bedroom, at 128x128.
