@@ -7,12 +7,25 @@ import pytest
 from tiny import checkpoint_values, make_folder, make_run, tiny_config
 
 from progan_tf.checkpoint import load_generator
-from progan_tf.config import overridden, resolve
+from progan_tf.config import (
+    NETWORK_SETTINGS,
+    TrainConfig,
+    overridden,
+    resolve,
+)
 from progan_tf.errors import UserError
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
 from progan_tf.training.fine_tuning import write_run
 from progan_tf.weights import blended, read_run
+
+# What the next run takes from a run by default.
+NOT_OF_NETWORKS = [
+    field.name
+    for field in dataclasses.fields(TrainConfig)
+    if field.metadata["flag"]
+    and field.name not in (*NETWORK_SETTINGS, "preset")
+]
 
 
 @pytest.mark.parametrize("count", [0, 1, 2])
@@ -84,6 +97,42 @@ def test_what_an_augmentation_is_tuned_with_goes_with_it():
     kept = {name: x for name, x in run.items() if name != "ada_target"}
     assert overridden(run, {"augment": "none"}) == {**kept, "augment": "none"}
     assert overridden(run, {"seed": 3}) == {**run, "seed": 3}
+
+
+def tuned_on(given, **before):
+    """The settings of a run that goes on from one with other settings."""
+    run = resolve("laptop", before)
+    settings = {name: getattr(run, name) for name in NOT_OF_NETWORKS}
+    return resolve("laptop", overridden(settings, given))
+
+
+def test_a_loss_and_a_penalty_begin_without_the_weights_of_the_last():
+    r1 = {"loss": "logistic", "penalty": "r1"}
+    config = tuned_on(r1, drift=0.1, gradient_penalty=3.0, wgan_target=750.0)
+    assert (config.drift, config.wgan_target) == (0.0, 1.0)
+    assert set(config.gradient_penalty.values()) == {10.0}
+    assert config.penalty_every == 4  # As of any other.
+    # One that was trained with neither.
+    none = {"loss": "hinge", "penalty": "none"}
+    back = tuned_on({"loss": "wgan", "penalty": "wgan_gp"}, **none)
+    assert (back.drift, back.penalty_every) == (0.001, 4)
+    assert set(back.gradient_penalty.values()) == {10.0}
+    assert tuned_on(none).penalty_every == 1
+    # The same ones keep them.
+    kept = tuned_on({"loss": "wgan"}, drift=0.1, gradient_penalty=3.0)
+    assert (kept.drift, kept.gradient_penalty[4]) == (0.1, 3.0)
+    with pytest.raises(UserError, match="drift belongs to --loss=wgan"):
+        tuned_on({**r1, "drift": 0.1})
+
+
+def test_a_p_is_fixed_or_follows():
+    ada = {"augment": "ada", "loss": "hinge"}
+    config = tuned_on({"augment_p": 0.3}, **ada, ada_target=0.4)
+    assert (config.augment_p, config.ada_target) == (0.3, None)
+    config = tuned_on({"ada_target": 0.4}, **ada, augment_p=0.3)
+    assert (config.augment_p, config.ada_target) == (None, 0.4)
+    with pytest.raises(UserError, match="ada_target needs"):
+        tuned_on({"augment_p": 0.3, "ada_target": 0.4}, **ada)
 
 
 def test_another_augmentation_begins_without_the_numbers_of_the_first(tmp_path):

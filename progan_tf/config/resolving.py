@@ -11,6 +11,13 @@ from progan_tf.config.train_config import CONFIG_FILE, TrainConfig
 from progan_tf.errors import UserError
 from progan_tf.reading import read_text
 
+# What was chosen for one loss, penalty or augmentation, and not for another.
+_TUNED = {
+    "loss": {"drift"},
+    "penalty": {"gradient_penalty", "wgan_target"},
+    "augment": {"ada_target"},
+}
+
 
 def load_config(run_dir):
     """The configuration stored in a run directory, wherever it is now.
@@ -51,14 +58,33 @@ def resolve(preset="official", overrides=None, replicas=1):
 def overridden(values, given):
     """A dict of settings, overridden by those that are given.
 
-    Where they give no augmentation, or one whose p follows by itself, what
-    another was tuned with is left out: no flag could take it back.
+    What belongs to a loss, penalty or augmentation is left out of the values
+    where another one is given: its weights are not those of the next, and no
+    flag could take them back.
     """
-    before, values = values.get("augment", "none"), dict(values)
-    augment = given.get("augment", before)
-    if augment != before:
-        values.pop("ada_target", None)
-        alone = [name for name, row in TRANSFORMS.items() if row.alone]
-        if augment in ("none", *alone):
-            values.pop("augment_p", None)
+    outdated = _outdated(values, given)
+    values = {name: x for name, x in values.items() if name not in outdated}
     return settings.merged(values, given, TrainConfig)
+
+
+def _outdated(values, given):
+    """Names of the settings that do not hold beside those that are given."""
+    before, after = (
+        {x: some.get(x) or getattr(TrainConfig, x) for x in _TUNED}
+        for some in (values, {**values, **given})
+    )
+    changed = {name for name in _TUNED if before[name] != after[name]}
+    names = set().union(*(_TUNED[name] for name in changed))
+    alone = [name for name, row in TRANSFORMS.items() if row.alone]
+    if "augment" in changed and after["augment"] in ("none", *alone):
+        names.add("augment_p")
+    if "penalty" in changed and "none" in (before["penalty"], after["penalty"]):
+        names.add("penalty_every")
+    # A p that is fixed, or one that follows.
+    for one, other in (
+        ("augment_p", "ada_target"),
+        ("ada_target", "augment_p"),
+    ):
+        if given.get(one) is not None:
+            names.add(other)
+    return names
