@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from published_files import GOLDENS
 from tiny import checkpoint_values, make_folder, make_run, tiny_config
 
 from progan_tf.checkpoint import load_generator
@@ -17,7 +18,7 @@ from progan_tf.errors import UserError
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
 from progan_tf.training.fine_tuning import write_run
-from progan_tf.weights import blended, read_run
+from progan_tf.weights import blended, read_published, read_run
 
 # What the next run takes from a run by default.
 NOT_OF_NETWORKS = [
@@ -174,11 +175,39 @@ def test_coarse_layers_of_one_and_fine_ones_of_another(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("file", "precision"),
+    [("official_16_fused.pkl", "float16"), ("gan_zoo_16.pth", "float32")],
+)
+def test_a_file_and_what_was_tuned_from_it(tmp_path, file, precision):
+    given = {"fade_kimg": 0, "stable_kimg": 0, "total_kimg": 1}
+    given["precision"] = precision
+    given["data"] = str(make_folder(tmp_path / "data"))
+    one, run = read_published(GOLDENS / file), tmp_path / "run"
+    write_run(one, str(run), given)
+    other = read_run(run)
+    for weight in other.average.trainable_weights:
+        weight.assign(weight / 2)
+    before = {r: one.average.block(r).conv0.kernel + 0 for r in (8, 16)}
+    first = one.average.block(4).conv.kernel + 0
+    gan = blended(one, other, 8)
+    np.testing.assert_array_equal(gan.average.block(4).conv.kernel, first)
+    for r, kernel in before.items():
+        np.testing.assert_array_equal(
+            gan.average.block(r).conv0.kernel, kernel / 2
+        )
+
+
+@pytest.mark.parametrize(
     ("settings", "resolution", "message"),
     [
         ({}, 4, "expected --blend_from of 8, 16; received 4"),
         ({}, 32, "expected --blend_from of 8, 16; received 32"),
         ({"latent_size": 8}, 8, "latent_size is 16 and 8"),
+        (
+            {"fmap_max": {4: 8, 8: 8, 16: 4}},
+            8,
+            "number of feature maps, from 4x4 up, is 8, 8, 8 and 8, 8, 4",
+        ),
     ],
 )
 def test_what_cannot_be_blended(tmp_path, settings, resolution, message):

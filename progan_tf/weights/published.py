@@ -8,6 +8,20 @@ import keras
 from progan_tf.errors import UserError
 from progan_tf.networks import Discriminator, Generator
 
+# Settings that generators of one shape may have otherwise: those that are the
+# discriminator's, that of which the generator is the same function either way,
+# and an epsilon, which float16 has larger.
+_OTHERWISE = (
+    "minibatch_stddev_group",
+    "minibatch_discrimination",
+    "discriminator_norm",
+    "fused_scale",
+    "pixelnorm_epsilon",
+    # Of which `_shape` has what follows from them.
+    "fmap_base",
+    "fmap_max",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class PublishedInfo:
@@ -134,13 +148,13 @@ def blended(published, other, resolution):
         (published.average, other.average),
     ]
     ours, theirs = (
-        x.generator.architecture.settings for x in (published, other)
+        _shape(x.generator.architecture) for x in (published, other)
     )
-    for name in ours.keys() | theirs.keys():
-        if ours.get(name) != theirs.get(name):
+    for name in ours:
+        if ours[name] != theirs[name]:
             raise UserError(
                 f"expected to blend networks that are alike; {name} is "
-                f"{ours.get(name)} and {theirs.get(name)}"
+                f"{ours[name]} and {theirs[name]}"
             )
     for one in (published, other):
         sizes = [
@@ -165,6 +179,20 @@ def blended(published, other, resolution):
         licence += f"; from {resolution}x{resolution} on {other.info.licence}"
     info = dataclasses.replace(published.info, licence=licence)
     return dataclasses.replace(published, info=info)
+
+
+def _shape(architecture):
+    """What generators that exchange layers have in common, by its name."""
+    shape = {
+        name: value
+        for name, value in architecture.settings.items()
+        if name not in _OTHERWISE
+    }
+    # However they were given: one limit, or one for each resolution.
+    maps = map(architecture.feature_maps, architecture.resolutions)
+    return shape | {
+        "number of feature maps, from 4x4 up,": ", ".join(map(str, maps))
+    }
 
 
 def set_level_of_detail(family, lod):
