@@ -185,13 +185,17 @@ class Family(tf.Module):
                 resolution's output upscaled.
 
         Raises:
-            ValueError: for a resolution that has no fade.
+            UserError: for a resolution that is not one of these.
+            ValueError: for the lowest one, which has no fade, or another
+                alpha.
         """
         if not self.architecture.level(resolution):
             raise ValueError(
                 f"{resolution}x{resolution} is the first resolution and never "
                 "fades"
             )
+        if not 0 <= alpha <= 1:
+            raise ValueError(f"expected alpha from 0 to 1; received {alpha!r}")
         self.block(resolution).fade.alpha.assign(alpha)
 
     def _blocks_up_to(self, resolution):

@@ -133,10 +133,25 @@ class Generator(Family):
         fused_scale: bool, resample within the convolutions; see
             `Architecture`.
         leaky_relu: callable that computes it; by default Keras' own.
-        dtype: Keras dtype policy of the layers; float32 by default.
+        dtype: Keras dtype policy of the layers, such as "mixed_bfloat16"; by
+            default float32, whatever Keras' global policy is.
         seed: int or None, of the initial weights.
         name: str.
-        **options: other fields of `Architecture`, such as variant.
+        **options: other fields of `progan_tf.architecture.Architecture`, such
+            as activation.
+
+    Raises:
+        UserError: for a value that is not of its kind or range.
+
+    Example:
+
+    >>> generator = progan_tf.Generator(resolution=64, fmap_max=64)
+    >>> model = generator.at(64)
+    >>> model(progan_tf.seeded_latents([1, 2])).shape
+    TensorShape([2, 64, 64, 3])
+
+    A loop of your own gives an optimizer `model.trainable_variables`. Those of
+    the family are of all resolutions, of which some get no gradient.
     """
 
     _block, _called = GeneratorBlock, "generator"
@@ -283,6 +298,9 @@ class Discriminator(Family):
     Args:
         resolution, num_classes, channels, fmap_base, fmap_max, fused_scale,
         leaky_relu, dtype, seed, name, **options: as of `Generator`.
+
+    Raises:
+        UserError: for a value that is not of its kind or range.
     """
 
     _block, _called = DiscriminatorBlock, "discriminator"

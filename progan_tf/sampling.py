@@ -225,9 +225,22 @@ _of_model = functools.lru_cache(maxsize=2)(KerasGenerator)
 
 
 def as_generator(generator):
-    """The `AnyGenerator` of a `keras.Model`, or of one itself."""
-    known = isinstance(generator, AnyGenerator)
-    return generator if known else _of_model(generator)
+    """The `AnyGenerator` of a `keras.Model`, or of one itself.
+
+    Raises UserError for anything else, such as a family of models.
+    """
+    if isinstance(generator, AnyGenerator):
+        return generator
+    # Without importing Keras: seeds are read before it is there.
+    if not hasattr(generator, "input_shape"):
+        hint = "that load_generator gives"
+        if hasattr(generator, "at"):
+            hint = f"of one resolution: .at({generator.resolution})"
+        raise UserError(
+            f"expected a keras.Model, such as the one {hint}; received a "
+            f"{type(generator).__name__}"
+        )
+    return _of_model(generator)
 
 
 def generate_images(generator, seeds, labels=None, batch_size=32):
@@ -246,7 +259,9 @@ def generate_images(generator, seeds, labels=None, batch_size=32):
         diverged, becomes grey.
 
     Raises:
-        UserError: if labels are unwanted or not among the classes.
+        UserError: for something else than a model, such as a `Generator`,
+            whose models are those of its `at`; or if labels are unwanted or
+            not among the classes.
     """
     generator = as_generator(generator)
     if labels is None:

@@ -351,3 +351,11 @@ def test_a_resolution_that_is_not_there_is_refused(wrong):
 def test_4x4_has_no_alpha():
     with pytest.raises(ValueError, match="never fades"):
         generator().set_alpha(4, 0.5)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 2, float("nan")])
+def test_alpha_is_a_share(wrong):
+    g = generator()
+    with pytest.raises(ValueError, match="expected alpha from 0 to 1"):
+        g.set_alpha(8, wrong)
+    assert g.block(8).fade.alpha.numpy() == 1.0

@@ -96,6 +96,14 @@ def test_images_are_those_of_the_model(generator):
     )
 
 
+def test_what_is_no_model_is_refused():
+    family = Generator(8, 16, fmap_max=8)
+    with pytest.raises(UserError, match=r"\.at\(8\); received a Generator$"):
+        sampling.generate_images(family, [1])
+    with pytest.raises(UserError, match="load_generator gives; received a str"):
+        sampling.generate_images("runs/x", [1])
+
+
 def test_images_come_in_groups(generator):
     groups = list(sampling.as_generator(generator).stream(range(20)))
     assert [len(group) for group in groups] == [8, 8, 4]

@@ -47,6 +47,10 @@ _counted = functools.partial(setting, free=True, flag=False)
 class TrainConfig(NetworkSettings):
     """Every setting of a training run; the defaults are the official code's.
 
+    `preset` is only the name under which the settings are stored: made here, a
+    config has the official code's defaults whatever it says. For the numbers of
+    another preset call `resolve("laptop", {"total_kimg": 60})`.
+
     Tables are dicts from resolution to number for 4, 8, ... `resolution`; a
     single number given for one stands for all resolutions. An empty `run_dir`
     becomes runs/DATA-PRESET-RESOLUTION. A folder of `data` is kept with its
