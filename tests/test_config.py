@@ -129,7 +129,7 @@ def test_auto_precision(
 ):
     (tmp_path / "cpuinfo").write_text(info)
     monkeypatch.setattr(precision, "_CPU_INFO", tmp_path / "cpuinfo")
-    monkeypatch.setattr(precision, "_gpu_capability", lambda: capability)
+    monkeypatch.setattr(precision, "gpu_capability", lambda: capability)
     overrides = {"precision": "auto", "devices": flags}
     assert resolve("official", overrides).precision == expected
 

@@ -263,6 +263,33 @@ def test_unknown_devices(names, message):
         devices.make_strategy(names)
 
 
+@pytest.mark.parametrize(
+    ("chosen", "visible", "capability", "told"),
+    [
+        ("", None, 9.0, True),
+        ("", None, None, False),
+        ("CPU:0", None, 9.0, False),
+        ("", "", 9.0, False),
+    ],
+)
+def test_a_gpu_that_tensorflow_cannot_use(
+    monkeypatch, chosen, visible, capability, told
+):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    monkeypatch.setattr(devices, "gpu_capability", lambda: capability)
+    line = devices.missed_gpu(make_strategy("CPU:0"), chosen)
+    assert ("tensorflow[and-cuda]" in str(line)) == told
+
+
+def test_a_run_tells_of_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(devices, "missed_gpu", lambda *_: "a GPU is missed")
+    config = tiny_config(tmp_path / "run", total_kimg=0.008)
+    Trainer(config, make_strategy("CPU:0")).train()
+    assert "a GPU is missed" in capsys.readouterr().out
+
+
 def test_one_strategy_of_the_same_devices():
     one, other = make_strategy("CPU:0,CPU:1"), make_strategy("CPU:0, CPU:1")
     assert one is other

@@ -19,7 +19,7 @@ def fastest_precision(devices=""):
 
     "bfloat16" where they have it in hardware, else "float32".
     """
-    capability = None if "CPU" in devices.upper() else _gpu_capability()
+    capability = None if "CPU" in devices.upper() else gpu_capability()
     if capability is not None:
         native = capability >= _GPU_CAPABILITY
     else:
@@ -37,7 +37,7 @@ def _cpu_has_bfloat16():
 
 
 @functools.cache
-def _gpu_capability():
+def gpu_capability():
     """The lowest compute capability of the NVIDIA GPUs; None without one."""
     program = shutil.which("nvidia-smi")
     if program is None:

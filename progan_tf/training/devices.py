@@ -8,6 +8,7 @@ import sys
 
 import tensorflow as tf
 
+from progan_tf.config.precision import gpu_capability
 from progan_tf.errors import UserError
 from progan_tf.text import first_line, shortened
 
@@ -92,6 +93,21 @@ def describe(strategy):
     count = strategy.num_replicas_in_sync
     kind = "GPU" if has_gpu(strategy) else "CPU"
     return f"{count} {kind} device{'s' * (count > 1)}"
+
+
+def missed_gpu(strategy, devices=""):
+    """A line about a GPU of this machine that does not train, or None.
+
+    TensorFlow says nothing where it was installed without CUDA's libraries.
+    Who chose devices, here or by CUDA_VISIBLE_DEVICES, knows.
+    """
+    chosen = devices or "CUDA_VISIBLE_DEVICES" in os.environ
+    if chosen or has_gpu(strategy) or gpu_capability() is None:
+        return None
+    return (
+        "This machine has an NVIDIA GPU that TensorFlow cannot use, so the CPU "
+        'trains; on Linux: pip install "tensorflow[and-cuda]"'
+    )
 
 
 def _cluster():

@@ -66,6 +66,8 @@ class Recorder:
         self._leaks = ""  # What was said of them.
         where = devices.describe(state.strategy)
         self.say(first_words(config, seen, where, resumed))
+        if missed := devices.missed_gpu(state.strategy, config.devices):
+            self.say(missed)
         for line in notices(config, replicas):
             self.say(line)
 
