@@ -5,6 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from pages import ROOT, fenced_blocks
 
 from progan_tf.architecture import Architecture
 from progan_tf.checkpoint import load_generator
@@ -150,6 +151,20 @@ def test_trained_with_keras_own_methods():
     model.fit(inputs_of(model), np.ones([4, 1]), verbose=0)
     assert np.abs(other(inputs_of(other)) - before).max() > 0
     assert all(w.trainable for w in generator.trainable_weights)
+
+
+def test_the_loop_of_the_docs_trains():
+    text = (ROOT / "docs" / "training.md").read_text()
+    (block,) = (b for b in fenced_blocks(text, "python") if "def step" in b)
+    names = {}
+    exec(block.replace("=32", "=8").replace("fmap_max=64", "fmap_max=8"), names)
+    pair = names["generator"], names["discriminator"]
+    before = [model.get_weights() for model in pair]
+    losses = names["step"](np.zeros([4, 8, 8, 3], "float32"))
+    assert np.isfinite(losses).all()
+    for model, weights in zip(pair, before, strict=True):
+        kernels = zip(weights, model.get_weights(), strict=True)
+        assert any((old != new).any() for old, new in kernels)
 
 
 def test_networks_of_another_shape():
