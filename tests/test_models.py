@@ -157,7 +157,7 @@ def test_the_loop_of_the_docs_trains():
     text = (ROOT / "docs" / "training.md").read_text()
     (block,) = (b for b in fenced_blocks(text, "python") if "def step" in b)
     names = {}
-    exec(block.replace("=32", "=8").replace("fmap_max=64", "fmap_max=8"), names)
+    exec(block.replace("32", "8").replace("fmap_max=64", "fmap_max=8"), names)
     pair = names["generator"], names["discriminator"]
     before = [model.get_weights() for model in pair]
     losses = names["step"](np.zeros([4, 8, 8, 3], "float32"))
