@@ -139,7 +139,7 @@ class Trainer:
             # untrained networks are in the record too.
             due = cadences.due(previous, seen)
             if "tick" in due:
-                recorder.tick()
+                self._tick(recorder)
             if "sample" in due:
                 self._sample(recorder)
             if "evaluate" in due:
@@ -157,12 +157,9 @@ class Trainer:
             steps = feed.plan(seen)
             began = time.perf_counter()
             try:
-                means = state.run(**feed.arguments(steps))
-            except UserError:
-                # The networks are as good as before; only the data has failed.
-                if seen:
-                    recorder.save(seen)
-                raise
+                with self._saved_if_data_fail(recorder):
+                    arguments = feed.arguments(steps)
+                means = state.run(**arguments)
             except tf.errors.ResourceExhaustedError as error:
                 raise _too_large(self.config, steps) from error
             previous, seen = seen, seen + steps.images
@@ -177,7 +174,7 @@ class Trainer:
                 )
 
         # Finish.
-        recorder.tick(early=seen < total)
+        self._tick(recorder, early=seen < total)
         recorder.save(seen)
         if seen < total:
             again = "Run the same command again to go on."
@@ -187,6 +184,21 @@ class Trainer:
         recorder.evaluate(seen, again=False)
         recorder.done()
         return True
+
+    def _tick(self, recorder, early=False):
+        # It looks at pictures that are held out.
+        with self._saved_if_data_fail(recorder):
+            recorder.tick(early)
+
+    @contextlib.contextmanager
+    def _saved_if_data_fail(self, recorder):
+        """Save before a UserError: the networks are as good as before."""
+        try:
+            yield
+        except UserError:
+            if self.images_seen:
+                recorder.save(self.images_seen)
+            raise
 
     def _sample(self, recorder):
         seen, schedule = self.images_seen, self.schedule

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from tiny import make_folder, tiny_config
 
+from progan_tf.checkpoint import images_seen_in, latest_checkpoint
 from progan_tf.data import Loader, Steps, split
 from progan_tf.data.folder import Folder
 from progan_tf.errors import UserError
@@ -106,6 +107,30 @@ def test_training_shows_the_others_alone(run):
     shown = {image.tobytes() for image in chunk.images.reshape(80, 16, 16, 3)}
     assert shown == pixels(source)
     assert shown.isdisjoint(pixels(held_out))
+
+
+def test_a_run_whose_held_out_pictures_are_lost_is_saved(folder, tmp_path):
+    data, away = tmp_path / "data", tmp_path / "away"
+    shutil.copytree(folder, data)
+    options = {"data": str(data), "hold_out": SHARE, "resolution": 4}
+    config = tiny_config(tmp_path / "run", total_kimg=0.064, **options)
+    trainer = Trainer(config)
+    _, held_out, _ = open_data(config)
+    indices = held_out._indices
+    files = [held_out._source._files[i] for i in indices]
+    away.mkdir()
+    for number, file in enumerate(files):
+        (data / file).rename(away / str(number))
+    with pytest.raises(
+        UserError, match="of the 20 pictures in .* cannot be read"
+    ):
+        trainer.train()
+    assert images_seen_in(latest_checkpoint(config.run_dir)) == 32
+    for number, file in enumerate(files):
+        (away / str(number)).rename(data / file)
+    assert Trainer(config).train()
+    lines = pathlib.Path(config.run_dir, "metrics.jsonl").read_text()
+    assert [json.loads(x)["images_seen"] for x in lines.splitlines()] == [64]
 
 
 def test_their_score_is_that_of_the_discriminator(run):

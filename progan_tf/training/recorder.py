@@ -109,8 +109,6 @@ class Recorder:
         whole line takes this one's place.
         """
         averages = self._averages
-        if not early:
-            self._averages = Averages()
         steps = averages.last
         if steps is None:
             return
@@ -133,6 +131,8 @@ class Recorder:
             "steps_skipped": int(self._state.steps_skipped.numpy()),
         }
         self._log.write_metrics(values)
+        if not early:
+            self._averages = Averages()
         if not self._leaks:
             p = values.get("augment_p", 0.0)
             self._leaks = leaks(self._config.augment, p)
