@@ -4,6 +4,7 @@ A generator that has learnt pictures by heart gives itself away by neighbours
 that are its pictures.
 """
 
+import hashlib
 import itertools
 import math
 from typing import NamedTuple
@@ -76,7 +77,7 @@ def memorised(found, reals, features=None, copies=1):
     """Which pictures are nearer to a real than any other real is to that.
 
     Of pictures that are new, as held-out ones are, some are by chance; of
-    those that were learnt by heart nearly all.
+    those that were learnt by heart nearly all. Equal reals are one picture.
 
     Args:
         found: `Neighbours` of the pictures among the reals.
@@ -93,12 +94,14 @@ def memorised(found, reals, features=None, copies=1):
         UserError: if no other picture is among the reals.
     """
     # Several pictures may have the same neighbour.
-    indices, first, places = np.unique(
+    _, first, places = np.unique(
         found.indices[:, 0], return_index=True, return_inverse=True
     )
     nearest = found.images[first, 0]
-    around = nearest_neighbours(nearest, reals, copies + 1, features)
-    own = around.indices // copies == indices[:, np.newaxis] // copies
+    different = _different(reals, copies)
+    around = nearest_neighbours(nearest, different, copies + 1, features)
+    # The first is the picture itself.
+    own = around.indices // copies == around.indices[:, :1] // copies
     apart = np.where(own, np.inf, around.distances).min(1)
     return found.distances[:, 0] < apart[places]
 
@@ -116,6 +119,19 @@ def neighbours_grid(samples, found):
     """
     rows = np.moveaxis(found.images, 1, 0)  # [KNRRC]
     return make_grid(np.concatenate([samples, *rows]), len(samples))
+
+
+def _different(reals, copies):
+    """Iterator of reals, `copies` at a time, without those that come again.
+
+    A file that lies twice among the data would be as near as can be to itself.
+    """
+    known = set()
+    for group in batches.regrouped(batches.as_batches(reals), copies):
+        digests = {hashlib.blake2b(x.tobytes()).digest() for x in group}
+        if known.isdisjoint(digests):
+            yield group
+        known |= digests
 
 
 def _keep_nearest(found, count, squares, indices, vectors, images):
