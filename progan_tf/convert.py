@@ -60,6 +60,12 @@ def main():
             raise UserError(f"--{name} does not go with --format={form}")
     if (FLAGS.blend is None) != (FLAGS.blend_from is None):
         raise UserError("--blend and --blend_from go together; give both")
+    highest = FLAGS.resolution if form != "run" else None
+    if FLAGS.blend_from and highest and FLAGS.blend_from > highest:
+        raise UserError(
+            f"--blend_from={FLAGS.blend_from} is above --resolution={highest}: "
+            "nothing of --blend would be left"
+        )
     for name in ("weights", "blend"):
         place = FLAGS[name].value
         known = place is None or pretrained.named(place)
@@ -80,7 +86,9 @@ def main():
         published = blended(published, other, FLAGS.blend_from)
     print(published.describe(), end="", flush=True)
     if form == "run":
-        fine_tuning.write_run(published, out, given, FLAGS.images_seen)
+        config = fine_tuning.write_run(published, out, given, FLAGS.images_seen)
+        if notice := fine_tuning.held_out_notice(published, config):
+            print(notice)
         print(f"Wrote {out}; go on with progan_tf.train --run_dir={out}")
         return
     generator = published.finished(FLAGS.resolution, average=not FLAGS.latest)

@@ -283,6 +283,11 @@ def test_nothing_is_replaced_by_a_run(tmp_path, fused):
             ["--out=x.keras", "--blend=none.pkl", "--blend_from=8"],
             "expected --blend; there is no none.pkl",
         ),
+        (
+            ["--out=x.keras", f"--blend={FUSED}", "--blend_from=16"]
+            + ["--resolution=8"],
+            "--blend_from=16 is above --resolution=8",
+        ),
     ],
 )
 def test_mistakes_are_one_line_and_status_2(tmp_path, flags, message):

@@ -1,6 +1,7 @@
 """Fine-tuning with layers that stay, and generators of two halves."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -14,10 +15,11 @@ from progan_tf.config import (
     overridden,
     resolve,
 )
+from progan_tf.data.order import held_out
 from progan_tf.errors import UserError
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
-from progan_tf.training.fine_tuning import write_run
+from progan_tf.training.fine_tuning import held_out_notice, write_run
 from progan_tf.weights import blended, read_published, read_run
 
 # What the next run takes from a run by default.
@@ -145,6 +147,36 @@ def test_another_augmentation_begins_without_the_numbers_of_the_first(tmp_path):
     ):
         config = write_run(read_run(old), str(tmp_path / name), given | more)
         assert config.augment_p == p
+
+
+@pytest.mark.parametrize(
+    ("before", "given", "told"),
+    [
+        ({}, {"hold_out": 0.1}, True),
+        ({"hold_out": 0.1}, {"hold_out": 0.1}, False),
+        ({"hold_out": 0.2}, {"hold_out": 0.1}, False),
+        ({"hold_out": 0.1}, {"hold_out": 0.2}, True),
+        ({"hold_out": 0.1}, {"hold_out": 0.1, "seed": 3}, True),
+        ({"data": "tfds:other"}, {"hold_out": 0.1}, False),
+        ({}, {}, False),
+    ],
+)
+def test_held_out_pictures_that_the_weights_have_seen(before, given, told):
+    settings = dataclasses.asdict(resolve("laptop", before))
+    info = types.SimpleNamespace(settings=settings)
+    gan = types.SimpleNamespace(info=info)
+    notice = held_out_notice(gan, resolve("laptop", given))
+    assert bool(notice) == told
+    # Nothing is known of a file's data.
+    info.settings = {}
+    assert held_out_notice(gan, resolve("laptop", given)) == ""
+
+
+def test_fewer_held_out_pictures_are_some_of_more():
+    _, more = held_out(3, 50, 10)
+    _, fewer = held_out(3, 50, 4)
+    assert set(fewer) < set(more)
+    assert not set(fewer) <= set(held_out(4, 50, 10)[1])
 
 
 def test_coarse_layers_of_one_and_fine_ones_of_another(tmp_path):

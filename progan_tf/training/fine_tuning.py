@@ -93,6 +93,29 @@ def write_run(published, run_dir, given, images_seen=None):
     return config
 
 
+def held_out_notice(published, config):
+    """A sentence on held-out pictures that the weights have seen, or "".
+
+    Args:
+        published: `PublishedGAN`.
+        config: `TrainConfig` of the run that begins with it.
+    """
+    before = published.info.settings
+    if not config.hold_out or before.get("data") != config.data:
+        return ""
+    # Fewer are some of more, of one seed.
+    new = (
+        before["seed"] == config.seed and before["hold_out"] >= config.hold_out
+    )
+    if new:
+        return ""
+    return (
+        "The weights were trained on pictures that are now held out, whose "
+        "scores then hide what is known by heart: the run of the weights had "
+        f"--hold_out={before['hold_out']:g} and --seed={before['seed']}."
+    )
+
+
 def _config(published, run_dir, given):
     """The `TrainConfig` of the new run."""
     defaults = {"resolution": published.finished_resolution}
