@@ -96,8 +96,10 @@ def main():
     difference = export_generator(
         generator, out, form, overwrite, precision, licence, options=options
     )
-    differ = f"its images, of 0 to 1, differ by at most {difference:.2g}"
-    print(f"Wrote {out}; read back, {differ}")
+    print(
+        f"Wrote {out}: on 8 seeds its images, of numbers from 0 to 1, differ "
+        f"from those of the weights by at most {difference:.2g}."
+    )
 
 
 if __name__ == "__main__":

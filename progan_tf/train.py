@@ -4,8 +4,8 @@
       a small network on cats, for a machine without a GPU
   python -m progan_tf.train --resolution=1024
       the official code's settings, on all local GPUs
-  python -m progan_tf.train --data=path/to/pictures --resolution=256
-      your own pictures
+  python -m progan_tf.train --preset=gpu-8gb --data=path/to/pictures
+      your own pictures, on one GPU
   python -m progan_tf.train --resolution=1024 --dry_run
       the schedule and what it costs, without training
   python -m progan_tf.train --data=path/to/pictures --resolution=256

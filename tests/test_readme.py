@@ -261,6 +261,19 @@ def test_the_table_of_flags_is_that_of_the_program():
     assert listed == expected
 
 
+def test_flags_that_may_change_when_a_run_resumes_are_listed():
+    (listed,) = re.findall(
+        r"^These flags say (.*?)\. Any", TRAINING, re.M | re.S
+    )
+    free = {
+        field.name
+        for field in dataclasses.fields(TrainConfig)
+        if field.metadata["free"] and field.metadata["flag"]
+    }
+    # Where the run is, it is told by --run_dir itself.
+    assert set(re.findall(r"`--(\w+)`", listed)) == free - {"run_dir"}
+
+
 def test_every_preset_is_described():
     for preset in PRESETS:
         assert f"| `{preset}` |" in TRAINING
