@@ -79,7 +79,8 @@ def main():
     reals = evaluation.reals_for(what, *of_data)
     options = FLAGS.features, FLAGS.num_images, FLAGS.seed, FLAGS.out
     options += FLAGS.cache_dir, FLAGS.trust
-    options += (evaluation.held_out_for(what, reals, FLAGS.held_out),)
+    if measures.NEIGHBOURS in FLAGS.metrics:
+        options += (evaluation.held_out_for(what, reals, FLAGS.held_out),)
     evaluation.Evaluation(what, reals, FLAGS.metrics, *options).run()
 
 

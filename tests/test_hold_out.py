@@ -1,5 +1,6 @@
 """Pictures that are kept from training, and what they tell."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -170,6 +171,14 @@ def test_evaluation_measures_what_is_normal_by_them(run, capsys):
     assert f"; of {COUNT} held-out pictures " in said
     path = pathlib.Path(run.config.run_dir, "evaluation", "metrics.jsonl")
     assert json.loads(path.read_text())["values"] == result.values
+
+
+def test_of_other_data_none_are_known_to_be_held_out(run, capsys):
+    subjects = open_subjects(run.config.run_dir)
+    reals = reals_for(subjects)
+    subjects.config = dataclasses.replace(subjects.config, num_images=19)
+    assert held_out_for(subjects, reals) is None
+    assert "trained on 19 pictures" in capsys.readouterr().out
 
 
 def test_pictures_that_were_learnt_by_heart(folder, tmp_path):

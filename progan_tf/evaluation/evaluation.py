@@ -67,15 +67,23 @@ def held_out_for(subjects, reals, data=None):
     """`Reals` that were not trained on, or None where none are known.
 
     They are `data`, or what the `hold_out` of the run kept of its own, if that
-    is what `reals`, of `reals_for`, are of. Raises UserError if they cannot be
-    had at that resolution.
+    is what `reals`, of `reals_for`, are of and there are as many as there were.
+    Raises UserError if they cannot be had at that resolution.
     """
     config = subjects.config
     if data is not None:
         source = open_source(data, subjects.channels, flag="--held_out")
     elif config and config.hold_out and reals.data == config.data:
         source = open_source(config.data, subjects.channels)
-        _, source = split(source, config.seed, config.hold_out)
+        kept, source = split(source, config.seed, config.hold_out)
+        if len(kept) != config.num_images:
+            print(
+                f"The run was trained on {config.num_images:,} pictures and "
+                f"now would be on {len(kept):,}, so it is not known which were "
+                "held out; --held_out=FOLDER names others.",
+                flush=True,
+            )
+            return None
     else:
         return None
     return Reals(source, data or config.data, reals.resolution)
