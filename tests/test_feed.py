@@ -77,7 +77,7 @@ def test_arguments_of_a_step(feed, strategy):
 
 def test_estimate_adds_up_the_phases(tmp_path):
     estimate = TimeEstimate(tiny_config(tmp_path), None, None)
-    assert estimate.seconds_left(0) == 0.0
+    assert estimate.seconds_left(0) is None
     estimate.add(4, seconds=2.0, steps=4)
     estimate.add(8, seconds=8.0, steps=4)
     # 32 images at 4x4 are 4 steps of half a second, 64 at 8x8 are 8 of two.

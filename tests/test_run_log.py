@@ -86,6 +86,10 @@ def test_a_line_a_tick_where_there_is_no_terminal(capsys):
         "2.5 of 10.0 kimg  8x8  alpha 0.25  D -1.500  G 2.000  "
         "1,234 img/s  1:01:01 left"
     )
+    # Before any step was measured.
+    progress.tick(VALUES, None)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("G 2.000  1,234 img/s")
 
 
 def test_a_bar_on_a_terminal(monkeypatch):

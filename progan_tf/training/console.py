@@ -26,7 +26,8 @@ class Progress:
     def update(self, images_seen, resolution, alpha, rate, seconds_left, means):
         """Move the bar; nothing where there is none.
 
-        The rate is in images a second; the means are a dict, with the losses.
+        The rate is in images a second; the means are a dict, with the losses;
+        the seconds are None while they are not known.
         """
         if self._bar is not None:
             self._bar.n = images_seen
@@ -77,7 +78,9 @@ def first_words(config, images_seen, where, resumed):
 
 def _state(alpha, means, rate, seconds_left):
     d_loss, g_loss = means["discriminator_loss"], means["generator_loss"]
+    # Not yet known at the first lines, whose steps were compiled.
+    left = "" if seconds_left is None else f"  {duration(seconds_left)} left"
     return (
         f"alpha {alpha:.2f}  D {d_loss:.3f}  G {g_loss:.3f}  "
-        f"{rate:,.4g} img/s  {duration(seconds_left)} left"
+        f"{rate:,.4g} img/s{left}"
     )

@@ -33,7 +33,12 @@ class TimeEstimate:
         self._measured[resolution] = new
 
     def seconds_left(self, images_seen):
-        """Seconds from here to the end of the schedule, without pauses."""
+        """Seconds from here to the end of the schedule, without pauses.
+
+        None before any step was measured.
+        """
+        if not self._measured:
+            return None
         total = 0.0
         for phase in self._schedule.phases:
             images = phase.end - max(phase.start, images_seen)
@@ -46,8 +51,6 @@ class TimeEstimate:
         if phase.resolution in self._measured:
             seconds, steps = self._measured[phase.resolution]
             return seconds / steps
-        if not self._measured:
-            return 0.0
         highest = max(self._measured)
         seconds, steps = self._measured[highest]
         phases = {p.resolution: p for p in self._schedule.phases}

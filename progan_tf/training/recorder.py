@@ -201,8 +201,11 @@ class Recorder:
         return Averages()
 
     def _seconds_left(self, images_seen):
-        evaluations = self._evaluation.seconds_left(images_seen)
-        return self._estimate.seconds_left(images_seen) + evaluations
+        """Seconds to the end of the run; None while no step was measured."""
+        left = self._estimate.seconds_left(images_seen)
+        if left is None:
+            return None
+        return left + self._evaluation.seconds_left(images_seen)
 
 
 class Averages:
