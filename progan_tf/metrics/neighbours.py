@@ -128,7 +128,8 @@ def _different(reals, copies):
     """
     known = set()
     for group in batches.regrouped(batches.as_batches(reals), copies):
-        digests = {hashlib.blake2b(x.tobytes()).digest() for x in group}
+        hashes = [hashlib.blake2b(x.tobytes(), digest_size=16) for x in group]
+        digests = {each.digest() for each in hashes}
         if known.isdisjoint(digests):
             yield group
         known |= digests
