@@ -199,6 +199,15 @@ def test_pictures_that_were_learnt_by_heart(folder, tmp_path):
     assert results[0].reals == {"memorised": None}
 
 
+def test_a_few_held_out_pictures_are_enough(folder, tmp_path):
+    subjects = open_subjects(images=str(folder))
+    reals = reals_for(subjects, str(folder))
+    others = make_folder(tmp_path / "others", count=2)
+    assert len(held_out_for(subjects, reals, str(others))) == 2
+    with pytest.raises(UserError, match="expected at least 16 pictures"):
+        reals_for(subjects, str(others))
+
+
 def test_held_out_pictures_that_are_not_there(folder):
     subjects = open_subjects(images=str(folder))
     reals = reals_for(subjects, str(folder))

@@ -80,7 +80,7 @@ class EncodedSource(Source):
 
     @classmethod
     def open(cls, data: str, wanted: Wanted) -> "EncodedSource":
-        channels, labels, _, cache_bytes = wanted
+        channels, labels, _, cache_bytes, _ = wanted
         path = cls.path(data) or data
         return cls(path, channels, labels, cache_bytes=cache_bytes)
 

@@ -58,8 +58,9 @@ class Folder(EncodedSource):
 
     @classmethod
     def open(cls, data: str, wanted: Wanted) -> "Folder":
-        channels, labels, labels_file, cache_bytes = wanted
-        return cls(cls.path(data), channels, labels, cache_bytes, labels_file)
+        channels, labels, labels_file, cache_bytes, few = wanted
+        options = channels, labels, cache_bytes, labels_file, few
+        return cls(cls.path(data), *options)
 
     def __init__(
         self,
@@ -69,8 +70,10 @@ class Folder(EncodedSource):
         cache_bytes: int = CACHE_BYTES,  # Memory for decoded pictures.
         # In place of sub-folders, see `read_labels_file`.
         labels_file: str | os.PathLike | None = None,
+        few: bool = False,  # Fewer than can be trained on are enough.
     ):
         self._root = pathlib.Path(path)
+        self._least = 1 if few else _MIN_PICTURES
         found = find_pictures(self._root)
         unreadable = Unreadable(found=len(found), place=str(path))
         self._files, sides = self._read_headers(found, unreadable)
@@ -130,9 +133,9 @@ class Folder(EncodedSource):
                 else:
                     sides[file] = side
         unreadable.check()
-        if len(sides) < _MIN_PICTURES:
+        if len(sides) < self._least:
             raise UserError(
-                f"expected at least {_MIN_PICTURES} pictures, found "
+                f"expected at least {self._least} pictures, found "
                 f"{len(sides)} in {self._root}; choose another folder"
             )
         return list(sides), list(sides.values())

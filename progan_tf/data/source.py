@@ -23,6 +23,7 @@ class Wanted(NamedTuple):
     labels: bool
     labels_file: str | os.PathLike | None  # For kinds that take one.
     cache_bytes: int  # Memory for decoded pictures.
+    few: bool = False  # Of a folder also fewer than can be trained on.
 
 
 class Source(abc.ABC):

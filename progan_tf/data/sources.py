@@ -41,6 +41,7 @@ def open_source(
     labels_file: str | os.PathLike | None = None,
     preparing: bool = False,
     flag: str = "",
+    few: bool = False,
 ) -> Source:
     """Opens what the flag `--data`, or `--source` of `prepare`, names.
 
@@ -56,6 +57,7 @@ def open_source(
         labels_file: the classes of a folder's pictures, see `labels_file`.
         preparing: each picture is wanted once, so decoded ones are not kept.
         flag: the name of another flag that gave `data`, for messages.
+        few: a folder may have fewer pictures than can be trained on.
 
     Raises:
         UserError: `data` is nothing that is understood, or not usable, or has
@@ -85,7 +87,7 @@ def open_source(
             f"expected --labels_file with a folder of pictures, got {data}"
         )
     cache_bytes = 0 if preparing else CACHE_BYTES
-    wanted = Wanted(channels, labels, labels_file, cache_bytes)
+    wanted = Wanted(channels, labels, labels_file, cache_bytes, few)
     source = kind.open(data, wanted)
     if labels and not source.num_classes:
         raise UserError(f"{data} has no labels; leave --labels out")

@@ -72,7 +72,9 @@ def held_out_for(subjects, reals, data=None):
     """
     config = subjects.config
     if data is not None:
-        source = open_source(data, subjects.channels, flag="--held_out")
+        source = open_source(
+            data, subjects.channels, flag="--held_out", few=True
+        )
     elif config and config.hold_out and reals.data == config.data:
         source = open_source(config.data, subjects.channels)
         kept, source = split(source, config.seed, config.hold_out)
