@@ -213,6 +213,8 @@ def test_held_out_pictures_that_are_not_there(folder):
     reals = reals_for(subjects, str(folder))
     with pytest.raises(UserError, match="expected --held_out=.*does not exist"):
         held_out_for(subjects, reals, "nowhere")
+    with pytest.raises(UserError, match="is the data itself"):
+        held_out_for(subjects, reals, f"{folder}/")
 
 
 def test_few_samples_are_judged_once(folder, tmp_path):

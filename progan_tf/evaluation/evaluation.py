@@ -68,10 +68,16 @@ def held_out_for(subjects, reals, data=None):
 
     They are `data`, or what the `hold_out` of the run kept of its own, if that
     is what `reals`, of `reals_for`, are of and there are as many as there were.
-    Raises UserError if they cannot be had at that resolution.
+    Raises UserError if they cannot be had at that resolution, or are those of
+    `reals`.
     """
     config = subjects.config
     if data is not None:
+        if kind_named(data).absolute(data) == reals.data:
+            raise UserError(
+                f"--held_out={data} is the data itself; expected pictures "
+                "that were not trained on"
+            )
         source = open_source(
             data, subjects.channels, flag="--held_out", few=True
         )
