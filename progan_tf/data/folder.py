@@ -189,7 +189,7 @@ def find_classes(
         raise UserError(
             "expected two or more sub-folders of pictures, one a class, "
             f"found {len(names)} in {root}; sort the pictures into some or "
-            "train without labels"
+            "train without classes: --nolabels"
         )
     if outside:
         raise UserError(

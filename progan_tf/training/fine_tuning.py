@@ -20,6 +20,7 @@ from progan_tf.training.run_data import counted_config
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
 from progan_tf.training.state import TrainingState
+from progan_tf.weights.classless import without_classes
 from progan_tf.weights.runs import ORIGIN_FILE
 
 # The last minibatch of a run may go a little beyond its end.
@@ -51,6 +52,7 @@ def write_run(published, run_dir, given, images_seen=None):
         published: `PublishedGAN`.
         run_dir: str; nothing is there yet.
         given: dict of settings of `TrainConfig`, none of `NETWORK_SETTINGS`.
+            Where `labels` is False networks with classes go on without.
             The default of `preset` is official, that of `resolution` the
             resolution of the weights; a higher one will grow on. Of a run's
             weights the defaults are the run's settings; where a preset is
@@ -63,6 +65,8 @@ def write_run(published, run_dir, given, images_seen=None):
         `TrainConfig`.
     """
     check_place(run_dir, given)
+    if given.get("labels") is False and published.info.attributes:
+        published = without_classes(published)
     config = _config(published, run_dir, given)
     highest = published.finished_resolution
     if config.freeze_discriminator and highest < config.resolution:
@@ -79,7 +83,7 @@ def write_run(published, run_dir, given, images_seen=None):
         raise UserError(
             f"{config.data} has {source.num_classes} classes; the networks of "
             f"the file have {config.num_classes}, which cannot change; choose "
-            "--data with as many"
+            "--data with as many, or --nolabels"
         )
     source, _ = split(source, config.seed, config.hold_out)
     config = counted_config(config, source)
@@ -128,10 +132,9 @@ def _config(published, run_dir, given):
     given = overridden(defaults, given)
     preset = given.pop("preset", "official")
     settings = _network_settings(published, given["resolution"])
-    if given.get("labels", settings["labels"]) != settings["labels"]:
-        have = "learnt" if settings["labels"] else "learnt no"
+    if given.get("labels") and not settings["labels"]:
         raise UserError(
-            f"the networks of the file {have} classes, which cannot change; "
+            "the networks of the file learnt no classes, which cannot change; "
             "leave --labels out"
         )
     settings = {**given, **settings, "run_dir": str(run_dir)}
@@ -183,7 +186,7 @@ def _network_settings(published, resolution):
     if len(published.info.attributes) > 1:
         raise UserError(
             f"the networks have {len(published.info.attributes)} labels an "
-            "image; a run has one at most"
+            "image; a run has one at most: --nolabels goes on without"
         )
     settings = generator.settings
     # Of fused_scale the generator is the same function either way.

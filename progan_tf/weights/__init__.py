@@ -8,6 +8,7 @@ import os
 
 from progan_tf import addresses, pretrained
 from progan_tf.errors import UserError
+from progan_tf.weights.classless import without_classes
 from progan_tf.weights.gan_zoo import read_gan_zoo
 from progan_tf.weights.official import read_official
 from progan_tf.weights.published import (
@@ -27,6 +28,7 @@ __all__ = [
     "read_published",
     "read_run",
     "read_shipped",
+    "without_classes",
 ]
 
 
