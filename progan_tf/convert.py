@@ -9,7 +9,8 @@
   python -m progan_tf.convert --weights=runs/x --out=runs/y --format=run
       --learning_rate=0.0005      a run that goes on in another way
   python -m progan_tf.convert --weights=cats-128 --out=runs/x --format=run
-      --total_kimg=1200      with the networks that come with the program
+      --nolabels --data=path      with the networks that come with the program,
+      and pictures that have no classes
   python -m progan_tf.convert --weights=runs/x --blend=runs/y --blend_from=32
       --out=blend.keras      the layers from 32x32 on of a run tuned from x
 Nothing in a file is executed. What the networks are follows from it. Settings
