@@ -153,8 +153,11 @@ def test_an_explicit_preset_is_compared_in_full(tmp_path):
         resume.resolve_for_run(given, one_device)
     assert "leave --preset and those flags out" in str(error.value)
     del given["preset"]
-    with pytest.raises(UserError, match="; leave those flags out"):
+    with pytest.raises(UserError, match="; leave those flags .* --run_dir$"):
         resume.resolve_for_run(given | {"fmap_max": 64}, one_device)
+    # Other settings are for another run, of the same networks.
+    with pytest.raises(UserError, match="convert --format=run begins with"):
+        resume.resolve_for_run(given | {"drift": 0.1}, one_device)
 
 
 def test_a_run_of_a_preset_that_has_changed_goes_on(tmp_path):

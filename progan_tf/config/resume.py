@@ -19,7 +19,11 @@ from progan_tf.config.presets import (
     check_shared_evenly,
 )
 from progan_tf.config.resolving import load_config, resolve
-from progan_tf.config.train_config import CONFIG_FILE, TrainConfig
+from progan_tf.config.train_config import (
+    CONFIG_FILE,
+    NETWORK_SETTINGS,
+    TrainConfig,
+)
 from progan_tf.errors import UserError
 
 
@@ -150,9 +154,12 @@ def _refuse(stored, changes, flags="those flags"):
         f"{name} is {_text(old)} there, not {_text(new)}"
         for name, (old, new) in changes.items()
     )
+    hint = ", which progan_tf.convert --format=run begins with its networks"
+    if not changes.keys().isdisjoint({*NETWORK_SETTINGS, "labels"}):
+        hint = ""  # They would not be these.
     raise UserError(
         f"{stored.run_dir} holds a run with other settings: {listed}; leave "
-        f"{flags} out to resume it, or give another --run_dir"
+        f"{flags} out to resume it, or give another --run_dir{hint}"
     )
 
 
