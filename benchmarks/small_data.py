@@ -24,7 +24,7 @@ from absl import flags
 
 from progan_tf import command
 from progan_tf.errors import UserError
-from progan_tf.evaluation.log import FOLDER, read_lines
+from progan_tf.evaluation.lines import FOLDER, read_lines
 from progan_tf.files import write_atomically, write_text_atomically
 
 FLAGS = flags.FLAGS

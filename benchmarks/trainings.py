@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
-from progan_tf.evaluation.log import FOLDER, read_lines
+from progan_tf.evaluation.lines import FOLDER, read_lines
 from progan_tf.faults import FAULT_STATUS, USER_ERROR_STATUS
 from progan_tf.files import write_atomically, write_text_atomically
 from progan_tf.reading import parse_json, read_text

@@ -98,7 +98,7 @@ def _opened():
 
     source = FLAGS.run_dir or FLAGS.generator
     generator = open_generator(source, resolution=FLAGS.resolution)
-    from progan_tf.evaluation.log import newest_metrics
+    from progan_tf.evaluation.lines import newest_metrics
 
     if not generator.origin:
         return generator, None

@@ -26,7 +26,8 @@ from absl import flags
 from progan_tf import command, pretrained
 from progan_tf.config import CONFIG_FILE
 from progan_tf.errors import UserError
-from progan_tf.evaluation import evaluation, measures, subjects
+from progan_tf.evaluation import evaluation, measures
+from progan_tf.evaluation.opening import open_subjects
 from progan_tf.generation import opening
 
 FLAGS = flags.FLAGS
@@ -74,7 +75,7 @@ def main():
     # Only now, because TensorFlow takes seconds to import.
     if FLAGS.images is None or FLAGS.features:
         command.import_tensorflow()
-    what = subjects.open_subjects(*sources, FLAGS.all, FLAGS.trust)
+    what = open_subjects(*sources, FLAGS.all, FLAGS.trust)
     of_data = FLAGS.data, FLAGS.resolution, FLAGS.mirror
     reals = evaluation.reals_for(what, *of_data)
     options = FLAGS.features, FLAGS.num_images, FLAGS.seed, FLAGS.out

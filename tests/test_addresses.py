@@ -26,7 +26,7 @@ from tiny import make_run
 
 from progan_tf import addresses, load_generator, pretrained
 from progan_tf.errors import UserError
-from progan_tf.evaluation.subjects import open_subjects
+from progan_tf.evaluation.opening import open_subjects
 from progan_tf.export.pushing import front_matter, push
 from progan_tf.generation.hub_module import load_module
 from progan_tf.generation.opening import open_generator

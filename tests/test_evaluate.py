@@ -18,10 +18,10 @@ from progan_tf.config import resolve
 from progan_tf.data import Cats, open_source
 from progan_tf.errors import UserError
 from progan_tf.evaluation.evaluation import Evaluation, reals_for
-from progan_tf.evaluation.log import read_lines
+from progan_tf.evaluation.lines import read_lines
+from progan_tf.evaluation.opening import open_subjects
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
-from progan_tf.evaluation.subjects import open_subjects
 from progan_tf.export import export_saved_model
 from progan_tf.sampling import as_generator, generate_images
 

@@ -14,12 +14,8 @@ from progan_tf.data import Cats
 from progan_tf.errors import UserError
 from progan_tf.evaluation.comparison import Result
 from progan_tf.evaluation.evaluation import Table
-from progan_tf.evaluation.log import (
-    EvaluationLog,
-    lines_of,
-    newest_metrics,
-    read_lines,
-)
+from progan_tf.evaluation.lines import lines_of, newest_metrics, read_lines
+from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.plot import save_plot
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.subjects import Subject

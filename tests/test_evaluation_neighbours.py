@@ -5,7 +5,7 @@ from pictures import random_pixels
 from PIL import Image
 
 from progan_tf.evaluation.evaluation import Evaluation, reals_for
-from progan_tf.evaluation.subjects import open_subjects
+from progan_tf.evaluation.opening import open_subjects
 
 
 def save(folder, images):

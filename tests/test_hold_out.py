@@ -19,7 +19,7 @@ from progan_tf.evaluation.evaluation import (
     held_out_for,
     reals_for,
 )
-from progan_tf.evaluation.subjects import open_subjects
+from progan_tf.evaluation.opening import open_subjects
 from progan_tf.trainer import Trainer
 from progan_tf.training.run_data import open_data
 

@@ -20,8 +20,8 @@ from progan_tf import load_generator, pretrained, seeded_latents
 from progan_tf.config import load_config, resolve, resume
 from progan_tf.data.cats import Cats
 from progan_tf.errors import UserError
-from progan_tf.evaluation import evaluation, subjects
-from progan_tf.evaluation.log import newest_metrics
+from progan_tf.evaluation import evaluation, opening
+from progan_tf.evaluation.lines import newest_metrics
 from progan_tf.export.card import model_card
 from progan_tf.generation.opening import open_generator
 from progan_tf.images import to_uint8
@@ -196,7 +196,7 @@ def test_it_knows_its_classes_and_its_licence(capsys):
 
 
 def test_it_is_evaluated_against_what_it_was_trained_on():
-    what = subjects.open_subjects("cats-128")
+    what = opening.open_subjects("cats-128")
     reals = evaluation.reals_for(what)
     assert (reals.data, reals.resolution) == ("cats", 128)
     assert what.config is None  # So that nothing is written beside it.

@@ -10,7 +10,7 @@ from tiny import checkpoint_values, tiny_config
 from progan_tf import metrics
 from progan_tf.checkpoint import load_generator
 from progan_tf.data import Cats
-from progan_tf.evaluation.log import read_lines
+from progan_tf.evaluation.lines import read_lines
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.snapshots import Snapshots
 from progan_tf.evaluation.training import TrainingEvaluation

@@ -14,7 +14,8 @@ from progan_tf.data.disk import files_fingerprint
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison, Result
-from progan_tf.evaluation.log import FOLDER, EvaluationLog, lines_of
+from progan_tf.evaluation.lines import FOLDER, lines_of
+from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals, at_resolution
 from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.files import writing

@@ -9,7 +9,7 @@ import matplotlib.lines
 import matplotlib.ticker
 import numpy as np
 
-from progan_tf.evaluation.log import USUAL, about, network_of
+from progan_tf.evaluation.lines import USUAL, about, network_of
 from progan_tf.evaluation.measures import MEMORISED
 from progan_tf.files import write_atomically
 from progan_tf.metrics import METRICS

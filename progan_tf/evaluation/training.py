@@ -8,12 +8,8 @@ import time
 from progan_tf.errors import UserError
 from progan_tf.evaluation import measures
 from progan_tf.evaluation.comparison import Comparison
-from progan_tf.evaluation.log import (
-    FOLDER,
-    EvaluationLog,
-    lines_of,
-    lines_of_snapshot,
-)
+from progan_tf.evaluation.lines import FOLDER, lines_of, lines_of_snapshot
+from progan_tf.evaluation.log import EvaluationLog
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.statistics_cache import StatisticsCache
 from progan_tf.evaluation.subjects import Subject

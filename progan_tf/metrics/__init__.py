@@ -15,7 +15,6 @@ seed alone, not on how they are cut into batches.
 from progan_tf.metrics.features import Features as Features
 from progan_tf.metrics.features import extract_features as extract_features
 from progan_tf.metrics.features import feature_batches as feature_batches
-from progan_tf.metrics.features import load_features as load_features
 from progan_tf.metrics.frechet import FRECHET
 from progan_tf.metrics.frechet import frechet_distance as frechet_distance
 from progan_tf.metrics.frechet import (
@@ -23,6 +22,7 @@ from progan_tf.metrics.frechet import (
 )
 from progan_tf.metrics.kernel import KID
 from progan_tf.metrics.kernel import kernel_distance as kernel_distance
+from progan_tf.metrics.loading import load_features as load_features
 from progan_tf.metrics.manifold import PRECISION_RECALL
 from progan_tf.metrics.manifold import precision_recall as precision_recall
 from progan_tf.metrics.metric import Metric as Metric
