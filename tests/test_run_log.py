@@ -76,6 +76,20 @@ def test_averages_weigh_by_steps_and_leave_compilation_out():
     assert averages.values() == {"loss": 2.5, "images_per_second": 12.0}
 
 
+def test_averages_leave_out_what_was_not_measured():
+    averages = Averages()
+    averages.add(Steps(0, 3, 8, 4), {"loss": 4.0}, 1.0, compiled=True)
+    assert averages.values() == {"loss": 4.0, "images_per_second": 24.0}
+    both = {"loss": 2.0, "generator_loss": 7.0}
+    averages.add(Steps(24, 1, 8, 4), both, 1.0, compiled=True)
+    # Also where the run is interrupted here.
+    again = Averages(**averages.saved())
+    again.add(Steps(32, 1, 8, 4), {"loss": 6.0}, 1.0, compiled=True)
+    values = again.values()
+    assert values["loss"] == pytest.approx((3 * 4 + 2 + 6) / 5)
+    assert values["generator_loss"] == 7.0
+
+
 def test_a_line_a_tick_where_there_is_no_terminal(capsys):
     progress = Progress(0, 10_000)
     progress.update(1000, 8, 0.5, 100.0, 60.0, VALUES)
@@ -90,6 +104,11 @@ def test_a_line_a_tick_where_there_is_no_terminal(capsys):
     progress.tick(VALUES, None)
     (line,) = capsys.readouterr().out.splitlines()
     assert line.endswith("G 2.000  1,234 img/s")
+    # Where no step moved the generator.
+    values = {k: v for k, v in VALUES.items() if k != "generator_loss"}
+    progress.tick(values, None)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.endswith("D -1.500  1,234 img/s")
 
 
 def test_a_bar_on_a_terminal(monkeypatch):

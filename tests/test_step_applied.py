@@ -145,6 +145,24 @@ def test_float16_scales_its_loss(tmp_path, strategy):
     np.testing.assert_allclose(step.log2_scales.numpy(), [199.0, 10.0005])
 
 
+def test_the_generator_waits_for_a_skipped_step_of_the_discriminator(
+    tmp_path, strategy
+):
+    settings = {"precision": "float16", "discriminator_steps": 2}
+    config = tiny_config(tmp_path, resolution=4, **settings)
+    step = TrainingStep(config, strategy)
+    step.enter_stage(0, 0.001)
+    moved = []
+    # So large a scale overflows: the second step is skipped.
+    for scale in (10.0, 200.0, 10.0, 10.0, 10.0):
+        step.log2_scales.assign([scale, 10.0])
+        before = int(step.generator_optimizer.iterations.numpy())
+        step.run(pictures(strategy), np.ones(1, "float32"), 1)
+        moved.append(int(step.generator_optimizer.iterations.numpy()) - before)
+    assert moved == [0, 0, 1, 0, 1]
+    assert iterations(step) == 4
+
+
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
 def test_low_precision_gradients_are_near(tmp_path, strategy, precision):
     metrics = {}

@@ -77,10 +77,10 @@ def first_words(config, images_seen, where, resumed):
 
 
 def _state(alpha, means, rate, seconds_left):
-    d_loss, g_loss = means["discriminator_loss"], means["generator_loss"]
+    losses = f"D {means['discriminator_loss']:.3f}"
+    # Left out of the means where no step moved the generator.
+    if "generator_loss" in means:
+        losses += f"  G {means['generator_loss']:.3f}"
     # Not yet known at the first lines, whose steps were compiled.
     left = "" if seconds_left is None else f"  {duration(seconds_left)} left"
-    return (
-        f"alpha {alpha:.2f}  D {d_loss:.3f}  G {g_loss:.3f}  "
-        f"{rate:,.4g} img/s{left}"
-    )
+    return f"alpha {alpha:.2f}  {losses}  {rate:,.4g} img/s{left}"

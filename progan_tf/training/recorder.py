@@ -50,7 +50,7 @@ class Recorder:
         self._since_tick = pathlib.Path(config.run_dir, FOLDER, "tick.json")
         self._averages = self._resumed_averages(seen)
         # The line of an early tick is written again, as a whole one.
-        whole = seen - (self._averages.saved()["steps"] > 0)
+        whole = seen - bool(self._averages.saved()["steps"])
         self._log = RunLog(
             config.run_dir, config.resolution, whole, config.num_classes
         )
@@ -190,13 +190,20 @@ class Recorder:
         self._progress.close()
 
     def _resumed_averages(self, images_seen):
-        """Those that a checkpoint was saved with, if they are known."""
+        """The `Averages` that belong to the checkpoint; empty if unknown."""
         try:
             saved = read_json(self._since_tick)
             if saved["images_seen"] == images_seen:
-                sums = {x: float(saved["sums"][x]) for x in self._state.metrics}
-                return Averages(sums, int(saved["steps"]))
-        except (ValueError, TypeError, LookupError):
+                sums, steps = saved["sums"], saved["steps"]
+                if isinstance(steps, int):
+                    # Older versions: as many for all.
+                    steps = dict.fromkeys(sums, steps)
+                known = [x for x in self._state.metrics if steps.get(x)]
+                return Averages(
+                    {name: float(sums[name]) for name in known},
+                    {name: int(steps[name]) for name in known},
+                )
+        except (ValueError, TypeError, LookupError, AttributeError):
             pass  # There are none, or damaged ones: not worth an end.
         return Averages()
 
@@ -214,10 +221,11 @@ class Averages:
     Of a run that goes on they are made from what `saved` gave.
     """
 
-    def __init__(self, sums=None, steps=0):
+    def __init__(self, sums=None, steps=None):
         self.last = None  # The `data.Steps` that were counted last.
-        self._sums = sums or {}
-        self._steps = steps
+        # By name: the sum, and over how many steps. What a call did not
+        # measure, as the generator's loss where it was not moved, is left out.
+        self._sums, self._steps = sums or {}, steps or {}
         self._timed = {True: [0, 0.0], False: [0, 0.0]}
 
     def add(self, steps, means, seconds, compiled):
@@ -228,7 +236,7 @@ class Averages:
         self.last = steps
         for name, mean in means.items():
             self._sums[name] = self._sums.get(name, 0.0) + mean * steps.count
-        self._steps += steps.count
+            self._steps[name] = self._steps.get(name, 0) + steps.count
         timed = self._timed[compiled]
         timed[0] += steps.images
         timed[1] += seconds
@@ -239,7 +247,7 @@ class Averages:
 
     def values(self):
         """dict of the means and of `images_per_second`."""
-        means = {name: x / self._steps for name, x in self._sums.items()}
+        means = {name: x / self._steps[name] for name, x in self._sums.items()}
         # Compilation is left out, unless there was nothing else.
         images, seconds = self._timed[self._timed[True][0] > 0]
         return {**means, "images_per_second": images / seconds}

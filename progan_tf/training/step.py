@@ -21,6 +21,8 @@ from progan_tf.training.state import TrainingState
 # step, down with every one that overflowed, as in the official code.
 _SCALE_UP, _SCALE_DOWN = 0.0005, 1.0
 _NOT_FINITE = "replicas_not_finite"
+# Summed beside the metrics: how many steps moved the generator.
+_GENERATOR_STEPS = "generator_steps"
 
 
 class TrainingStep(TrainingState):
@@ -61,7 +63,9 @@ class TrainingStep(TrainingState):
                 that which `enter_stage` has set.
 
         Returns:
-            dict of floats, the mean of each of `metrics` over the steps.
+            dict of floats, the mean of each of `metrics` over the steps. That
+            of the generator's loss is over the steps that moved the generator,
+            and left out where none did.
         """
         local = self.strategy.experimental_local_results(reals)[0]
         resolution = local.shape[2]
@@ -79,9 +83,12 @@ class TrainingStep(TrainingState):
             None if rates is None else tf.constant(rates),
             tf.constant(steps),
         )
+        counts = dict.fromkeys(self.metrics, np.float32(steps))
+        counts["generator_loss"] = sums[_GENERATOR_STEPS].numpy()
         return {
-            name: float(sums[name].numpy() / np.float32(steps))
-            for name in self.metrics
+            name: float(sums[name].numpy() / count)
+            for name, count in counts.items()
+            if count
         }
 
     def _steps_function(self, resolution, fading):
@@ -91,14 +98,12 @@ class TrainingStep(TrainingState):
             def body(i, sums):
                 if rates is not None:
                     self.set_learning_rate(rates[i])
-                means = step.take(batches, alphas[i], i)
-                return i + 1, {name: sums[name] + means[name] for name in sums}
+                taken = step.take(batches, alphas[i], i)
+                return i + 1, {name: sums[name] + taken[name] for name in sums}
 
+            zeros = dict.fromkeys((*self.metrics, _GENERATOR_STEPS), 0.0)
             _, sums = tf.while_loop(
-                lambda i, _: i < steps,
-                body,
-                (0, dict.fromkeys(self.metrics, 0.0)),
-                parallel_iterations=1,
+                lambda i, _: i < steps, body, (0, zeros), parallel_iterations=1
             )
             return sums
 
@@ -145,7 +150,8 @@ class _Step:
         In this order, as in the official code: the average follows with the
         discriminator's step and lags the generator by one. The step is number
         i of the K in the batches, as `TrainingStep.run` has them. Returns a
-        dict of float32 scalars, means over the whole minibatch.
+        dict of float32 scalars: the metrics, means over the whole minibatch,
+        and under `_GENERATOR_STEPS` 1 where the generator was moved, else 0.
         """
         state = self.state
         if self.fading:
@@ -169,18 +175,21 @@ class _Step:
             return self._half_step(1, given, scales)
 
         every = self.config.discriminator_steps
+        due = tf.equal(taken % every, every - 1)
         if every == 1:
+            # Whatever became of the discriminator's step, as in the official
+            # code.
             g_means, g_finite = generator_step()
         else:
+            # A skipped step of the discriminator is made up for first, or the
+            # generator would move after it and again after that.
+            due &= d_finite
             g_means, g_finite = tf.cond(
-                tf.equal(taken % every, every - 1),
-                generator_step,
-                lambda: ({"generator_loss": 0.0}, True),
+                due, generator_step, lambda: ({"generator_loss": 0.0}, True)
             )
-            # So that the mean over all steps is that over its own.
-            g_means = {name: mean * every for name, mean in g_means.items()}
         self._count(d_finite, g_finite, batches["reals"])
-        return d_means | g_means
+        moved = {_GENERATOR_STEPS: tf.cast(due, tf.float32)}
+        return d_means | g_means | moved
 
     def _half_step(self, number, given, scales, penalized=True):
         """Move the discriminator (number 0) or the generator (number 1).
