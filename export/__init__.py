@@ -13,6 +13,7 @@ _HOMES = {
     "export_litert_file": "exporting",
     "export_onnx_file": "exporting",
     "export_saved_model": "exporting",
+    "of_one_class": "one_class",
 }
 
 __all__ = list(_HOMES)

@@ -6,6 +6,8 @@
       the same for a web server, from which hub.load takes it
   python -m progan_tf.export --generator=generator.keras --out=m --trainable
       with variables, for fine-tuning
+  python -m progan_tf.export --run_dir=cats-128 --class=3 --out=m
+      one class alone, which needs no labels
   python -m progan_tf.export --run_dir=runs/x --format=onnx --out=x.onnx
       a file for onnxruntime and others; --format=litert writes x.tflite for
       LiteRT, on phones and the like (in browsers with --batch_size=1), and
@@ -41,6 +43,8 @@ def define_flags():
     choice("format", "hub", list(FORMATS), "of what is written")
     choice("precision", "float32", PRECISIONS, "to compute in")
     flags.DEFINE_integer("resolution", None, "by default the highest", 4)
+    of_one = "of a generator with classes: draw this one, from latents alone"
+    flags.DEFINE_integer("class", None, of_one, 0)
     for_hub = "with --format=hub: keep the weights as variables"
     flags.DEFINE_boolean("trainable", False, for_hub)
     for_litert = "with --format=litert: the one batch that it takes"
@@ -96,11 +100,16 @@ def _opened():
         raise UserError("expected one of --run_dir and --generator")
     from progan_tf.generation.opening import open_generator
 
-    source = FLAGS.run_dir or FLAGS.generator
+    source, label = FLAGS.run_dir or FLAGS.generator, FLAGS["class"].value
     generator = open_generator(source, resolution=FLAGS.resolution)
+    if label is not None:
+        from progan_tf.export.one_class import of_one_class
+
+        generator = of_one_class(generator, label)
     from progan_tf.evaluation.lines import newest_metrics
 
-    if not generator.origin:
+    # What was measured is of all classes.
+    if label is not None or not generator.origin:
         return generator, None
     return generator, newest_metrics(*generator.origin, generator.resolution)
 

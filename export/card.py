@@ -11,6 +11,7 @@ from progan_tf.data import kind_named
 from progan_tf.export.format import CARD_FILE, SAMPLE_FILE
 from progan_tf.export.formats import FORMATS
 from progan_tf.images import make_grid, nearest_up
+from progan_tf.layers import FixedLabel
 from progan_tf.sampling import as_generator, generate_images
 from progan_tf.weights.runs import inherited_licence
 
@@ -47,6 +48,10 @@ def model_card(
     if classes:
         labels = f"float32 one-hot [{batch}, {classes}]"
         rows[f"input `{record.labels}`"] = labels
+    for layer in generator.model.layers:
+        if isinstance(layer, FixedLabel):
+            last = layer.num_classes - 1
+            rows["draws"] = f"class {layer.label} alone, of 0 to {last}"
     shape = f"[{batch}, {height}, {width}, {channels}]"
     rows[f"output `{record.images}`"] = f"float32 {shape} {record.values}"
     # LiteRT stores weights in it, and computes as the device does best.

@@ -19,6 +19,7 @@ from progan_tf.layers import (
     EqualizedConv2D,
     EqualizedDense,
     FadeIn,
+    FixedLabel,
     NearestUpscale,
     PixelNormalization,
 )
@@ -234,10 +235,20 @@ def _add_concatenation(graph, layer, *inputs):
     return graph.add("Concat", list(inputs), {"axis": 1})
 
 
+def _add_fixed_label(graph, layer, x):
+    # A product, because a constant has no rows for a batch of any size.
+    size = layer.input.shape[-1]
+    kernel = np.eye(size, size + layer.num_classes)
+    row = np.eye(1, len(kernel[0]), size + layer.label)[0]
+    inputs = [graph.constant("kernel", kernel), graph.constant("bias", row)]
+    return graph.add("Gemm", [x, *inputs])
+
+
 _LAYERS = {
     EqualizedConv2D: _add_convolution,
     EqualizedDense: _add_dense,
     FadeIn: _add_fade,
+    FixedLabel: _add_fixed_label,
     NearestUpscale: _add_upscale,
     PixelNormalization: _add_pixel_normalization,
     keras.layers.Activation: _add_activation,

@@ -22,6 +22,7 @@ _HOMES = {
         "EqualizedConv2D",
         "EqualizedDense",
         "FadeIn",
+        "FixedLabel",
         "MinibatchDiscrimination",
         "MinibatchStdDev",
         "NearestUpscale",

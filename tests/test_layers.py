@@ -16,6 +16,7 @@ from progan_tf.layers import (
     EqualizedConv2D,
     EqualizedDense,
     FadeIn,
+    FixedLabel,
     MinibatchDiscrimination,
     MinibatchStdDev,
     NearestUpscale,
@@ -72,6 +73,7 @@ PICTURE = (2, 4, 6, 3)
         (SampleNormalization, {"epsilon": 1e-2}, (3, 7), (3, 7)),
         (MinibatchDiscrimination, {"kernels": 4}, (3, 2), (3, 6)),
         (FadeIn, {}, [PICTURE, PICTURE], PICTURE),
+        (FixedLabel, {"label": 2, "num_classes": 3}, (2, 5), (2, 8)),
         (NearestUpscale, {"factor": 3}, PICTURE, (2, 12, 18, 3)),
     ],
 )
@@ -111,6 +113,9 @@ def test_layer_conforms(layer_class, init_kwargs, input_shape, expected_shape):
         (EqualizedDense, {"units": -3}, "units=-3"),
         (SampleNormalization, {"epsilon": -1}, "epsilon=-1"),
         (MinibatchDiscrimination, {"kernels": 0}, "kernels=0"),
+        (FixedLabel, {"label": 3, "num_classes": 3}, "label=3"),
+        (FixedLabel, {"label": -1, "num_classes": 3}, "label=-1"),
+        (FixedLabel, {"label": 0, "num_classes": 0}, "num_classes=0"),
         (
             MinibatchDiscrimination,
             {"kernels": 2, "dimensions": 1.5},
@@ -351,3 +356,11 @@ def test_minibatch_discrimination_is_that_of_numpy():
     np.testing.assert_allclose(output[:, 4:], expected + bias, rtol=1e-4)
     # One sample alone has nobody to be like.
     np.testing.assert_allclose(layer(x[:1])[0, 4:], bias, atol=1e-6)
+
+
+def test_a_fixed_label_is_appended_to_each_latent():
+    layer = FixedLabel(1, 3)
+    latents = np.array([[0.5, -2.0], [4.0, 0.25]], "float32")
+    expected = [[0.5, -2.0, 0, 1, 0], [4.0, 0.25, 0, 1, 0]]
+    np.testing.assert_array_equal(layer(latents), expected)
+    assert layer(latents[:0]).shape == (0, 5)

@@ -209,7 +209,9 @@ def picture(generator, directions, seed=0, chosen=None):
 
 
 def _first_layer(generator, count):
-    """The layer that takes the latents."""
+    """The layer that takes the latents, with whatever follows them."""
+    from progan_tf.layers import FixedLabel
+
     if generator.model is None:
         raise UserError(
             f"{generator.name} is a module, whose layers cannot be looked at; "
@@ -220,8 +222,10 @@ def _first_layer(generator, count):
             f"expected 1 to {generator.latent_size} directions, as many as a "
             f"latent has numbers; received {count}"
         )
-    rows = generator.latent_size + generator.num_classes
-    for layer in generator.model.layers:
+    layers = generator.model.layers
+    fixed = [x.num_classes for x in layers if isinstance(x, FixedLabel)]
+    rows = generator.latent_size + generator.num_classes + sum(fixed)
+    for layer in layers:
         kernel = getattr(layer, "kernel", None)
         if kernel is not None and kernel.shape[:-1] == (rows,):
             return layer

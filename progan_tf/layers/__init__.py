@@ -11,6 +11,7 @@ Stability, and Variation", ICLR 2018.
 
 from progan_tf.layers.base import EqualizedLayer as EqualizedLayer
 from progan_tf.layers.base import kernels_computed_once as kernels_computed_once
+from progan_tf.layers.conditioning import FixedLabel as FixedLabel
 from progan_tf.layers.convolution import EqualizedConv2D as EqualizedConv2D
 from progan_tf.layers.dense import EqualizedDense as EqualizedDense
 from progan_tf.layers.discrimination import (

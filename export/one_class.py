@@ -1,0 +1,44 @@
+"""A generator with classes made into one that draws a single class."""
+
+import keras
+
+from progan_tf.export.precision import rebuilt
+from progan_tf.layers import FixedLabel
+from progan_tf.sampling import KerasGenerator, as_generator
+
+
+def of_one_class(generator, label):
+    """A generator from latents alone to the images of one class.
+
+    Args:
+        generator: `keras.Model` from latents and one-hot labels to images, as
+            `Generator` makes them, or an `AnyGenerator` that has one.
+        label: int, the class.
+
+    Returns:
+        `AnyGenerator` with a copy of the weights. Its images are to the bit
+        those that the given one makes with that label.
+
+    Raises:
+        UserError: if the generator has no such class.
+    """
+    generator = as_generator(generator)
+    generator.checked_labels([label], 1)
+
+    # Keras hands on a mask, where a layer can take one.
+    def call(layer, *inputs, mask=None):
+        if not isinstance(layer, keras.layers.Concatenate):
+            return layer(*inputs)
+        latents, _ = inputs[0]
+        fixed = FixedLabel(
+            label,
+            generator.num_classes,
+            name=layer.name,
+            dtype=layer.dtype_policy,
+        )
+        return fixed(latents)
+
+    model = generator.model
+    copy = rebuilt(model, lambda layer: {}, call)
+    copy = keras.Model(copy.inputs[0], copy.outputs[0], name=model.name)
+    return KerasGenerator(copy, generator.name, generator.origin)
