@@ -62,8 +62,8 @@ class NetworkSettings:
     )
     equalized: bool = setting(
         True,
-        "scale weights where they are used, so that all learn at one rate; "
-        "otherwise they are drawn at that scale and used as they are",
+        "equalized learning rate: scale the weights when they are used; "
+        "otherwise once, when they are drawn",
     )
     normalize_latents: bool = setting(
         True, "scale latents to the hypersphere first"
@@ -89,8 +89,8 @@ class NetworkSettings:
     )
     minibatch_discrimination: int = setting(
         0,
-        "kernels of a layer that compares the samples of a minibatch, before "
-        "the score; 0: none",
+        "kernels of the minibatch discrimination (Salimans et al. 2016); 0: "
+        "none",
         low=0,
     )
     variant: str = setting(

@@ -26,17 +26,19 @@ _WEIGHT = 10.0
 class Loss:
     """A row of `LOSSES`."""
 
-    # Of the scores of reals, the scores of fakes and a `TrainConfig`.
+    # Function of (scores of reals, scores of fakes, `TrainConfig`).
     discriminator: Callable
-    # Of the scores of fakes, and of those of reals where it is `relative`.
+    # Function of (scores of fakes), or where the loss is `relative` of
+    # (scores of fakes, scores of reals).
     generator: Callable
-    # Whether it keeps the scores from growing without an end; else the penalty
-    # must.
+    # Whether the discriminator's loss is bounded from below, so that the scores
+    # do not grow for ever; otherwise the penalty has to see to that.
     bounded: bool = True
-    # Whether the generator's loss compares with reals.
+    # Whether the generator's loss compares fakes with reals.
     relative: bool = False
-    # Of the scores of reals and of fakes, to by how much a real is taken for
-    # one: below 0 it is taken for a fake. None where scores have no zero.
+    # Function of (scores of reals, scores of fakes) to numbers that are
+    # positive where the discriminator takes a real for a real, negative where
+    # for a fake. None where scores have no zero to compare with.
     margin: Callable | None = None
 
 
@@ -44,26 +46,28 @@ class Loss:
 class Penalty:
     """A row of `PENALTIES`."""
 
-    # From the name of each term, as it stands in metrics.jsonl, to where it is
-    # taken: REALS, FAKES or MIXED.
+    # From the name of each term, which is also its name in metrics.jsonl, to
+    # the pictures that it is taken at: REALS, FAKES or MIXED.
     terms: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    # Of the slope there, `[batch, height, width, channels]`, of the weight and
-    # of a `TrainConfig`.
+    # Function of (slopes float32 `[batch, height, width, channels]`, weight,
+    # `TrainConfig`) to the term, `[batch]`.
     cost: Callable | None = None
-    # The weight where none is given.
+    # The weight where the user gives none.
     weight: float = 0.0
-    # Whether it bounds the scores of reals and fakes alike.
+    # Whether it suffices for a loss that is not `bounded`: it must act on
+    # reals and fakes alike.
     bounds: bool = False
 
     @property
     def passes(self):
         """int, forward passes of the discriminator that it costs.
 
-        The slope is 1, and 2 differentiate that (for the weights and for the
-        signal it carries down). Between reals and fakes there are 3 besides,
-        because the scores there are wanted for nothing else: 1 for these, and
-        2 to go back through them, on which the slope depends through the
-        minibatch standard deviation.
+        Computing the slope costs 1, a backward pass to the picture, and
+        differentiating it 2: one for the weights, one for the inputs of the
+        layers. At reals and fakes the scores were computed for the loss anyway.
+        Between the two they were not: 1 for them, and 2 to differentiate
+        through them, as the slope depends on the features through the minibatch
+        standard deviation.
         """
         return sum(6 if at == MIXED else 3 for at in self.terms.values())
 
@@ -129,8 +133,8 @@ def wgan_gp(slopes, weight, config):
     """Penalty on slopes that are not of the target norm, `[batch]`.
 
     `weight * (|slope| - target)^2 / target^2`: equation 3 of Gulrajani et al.
-    2017, with the target of appendix A.1 of the paper (1; 750 for its
-    CIFAR-10).
+    2017, with the target of appendix D of the paper (750 for its CIFAR-10, and
+    1 elsewhere).
     """
     tf, target = _tf(), config.wgan_target
     norms = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=(1, 2, 3)))
@@ -147,11 +151,18 @@ def squared_slopes(slopes, weight, config):
 
 
 def with_slopes(discriminator, images, loss_scale=None):
-    """What a discriminator says of pictures, and how fast its scores change.
+    """A discriminator's outputs for pictures, and the slopes of its scores.
 
-    The first of what it returns are the scores, `[batch, 1]`; slopes are the
-    gradient of each with respect to its picture, float32 of the shape of
-    `images`. A loss scale, or None, keeps them from underflow in float16.
+    Args:
+        discriminator: function of images to a sequence of outputs, the first
+            of which are the scores `[batch, 1]`.
+        images: float32 `[batch, height, width, channels]`.
+        loss_scale: float32 scalar or None, which keeps gradients from
+            underflow in float16.
+
+    Returns:
+        (outputs, slopes): what `discriminator` returned, and the gradient of
+        each score with respect to its own picture, shaped like `images`.
     """
     tf = _tf()
     with tf.GradientTape(watch_accessed_variables=False) as tape:

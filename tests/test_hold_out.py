@@ -21,7 +21,10 @@ from progan_tf.evaluation.evaluation import (
 )
 from progan_tf.evaluation.opening import open_subjects
 from progan_tf.trainer import Trainer
+from progan_tf.training.devices import make_strategy
+from progan_tf.training.held_out import mean_score
 from progan_tf.training.run_data import open_data
+from progan_tf.training.step import TrainingStep
 
 SHARE, COUNT = 0.25, 5  # Of 20 pictures.
 
@@ -171,6 +174,26 @@ def test_evaluation_measures_what_is_normal_by_them(run, capsys):
     assert f"; of {COUNT} held-out pictures " in said
     path = pathlib.Path(run.config.run_dir, "evaluation", "metrics.jsonl")
     assert json.loads(path.read_text())["values"] == result.values
+
+
+def test_held_out_scores_are_of_whole_stddev_groups(tmp_path):
+    class Six:
+        pixels = np.random.default_rng(0).integers(
+            0, 256, (6, 4, 4, 3), "uint8"
+        )
+
+        def __len__(self):
+            return len(self.pixels)
+
+        def images(self, indices, resolution):
+            return self.pixels[indices]
+
+    config = tiny_config(tmp_path, resolution=4, minibatch_stddev_group=5)
+    state = TrainingStep(config, make_strategy("CPU:0"))
+    score = mean_score(state, Six(), 6, resolution=4, alpha=1.0, batch_size=6)
+    five = Six.pixels[:5].astype("float32") / 127.5 - 1
+    expected = state.discriminator.at(4)(five).numpy().mean()
+    assert score == pytest.approx(expected, rel=1e-4)
 
 
 def test_of_other_data_none_are_known_to_be_held_out(run, capsys):

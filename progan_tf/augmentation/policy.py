@@ -4,12 +4,12 @@ from progan_tf.augmentation.transforms import TRANSFORMS
 from progan_tf.errors import UserError
 from progan_tf.losses import LOSSES
 
-# Of a transform that generated pictures may show when it is taken this often:
-# from 0.8 on the generator can no longer tell pictures from changed ones
-# (Karras et al. 2020, figure 4).
+# The p from which on a transform may leak: the generator can then no longer
+# tell pictures from transformed ones, and draws those, too (Karras et al. 2020,
+# section 2.2).
 LEAKS_FROM = 0.8
 # Images over which an adapted p can rise from 0 to 1, and the minibatches
-# between two looks at it (Karras et al. 2020, section 3.1).
+# between two looks at it (Karras et al. 2020, section 3).
 ADAPTING_IMAGES = 500_000
 ADAPTING_STEPS = 4
 ADA_TARGET = 0.6
@@ -92,7 +92,7 @@ def check_augmentation(config):
 
 
 def adapted(state, sign, batch_size, target):
-    """How p follows the discriminator (Karras et al. 2020, section 3.1).
+    """How p follows the discriminator (Karras et al. 2020, section 3).
 
     Args:
         state: float32 `[3]`: p, the sum of `sign` since p was looked at, and

@@ -82,8 +82,8 @@ class TrainConfig(NetworkSettings):
     mirror: bool = setting(False, "show half of the pictures mirrored")
     hold_out: float = setting(
         0.0,
-        "share of the pictures that is not trained on, to see when those that "
-        "are get known by heart",
+        "share of the pictures kept out of training, to see whether the "
+        "discriminator overfits",
         low=0,
         below=1,
     )
@@ -130,16 +130,16 @@ class TrainConfig(NetworkSettings):
 
     average_decay: dict[int, float] = _table(
         0.999,
-        "share of the averaged generator that a step keeps",
+        "decay of the generator's moving average, in each of its steps",
         low=0,
         below=1,
     )
     loss: str = setting(
-        "wgan", f"what is trained for: {', '.join(LOSSES)}", LOSSES
+        "wgan", f"adversarial loss: {', '.join(LOSSES)}", LOSSES
     )
     penalty: str = setting(
         "wgan_gp",
-        f"on the slope of the discriminator: {', '.join(PENALTIES)}",
+        f"penalty on the discriminator's gradients: {', '.join(PENALTIES)}",
         PENALTIES,
     )
     gradient_penalty: dict[int, float] = _table(
@@ -149,8 +149,8 @@ class TrainConfig(NetworkSettings):
     )
     penalty_every: int = setting(
         1,
-        "take the penalty in every such minibatch alone, with as many times "
-        "the weight",
+        "N: take the penalty only in every N-th minibatch, with N times the "
+        "weight",
         low=1,
     )
     wgan_target: float = setting(
@@ -164,13 +164,17 @@ class TrainConfig(NetworkSettings):
     )
     label_weight: float = setting(1.0, "weight of the class losses", low=0)
     discriminator_steps: int = setting(
-        1, "minibatches of the discriminator to one of the generator", low=1
+        1, "steps of the discriminator for each step of the generator", low=1
     )
     adam_beta2: float = setting(
-        0.99, "decay of the second moments of both Adam", low=0, below=1
+        0.99,
+        "decay of Adam's second moments, for both networks",
+        low=0,
+        below=1,
     )
     reset_optimizers: bool = setting(
-        True, "forget the moments of both Adam at both ends of each fade"
+        True,
+        "reset both Adam optimizers at the start and at the end of each fade",
     )
 
     augment: str = setting(
@@ -180,20 +184,20 @@ class TrainConfig(NetworkSettings):
     )
     augment_p: float | None = setting(
         None,
-        "how often each change is made, 0 to 1; by default 1, and of ada as "
-        "often as keeps the discriminator from knowing the pictures by heart",
+        "probability of each change, 0 to 1; by default 1, and for ada adapted "
+        "to how far the discriminator overfits",
         low=0,
     )
     ada_target: float | None = setting(
         None,
-        "mean sign of the scores of reals that p of ada keeps; by default 0.6",
+        "mean sign of the real scores that ada adapts p to; by default 0.6",
         above=0,
     )
 
     freeze_discriminator: int = setting(
         0,
-        "how many resolutions, from the highest, have layers of the "
-        "discriminator that stay as they are, in a run that convert began",
+        "number of resolutions, from the highest down, whose layers of the "
+        "discriminator are not trained, in a run that convert began",
         low=0,
     )
 

@@ -87,14 +87,14 @@ class Comparison:
         for measure in self._counts:
             if measure.compares:
                 part = _Part(measure, 0, self._reals_count(measure), 0)
-                found = self._cache.load(self._asked(part), fingerprint)
+                found = self._cache.load(self._cache_key(part), fingerprint)
                 self._statistics[measure] = found
                 if found is None:
                     missing.append(part)
-        passed = self._passed(missing, "data")
+        passed = self._statistics_of_reals(missing, "data")
         for part, found in zip(missing, passed, strict=True):
             self._statistics[part.measure] = found
-            self._store(self._asked(part), fingerprint, found)
+            self._store(self._cache_key(part), fingerprint, found)
         self._prepare_floors(fingerprint)
 
     def results(self, batches, action):
@@ -105,7 +105,7 @@ class Comparison:
         are no pictures of the reals' resolution.
         """
         parts = [_Part(m, 0, n, 1) for m, n in self._counts.items()]
-        passed = self._collected(parts, batches, action)
+        passed = self._statistics_in_one_pass(parts, batches, action)
         results = []
         for (measure, _, count, _), found in zip(parts, passed, strict=True):
             reals = self._statistics.get(measure)
@@ -127,23 +127,23 @@ class Comparison:
         missing = []
         for measure, count in self._counts.items():
             parts = self._floor_parts(measure, count)
-            asked = {**self._asked(parts[-1]), "of": measure.metrics}
-            found = self._cache.load(asked, fingerprint)
+            key = {**self._cache_key(parts[-1]), "of": measure.metrics}
+            found = self._cache.load(key, fingerprint)
             if found is None:
-                missing.append((measure, parts, asked))
+                missing.append((measure, parts, key))
             else:
                 values = json.loads(found["values"].item())
                 self._floors[measure] = values, parts[-1].count
         needed = [part for _, parts, _ in missing for part in parts]
-        statistics = iter(self._passed(needed, "data once more"))
-        for measure, parts, asked in missing:
+        statistics = iter(self._statistics_of_reals(needed, "data once more"))
+        for measure, parts, key in missing:
             sets = [next(statistics) for _ in parts]
             # A set that the cache already had can serve as the first.
             reals = sets[0] if len(sets) > 1 else self._statistics.get(measure)
             values = measure.values(reals, sets[-1], self._steps(measure))
             self._floors[measure] = values, parts[-1].count
             text = np.array(json.dumps(values))
-            self._store(asked, fingerprint, {"values": text})
+            self._store(key, fingerprint, {"values": text})
 
     def _floor_parts(self, measure, count):
         """The set of reals that is evaluated, and the one to compare it with.
@@ -159,7 +159,7 @@ class Comparison:
             parts.insert(0, _Part(measure, 0, half, 0))
         return parts
 
-    def _passed(self, parts, action):
+    def _statistics_of_reals(self, parts, action):
         """Statistics of parts of the reals, in one pass over them."""
         if not parts:
             return []
@@ -167,9 +167,9 @@ class Comparison:
         end = max(part.first + part.count for part in parts)
         shifted = [part._replace(first=part.first - first) for part in parts]
         batches = self.reals.batches(first, end - first)
-        return self._collected(shifted, batches, action)
+        return self._statistics_in_one_pass(shifted, batches, action)
 
-    def _collected(self, parts, batches, action):
+    def _statistics_in_one_pass(self, parts, batches, action):
         """Statistics of parts of what the batches give, in one pass."""
         resolution = self.reals.resolution
         total = max(part.first + part.count for part in parts)
@@ -201,12 +201,12 @@ class Comparison:
         action = ", ".join(measure.metrics)
         return lambda items: self._show(items, len(items), "step", action)
 
-    def _asked(self, part):
-        """The statistics of a part, as they are named in the cache."""
+    def _cache_key(self, part):
+        """The key under which the statistics of a part are cached."""
         about = {name: getattr(part, name) for name in part._fields[1:]}
-        return {**self.reals.asked(), **part.measure.parameters, **about}
+        return {**self.reals.cache_key(), **part.measure.parameters, **about}
 
-    def _store(self, asked, fingerprint, arrays):
+    def _store(self, key, fingerprint, arrays):
         # The data may have changed while they were read.
         if self.reals.fingerprint() == fingerprint:
-            self._cache.store(asked, fingerprint, arrays)
+            self._cache.store(key, fingerprint, arrays)

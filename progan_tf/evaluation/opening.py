@@ -6,7 +6,7 @@ from progan_tf import addresses, pretrained
 from progan_tf.data import ShuffledOrder, open_source
 from progan_tf.data.arrays import Arrays
 from progan_tf.errors import UserError
-from progan_tf.evaluation.reals import batch_size, cut
+from progan_tf.evaluation.reals import batch_size, spans
 from progan_tf.evaluation.subjects import OneSubject, Subject
 from progan_tf.generation.opening import open_generator
 
@@ -61,7 +61,7 @@ def _folder(path):
     def stream(numbers, labels):
         # Sorted ones may be alike, and MS-SSIM compares each with the next.
         order = ShuffledOrder(len(source), numbers[0])
-        for start, count in cut(0, len(numbers), batch_size(size)):
+        for start, count in spans(0, len(numbers), batch_size(size)):
             yield source.images(order.indices(start, count), size)
 
     return OneSubject(Subject(path, None, stream), size, 3, 0, len(source))

@@ -39,7 +39,7 @@ class Reals:
 
         Beyond the last they come again.
         """
-        for start, size in cut(first, count, batch_size(self.resolution)):
+        for start, size in spans(first, count, batch_size(self.resolution)):
             indices = self._order.indices(start, size)
             images = self._source.images(indices, self.resolution)
             if self.mirror:
@@ -55,8 +55,8 @@ class Reals:
         drawn = random_indices(_SEED, first, count, len(self))
         return self._source.labels(drawn)
 
-    def asked(self):
-        """What the pictures were asked for as: dict that JSON can hold."""
+    def cache_key(self):
+        """What a key of the `StatisticsCache` says of them: dict for JSON."""
         return {
             "data": self.data,
             "resolution": self.resolution,
@@ -95,7 +95,7 @@ def at_resolution(images, resolution):
     return np.rint(box_down(images, size // resolution)).astype("uint8")
 
 
-def cut(first, count, size):
+def spans(first, count, size):
     """Iterator of (start, how many) over `count` pictures from `first` on."""
     for start in range(first, first + count, size):
         yield start, min(size, first + count - start)

@@ -1,9 +1,10 @@
 """Statistics of training data, kept on the disk for the next evaluation.
 
-A file of the cache is named by what was asked for: the data, the resolution,
-the metric and so on, a dict that JSON can hold. What lies there is used only
-where the fingerprint, of the very pictures and the code that measured them, is
-the same; otherwise it is computed anew and replaced.
+The key of an entry, a dict that JSON can hold, says what it is of: the data,
+the resolution, the metric and so on; a digest of it names the entry's file. The
+entry is used only if it also has the same fingerprint, which is that of the
+very pictures and of the code that measured them; otherwise it is computed anew
+and replaced.
 """
 
 import functools
@@ -34,33 +35,33 @@ class StatisticsCache:
             folder = pathlib.Path(user, "progan_tf").expanduser()
         self._folder = pathlib.Path(folder)
 
-    def load(self, asked, fingerprint):
+    def load(self, key, fingerprint):
         """dict of arrays, or None for nothing, something else or damage."""
         try:
-            with open(self._path(asked), "rb") as file, np.load(file) as arrays:
-                if arrays[_ABOUT].item() != _about(asked, fingerprint):
+            with open(self._path(key), "rb") as file, np.load(file) as arrays:
+                if arrays[_ABOUT].item() != _about(key, fingerprint):
                     return None
                 return {name: arrays[name] for name in arrays if name != _ABOUT}
         # A file can be missing, cut short or no archive, with an error each.
         except Exception:
             return None
 
-    def store(self, asked, fingerprint, arrays):
-        """Writes a dict of arrays, in place of what was asked for likewise.
+    def store(self, key, fingerprint, arrays):
+        """Writes a dict of arrays, in place of an older entry of that key.
 
         Where that fails it is told in the log, for nothing is lost by it.
         """
         try:
             with writing(self._folder):
                 self._folder.mkdir(parents=True, exist_ok=True)
-            with replacing(self._path(asked)) as temporary:
-                about = np.array(_about(asked, fingerprint))
+            with replacing(self._path(key)) as temporary:
+                about = np.array(_about(key, fingerprint))
                 np.savez(temporary, **{_ABOUT: about}, **arrays)
         except UserError as error:
             _log.warning("statistics of the data are not kept: %s", error)
 
-    def _path(self, asked):
-        name = digest_of(_text(asked).encode())
+    def _path(self, key):
+        name = digest_of(_text(key).encode())
         return self._folder / f"statistics-{name}.npz"
 
 
@@ -77,8 +78,8 @@ def code_fingerprint():
     return digest_of(b"".join(path.read_bytes() for path in files))
 
 
-def _about(asked, fingerprint):
-    return _text({**asked, "fingerprint": fingerprint})
+def _about(key, fingerprint):
+    return _text({**key, "fingerprint": fingerprint})
 
 
 def _text(fields):

@@ -132,7 +132,7 @@ class EqualizedLayer(Layer):
         if self.bias is not None:
             bias = self.bias * self.scale if self.scale_bias else self.bias
             x = ops.add(x, bias)
-        return x if self.activation is None else self.activation(x)
+        return self.activation(x)
 
 
 def _scaled(initializer, scale):

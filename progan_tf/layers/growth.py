@@ -45,7 +45,7 @@ class NearestUpscale(Layer):
     Args:
         factor: int, 1 or more.
 
-    Input shape: `[batch, height, width, channels]`.
+    Input shape: `[batch, height, width, channels]`, all but the batch known.
 
     Output shape: `[batch, factor * height, factor * width, channels]`.
 

@@ -51,8 +51,8 @@ class MinibatchStdDev(Layer):
     plus 1e-8, is taken in float32.
 
     Args:
-        group_size: int, samples a group: 4 in the official code's presets for
-            many samples, 16 (the whole minibatch) in the paper.
+        group_size: int, the most samples in a group: 4 in the official code;
+            16, its largest minibatch, stands for the paper's whole one.
         strided: bool. True is the official code's: with M groups, sample n
             belongs to group n mod M, and where the minibatch is not divisible
             by `group_size` the largest divisor below it is taken. False is
@@ -62,7 +62,7 @@ class MinibatchStdDev(Layer):
             official code does. True divides by one less, and one sample alone
             has no deviation, as in pytorch_GAN_zoo.
 
-    Input shape: `[batch, height, width, channels]`.
+    Input shape: `[batch, height, width, channels]`, all but the batch known.
 
     Output shape: `[batch, height, width, channels + 1]`.
 

@@ -41,8 +41,10 @@ def mean_score(state, source, count, resolution, alpha, batch_size):
     """
     count = min(count, len(source), _MOST)
     size = min(batch_size, count)
-    # Into groups of four, as those of the minibatch standard deviation are.
-    size -= size % 4 if size > 4 else 0
+    # Whole groups of the minibatch standard deviation: of a minibatch that
+    # does not divide evenly all groups would be smaller.
+    group = state.config.minibatch_stddev_group or 1
+    size -= size % group if size > group else 0
     fading = resolution > 4 and alpha < 1
     discriminator = state.discriminator.at(resolution, fading)
     spread = np.linspace(0, len(source) - 1, count).astype(np.int64)

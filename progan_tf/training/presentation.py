@@ -31,7 +31,7 @@ def presented(images, kind, inputs):
 
 
 def fade(images, alpha):
-    """Fade pictures as the networks are faded (section 3, figure 2).
+    """Fade pictures as the networks are faded (the paper's figure 2).
 
     With an alpha of 0 they have half the resolution, their pixels doubled.
     """

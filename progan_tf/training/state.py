@@ -114,11 +114,13 @@ class TrainingState(tf.Module):
 
     @property
     def _lazy_share(self):
-        """What a lazy penalty leaves of the discriminator's learning rate.
+        """What the discriminator's learning rate is multiplied by.
 
-        Also the exponent of its decays: appendix B of Karras et al. 2020
-        (StyleGAN2), where k / (k + 1) makes up for the larger steps of a
-        penalty that is taken every k-th time.
+        c = k / (k + 1) where the penalty is taken in every k-th minibatch, and
+        the decays are raised to that power (appendix B of Karras et al. 2020,
+        StyleGAN2). There the penalty is a step of its own, so that c
+        makes up for k + 1 steps in k minibatches. Here it is part of the k-th
+        step, and c is kept as all that was measured was measured with it.
         """
         every = self.config.penalty_every
         return every / (every + 1) if every > 1 else 1.0

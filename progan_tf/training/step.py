@@ -20,6 +20,8 @@ from progan_tf.training.state import TrainingState
 # How float16's loss scale moves, in powers of two: up a little with every good
 # step, down with every one that overflowed, as in the official code.
 _SCALE_UP, _SCALE_DOWN = 0.0005, 1.0
+# The two networks in what has one entry for each: models, optimizers, scales.
+_DISCRIMINATOR, _GENERATOR = 0, 1
 _NOT_FINITE = "replicas_not_finite"
 # Summed beside the metrics: how many steps moved the generator.
 _GENERATOR_STEPS = "generator_steps"
@@ -163,16 +165,19 @@ class _Step:
         penalized = tf.equal(taken % self.config.penalty_every, 0)
         seen = state.images_seen.read_value()
         scales = tf.pow(2.0, state.log2_scales.read_value())
+        # As `step_inputs` takes them.
         given = (batches, i, seen, alpha if self.fading else None)
         p = state.augment_p
-        d_means, d_finite = self._half_step(0, given, scales, penalized)
+        d_means, d_finite = self._half_step(
+            _DISCRIMINATOR, given, scales, penalized
+        )
         if state.augment is not None:
             d_means["augment_p"] = p
             self._adapt(d_means[REAL_SIGN], d_finite, batches["reals"])
 
         def generator_step():
             self._update_average()
-            return self._half_step(1, given, scales)
+            return self._half_step(_GENERATOR, given, scales)
 
         every = self.config.discriminator_steps
         due = tf.equal(taken % every, every - 1)
@@ -191,16 +196,16 @@ class _Step:
         moved = {_GENERATOR_STEPS: tf.cast(due, tf.float32)}
         return d_means | g_means | moved
 
-    def _half_step(self, number, given, scales, penalized=True):
-        """Move the discriminator (number 0) or the generator (number 1).
+    def _half_step(self, network, given, scales, penalized=True):
+        """Move one network, `_DISCRIMINATOR` or `_GENERATOR`.
 
-        Its gradients are applied, and its running statistics stored, where
-        the sum of the replicas' gradients is finite. Returns the means, and a
-        bool tensor, finite.
+        Its gradients are applied, and its running statistics stored, only if
+        the gradients of all replicas are finite. Returns a dict of means over
+        the minibatch, and a bool tensor, whether they were finite.
         """
-        scale = scales[number] if self.scaled else None
+        scale = scales[network] if self.scaled else None
         means, gradients, statistics = self.strategy.run(
-            self._replica, (number, *given, scale, penalized)
+            self._replica, (network, *given, scale, penalized)
         )
         local = self.strategy.experimental_local_results
         means = {name: local(mean)[0] for name, mean in means.items()}
@@ -208,8 +213,8 @@ class _Step:
 
         def update(gradients):
             # Adds the replicas' gradients before it applies them.
-            weights = self.models[number].trainable_weights
-            self.optimizers[number].apply(gradients, weights)
+            weights = self.models[network].trainable_weights
+            self.optimizers[network].apply(gradients, weights)
 
         def apply():
             self.strategy.run(update, (gradients,))
@@ -218,26 +223,34 @@ class _Step:
         tf.cond(finite, apply, lambda: True)
         if self.scaled:
             change = tf.where(finite, _SCALE_UP, -_SCALE_DOWN)
-            self.state.log2_scales.assign_add(change * tf.one_hot(number, 2))
+            self.state.log2_scales.assign_add(change * tf.one_hot(network, 2))
 
         def store(variable, value):
             return variable.assign(tf.where(finite, value, variable))
 
-        if number:
+        if network == _GENERATOR:
             self._assign(self._statistics, statistics, store)
         return means, finite
 
-    def _replica(self, number, batches, i, seen, alpha, scale, penalized):
-        """What the share of one replica gives to a `_half_step`.
+    def _replica(self, network, batches, i, seen, alpha, scale, penalized):
+        """What one replica computes of a `_half_step`, from its own pictures.
 
-        Means over the minibatch of all replicas; under `_NOT_FINITE` they tell
-        how many replicas have gradients that are not finite, the same in all.
-        This replica's part of the mean gradients. Running statistics.
+        Returns:
+            dict of means over the minibatch of all replicas, the same on each.
+                Under `_NOT_FINITE` it has the number of replicas whose
+                gradients are not finite.
+            list of this replica's parts of the mean gradients, which are still
+                to be added up over the replicas.
+            list of the running statistics, means over the replicas; empty for
+                the discriminator.
         """
         state, replica = self.state, tf.distribute.get_replica_context()
-        inputs = step_inputs(state, batches, i, seen, alpha, scale, number == 1)
+        of_generator = network == _GENERATOR
+        inputs = step_inputs(
+            state, batches, i, seen, alpha, scale, of_generator
+        )
         statistics = []
-        if number:
+        if of_generator:
             sums, gradients, statistics = self._g_function(inputs)
         elif self.config.penalty_every == 1:
             sums, gradients = self._d_function(inputs)
