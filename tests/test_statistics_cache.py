@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pathlib
 
 import pytest
 from comparing import (
@@ -109,6 +110,12 @@ def test_statistics_of_changed_data_are_not_used(folder, tmp_path, change):
     stored = {path: path.stat().st_mtime_ns for path in cache.iterdir()}
     assert distance() == after
     assert stored == {path: path.stat().st_mtime_ns for path in cache.iterdir()}
+
+
+def test_names_that_are_not_utf_8(tmp_path):
+    before = files_fingerprint(tmp_path)
+    pathlib.Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9")).touch()
+    assert files_fingerprint(tmp_path) != before
 
 
 def test_a_change_that_keeps_size_and_time_is_noticed(tmp_path):

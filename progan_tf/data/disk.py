@@ -98,7 +98,7 @@ def files_fingerprint(path: str | os.PathLike) -> str:
     if os.path.exists(path):
         # The same files from wherever they are looked at.
         path = os.path.abspath(path)
-    digest = hashlib.sha256(os.fspath(path).encode())
+    digest = hashlib.sha256(os.fsencode(path))
     for folder, files in walk(path):
         for name in sorted(files):
             digest.update(_file_line(os.path.join(folder, name)))
@@ -123,4 +123,5 @@ def _file_line(path: str | os.PathLike) -> bytes:
     if os.path.isdir(path):
         return b""
     times = f"{status.st_mtime_ns}\0{status.st_ctime_ns}"
-    return f"{path}\0{status.st_size}\0{times}\n".encode()
+    # A name need not be UTF-8.
+    return os.fsencode(f"{path}\0{status.st_size}\0{times}\n")
