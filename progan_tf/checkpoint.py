@@ -27,9 +27,10 @@ from progan_tf.text import first_line
 FOLDER, _PREFIX = "checkpoints", "ckpt"
 # Files of a checkpoint, and what there is of one while it is written. Anything
 # else is somebody's own.
-_FILE = re.compile(rf"{_PREFIX}-(\d+)\.(index|data-\d+-of-\d+)")
+_FILE = re.compile(rf"{_PREFIX}-([1-9][0-9]*)\.(index|data-\d+-of-\d+)")
 _UNFINISHED = re.compile(
-    rf"{_PREFIX}-(\d+)(_temp|\.(index|data-\d+-of-\d+)\.tempstate\d+)"
+    rf"{_PREFIX}-([1-9][0-9]*)"
+    r"(_temp|\.(index|data-\d+-of-\d+)\.tempstate\d+)"
 )
 _log = logging.getLogger("progan_tf")
 
@@ -266,8 +267,20 @@ def _numbers(folder):
     return sorted(
         int(name[1])
         for path in folder.glob(f"{_PREFIX}-*.index")
-        if (name := _FILE.fullmatch(path.name)) and path.stat().st_size
+        if (name := _FILE.fullmatch(path.name)) and not _is_empty(path)
     )
+
+
+def _is_empty(path):
+    """Whether a file of 0 bytes is there.
+
+    None is a link to nothing, or was just removed by a run that is going: who
+    reads it says so.
+    """
+    try:
+        return not path.stat().st_size
+    except FileNotFoundError:
+        return False
 
 
 def _remove(folder, unwanted):
@@ -288,7 +301,7 @@ def _remove(folder, unwanted):
 def _write_list(folder, numbers):
     """Writes TensorFlow's list of a folder's checkpoints."""
     names = [f"{_PREFIX}-{number}" for number in numbers]
-    times = [os.path.getmtime(folder / f"{name}.index") for name in names]
+    times = [(folder / f"{name}.index").lstat().st_mtime for name in names]
     lines = [
         f'model_checkpoint_path: "{names[-1]}"',
         *(f'all_model_checkpoint_paths: "{name}"' for name in names),

@@ -16,7 +16,7 @@ from progan_tf.evaluation.comparison import Result
 from progan_tf.evaluation.evaluation import Table
 from progan_tf.evaluation.lines import lines_of, newest_metrics, read_lines
 from progan_tf.evaluation.log import EvaluationLog
-from progan_tf.evaluation.plot import save_plot
+from progan_tf.evaluation.plot import save_plot, save_score_plot
 from progan_tf.evaluation.reals import Reals
 from progan_tf.evaluation.subjects import Subject
 
@@ -68,6 +68,18 @@ def test_a_line():
     first, _ = lines_at(None)
     assert first["pictures"] == "name"
     assert "images_seen" not in first
+
+
+def test_scores_that_are_no_numbers_are_not_drawn(tmp_path):
+    schedule = resolve("laptop-wgan", {}).schedule()
+    good = [{"images_seen": n, "fake_score": float(n)} for n in (1, 2000)]
+    bad = ["x", [1], {}, 10**400, True, None]
+    bad = [{"images_seen": 5, "fake_score": each} for each in bad]
+    pictures = []
+    for lines in (good, good + bad):
+        save_score_plot(tmp_path / "scores.png", lines, schedule)
+        pictures.append((tmp_path / "scores.png").read_bytes())
+    assert pictures[0] == pictures[1]
 
 
 def test_numbers_of_two_networks_are_apart(tmp_path):

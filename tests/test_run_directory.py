@@ -136,6 +136,7 @@ def test_what_is_not_a_checkpoint_stays_among_them(tmp_path, state):
     checkpoints = Checkpoints(state, tmp_path, keep=1)
     checkpoints.save()
     mine = ["ckpt-1-backup.index", "ckpt-2-mine", "ckpt-7.txt", "ckpt-x.index"]
+    mine.append("ckpt-009.index")
     for name in mine:
         (folder / name).mkdir()
         (folder / name / "precious").touch()
@@ -147,6 +148,18 @@ def test_what_is_not_a_checkpoint_stays_among_them(tmp_path, state):
     own = ["checkpoint", "ckpt-2.data-00000-of-00001", "ckpt-2.index"]
     assert files_in(folder) == sorted(own + mine)
     assert all((folder / name / "precious").exists() for name in mine)
+
+
+def test_a_link_to_nothing_is_a_checkpoint_that_cannot_be_read(tmp_path, state):
+    checkpoints = Checkpoints(state, tmp_path)
+    checkpoints.save()
+    link = tmp_path / "checkpoints/ckpt-5.index"
+    link.symlink_to("not/fetched")
+    assert checkpoints.restore()
+    checkpoints.save()
+    names = [f"ckpt-{number}" for number in (1, 5, 6)]
+    assert names_of(checkpoints_of(tmp_path)) == names
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize("images_seen", [-500, [8], 1.5])
@@ -240,12 +253,30 @@ def test_damaged_metrics_are_dropped(tmp_path, strategy):
         file.write(
             b'null\n[]\n{}\n{"images_seen": "x"}\n\xff\xfe\n'
             b'{"images_seen": NaN}\n{"images_seen": [1]}\n'
+            b'{"images_seen": true}\n{"images_seen": -8}\n'
             + b"[" * 100_000
             + b'\n{"imag'
         )
     Trainer(config, strategy).train()
     lines = path.read_text().splitlines()
     assert [json.loads(line)["images_seen"] for line in lines] == [32]
+
+
+@pytest.mark.parametrize("steps", ["1e400", "-3", "null"])
+def test_a_damaged_note_of_the_averages_is_not_used(tmp_path, strategy, steps):
+    settings = {"tick_kimg": 0.024, "fade_kimg": 0.0}
+    config = tiny_config(tmp_path, total_kimg=0.032, **settings)
+    # It stops within a tick, whose line comes when the run goes on.
+    trainer = Trainer(config, strategy)
+    trainer.train()
+    note = tmp_path / "checkpoints/tick.json"
+    fields = json.loads(note.read_text())
+    metrics = trainer.state.metrics
+    fields |= {"sums": dict.fromkeys(metrics, 1.0)}
+    fields |= {"steps": dict.fromkeys(metrics, 12345)}
+    note.write_text(json.dumps(fields).replace("12345", steps))
+    config = tiny_config(tmp_path, total_kimg=0.048, **settings)
+    assert Trainer(config, strategy).train()
 
 
 def test_a_checkpoint_that_is_replaced_while_it_is_read(tmp_path, monkeypatch):

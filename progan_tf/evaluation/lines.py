@@ -91,10 +91,15 @@ def _is_line(line):
         and isinstance(reals, dict)
         and values.keys() <= reals.keys()
         and all(
-            x is None or (type(x) in (int, float) and abs(x) <= _LARGEST)
+            x is None or is_number(x)
             for x in [*values.values(), *reals.values()]
         )
     )
+
+
+def is_number(value):
+    """Whether something that was read is a number that can be drawn."""
+    return type(value) in (int, float) and abs(value) <= _LARGEST
 
 
 def about(line, without=()):

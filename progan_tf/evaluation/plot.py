@@ -9,7 +9,7 @@ import matplotlib.lines
 import matplotlib.ticker
 import numpy as np
 
-from progan_tf.evaluation.lines import USUAL, about, network_of
+from progan_tf.evaluation.lines import USUAL, about, is_number, network_of
 from progan_tf.evaluation.measures import MEMORISED
 from progan_tf.files import write_atomically
 from progan_tf.metrics import METRICS
@@ -91,7 +91,7 @@ def save_score_plot(path, lines, schedule):
         end = schedule.total_images / 1000
         plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
         for name in names:
-            points = [x for x in lines if x.get(name) is not None]
+            points = [x for x in lines if is_number(x.get(name))]
             kimg = [line["images_seen"] / 1000 for line in points]
             plot.plot(kimg, [line[name] for line in points], label=name)
         plot.set_title(title, fontsize="medium", pad=16)

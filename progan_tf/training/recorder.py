@@ -198,12 +198,18 @@ class Recorder:
                 if isinstance(steps, int):
                     # Older versions: as many for all.
                     steps = dict.fromkeys(sums, steps)
-                known = [x for x in self._state.metrics if steps.get(x)]
+                known = [x for x in self._state.metrics if steps.get(x, 0) > 0]
                 return Averages(
                     {name: float(sums[name]) for name in known},
                     {name: int(steps[name]) for name in known},
                 )
-        except (ValueError, TypeError, LookupError, AttributeError):
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            TypeError,
+            ValueError,
+        ):
             pass  # There are none, or damaged ones: not worth an end.
         return Averages()
 

@@ -39,7 +39,7 @@ def metrics_lines(run_dir):
             seen = parse_json(line)["images_seen"]
         except (ValueError, TypeError, LookupError):
             continue
-        if isinstance(seen, int):
+        if type(seen) is int and 0 <= seen < 2**63:
             yield seen, line + "\n"
 
 
