@@ -380,3 +380,12 @@ def test_a_run_that_does_not_grow():
     assert phase.fade_end == 0
     (phase,) = resolve("laptop", settings).schedule().phases
     assert phase.end == 1000 * (8 + 8 + 12 + 12 + 20)
+    with pytest.raises(UserError, match="must have images, but has none"):
+        resolve("laptop", settings | {"total_kimg": 0.0004})
+
+
+def test_classes_of_which_none_has_pictures():
+    text = TrainConfig(num_classes=2, empty_classes="0").to_json()
+    assert TrainConfig.from_json(text).drawn_classes() == [1]
+    with pytest.raises(UserError, match="empty_classes"):
+        TrainConfig.from_json(text.replace('classes": "0"', 'classes": "0,1"'))

@@ -261,6 +261,8 @@ class TrainConfig(NetworkSettings):
             )
         if self.channels not in (1, 3):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")
+        if self.num_classes and not self.drawn_classes():
+            raise UserError("empty_classes are all that there are")
         presets.check_shared_evenly(self.batch_size, self.replicas)
         # They check themselves.
         self.schedule()
@@ -278,7 +280,8 @@ class TrainConfig(NetworkSettings):
         total = None if total is None else round(1000 * total)
         fades, stable = images(self.fade_kimg), images(self.stable_kimg)
         if not self.growing:
-            total = total or sum(fades.values()) + sum(stable.values())
+            if total is None:
+                total = sum(fades.values()) + sum(stable.values())
             fades = stable = dict.fromkeys(fades, 0)
         return GrowthSchedule(
             self.resolution,
