@@ -12,6 +12,7 @@ from progan_tf.checkpoint import (
     restore_networks,
 )
 from progan_tf.config import NETWORK_SETTINGS, load_config
+from progan_tf.data import kind_named
 from progan_tf.keras_file import load_keras
 from progan_tf.networks import Discriminator, Generator
 from progan_tf.pretrained import GENERATOR_FILE, TRAINING_FILE
@@ -49,7 +50,9 @@ def read_run(run_dir):
     lod = doublings + 1.0 - config.schedule().alpha(seen)
     for family in families.values():
         set_level_of_detail(family, lod)
-    licence = inherited_licence(run_dir) or "that of the training data"
+    credit = (kind_named(config.data).credit or "").removesuffix(".")
+    known = filter(None, (credit, inherited_licence(run_dir)))
+    licence = "; ".join(dict.fromkeys(known)) or "that of the training data"
     return PublishedGAN(**families, info=_info(config, lod, licence, seen))
 
 
@@ -122,12 +125,14 @@ def _families(config):
 
 
 def _info(config, lod, licence, images_seen):
-    # What a new run may have otherwise.
+    # What a new run may have otherwise. Its devices are those of the machine
+    # that it is on.
     settings = {
         field.name: getattr(config, field.name)
         for field in dataclasses.fields(config)
         if field.metadata["flag"]
-        and field.name not in (*NETWORK_SETTINGS, "run_dir", "labels")
+        and field.name
+        not in (*NETWORK_SETTINGS, "run_dir", "labels", "devices")
     }
     return PublishedInfo(
         program=config.variant,
