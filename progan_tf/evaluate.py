@@ -27,8 +27,10 @@ from progan_tf import command, pretrained
 from progan_tf.config import CONFIG_FILE
 from progan_tf.errors import UserError
 from progan_tf.evaluation import evaluation, measures
+from progan_tf.evaluation.log import PLOT_FILE
 from progan_tf.evaluation.opening import open_subjects
 from progan_tf.generation import opening
+from progan_tf.training.run_data import check_apart
 
 FLAGS = flags.FLAGS
 
@@ -78,6 +80,8 @@ def main():
     what = open_subjects(*sources, FLAGS.all, FLAGS.trust)
     of_data = FLAGS.data, FLAGS.resolution, FLAGS.mirror
     reals = evaluation.reals_for(what, *of_data)
+    if FLAGS.out:
+        check_apart(reals.data, os.path.join(FLAGS.out, PLOT_FILE), "--out")
     options = FLAGS.features, FLAGS.num_images, FLAGS.seed, FLAGS.out
     options += FLAGS.cache_dir, FLAGS.trust
     if measures.NEIGHBOURS in FLAGS.metrics:

@@ -286,3 +286,11 @@ def test_mistakes_of_the_command(tmp_path):
     for process, words in zip(processes, mistakes.values(), strict=True):
         assert_mistake(finished(process), words)
     assert not list(tmp_path.iterdir())
+
+
+def test_results_do_not_lie_among_the_pictures(tmp_path):
+    pictures = write_pictures(tmp_path / "pictures", count=20, size=16)
+    flags = f"--images={pictures}", f"--data={pictures}", "--metrics=ms_ssim"
+    done = finished(command(*flags, f"--out={pictures}/found"))
+    assert_mistake(done, "must lie apart")
+    assert len(list(pictures.iterdir())) == 20

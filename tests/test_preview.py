@@ -45,7 +45,11 @@ def test_what_cannot_be_previewed(tmp_path):
     config = tiny_config(tmp_path)
     with pytest.raises(UserError, match="preview_augment needs --augment"):
         check_preview(config, "seen.png")
-    config = tiny_config(tmp_path, augment="color")
+    folder = make_folder(tmp_path / "pictures")
+    config = tiny_config(tmp_path, augment="color", data=str(folder))
+    with pytest.raises(UserError, match=r"apart.*--preview_augment"):
+        check_preview(config, f"{folder}/odd/seen.png")
+    check_preview(config, f"{tmp_path}/seen.png")
     with pytest.raises(UserError, match=r"expected --preview_augment=FILE.png"):
         check_preview(config, "seen.jpg")
 

@@ -10,6 +10,7 @@ from tiny import checkpoint_values, make_folder, make_run
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
+from progan_tf.export.card import licences
 from progan_tf.keras_file import save_keras
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
@@ -86,13 +87,37 @@ def test_other_pictures_begin_where_the_weights_are_faded_in(tmp_path):
     assert_same_weights(tmp_path / "new", old)
 
 
+def test_devices_are_those_of_the_machine(tmp_path):
+    # Logical devices cannot be made once TensorFlow computes.
+    old = make_run(tmp_path / "old", 30_000, devices="CPU:0,CPU:1,CPU:2")
+    assert write_run(read_run(old), tmp_path / "new", {}).devices == ""
+
+
+def test_a_run_among_its_pictures_is_refused(tmp_path):
+    old, data = make_run(tmp_path / "old"), make_folder(tmp_path / "data")
+    with pytest.raises(UserError, match=r"must lie apart.* another --out"):
+        write_run(read_run(old), data / "new", {"data": str(data)})
+    assert sorted(x.name for x in data.iterdir()) == ["even", "odd"]
+
+
+def test_who_is_to_be_named_is_not_forgotten(tmp_path):
+    old, data = make_run(tmp_path / "old"), make_folder(tmp_path / "data")
+    write_run(read_run(old), tmp_path / "new", {"data": str(data)})
+    (licence,) = licences(load_config(tmp_path / "new"))[1:]
+    assert "David Revoy, CC BY 4.0" in licence
+    # Not of pictures that nothing is known of.
+    (data / "weights.txt").touch()
+    other = make_run(tmp_path / "other", data=str(data))
+    assert read_run(other).info.licence == "that of the training data"
+
+
 def test_what_is_read_in_the_middle_of_a_fade(tmp_path):
     old = make_run(tmp_path / "old", (FADE_TO_16 + STABLE_16) // 2)
     (old / "weights.txt").write_text("licence     CC BY-NC 4.0: only so\n")
     gan = read_published(old)
     assert gan.info.lod == 0.5
     assert gan.finished_resolution == 8
-    assert gan.info.licence == "CC BY-NC 4.0: only so"
+    assert gan.info.licence.endswith("; CC BY-NC 4.0: only so")
     assert "trained on  58,000 images\n" in gan.describe()
     assert gan.generator.block(16).fade.alpha.numpy() == 0.5
     np.testing.assert_array_equal(

@@ -18,6 +18,7 @@ from progan_tf.generation.image_files import MANIFEST, read_manifest
 from progan_tf.generation.latent_directions import Directions
 from progan_tf.latents import seeded_latents
 from progan_tf.progress import progress
+from progan_tf.sampling import as_generator
 from progan_tf.text import shortened
 
 # Fewer tell nothing: every fifth is left out to see how good a plane is.
@@ -55,7 +56,7 @@ def from_samples(generator, folder, labels_file=None, count=10):
     """Directions of the classes into which samples of a generator are sorted.
 
     Args:
-        generator: `AnyGenerator`.
+        generator: `keras.Model` or `AnyGenerator`.
         folder: path of pictures that `generate` wrote, seedNNNNNN.png, in a
             sub-folder a class, unless there is a labels file.
         labels_file: path of the pictures' classes, as for training.
@@ -68,7 +69,7 @@ def from_samples(generator, folder, labels_file=None, count=10):
         UserError: as `from_labels`, for pictures without a seed or class, and
             for those of another generator, as far as their folder tells.
     """
-    folder = pathlib.Path(folder)
+    generator, folder = as_generator(generator), pathlib.Path(folder)
     found = read_manifest(folder / MANIFEST)
     if found.get("generator", generator.fingerprint) != generator.fingerprint:
         raise UserError(f"the samples in {folder} are of another generator")
@@ -100,7 +101,7 @@ def from_classifier(generator, classify, count=10, samples=4096, seed=0):
     are what latents do besides the class that a generator is given.
 
     Args:
-        generator: `AnyGenerator`.
+        generator: `keras.Model` or `AnyGenerator`.
         classify: function from images, as the generator gives them, to logits
             `[batch, classes]`, of the generator's classes if it has any.
         count: as of `from_labels`.
@@ -113,6 +114,7 @@ def from_classifier(generator, classify, count=10, samples=4096, seed=0):
     # Here, because samples need none.
     import tensorflow as tf
 
+    generator = as_generator(generator)
     forward = tf.function(lambda *x: classify(generator(*x)), autograph=False)
     seeds = np.arange(seed, seed + samples)
     latents = seeded_latents(seeds, generator.latent_size)

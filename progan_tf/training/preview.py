@@ -7,6 +7,7 @@ from progan_tf.augmentation import TRANSFORMS, augmented, chosen
 from progan_tf.data import ShuffledOrder
 from progan_tf.errors import UserError
 from progan_tf.images import box_down, make_grid, nearest_up, save_png
+from progan_tf.training.run_data import check_apart
 
 _CHANCES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _COLUMNS = 12
@@ -25,6 +26,7 @@ def check_preview(config, path):
         raise UserError("preview_augment needs --augment, which is none")
     if not path.lower().endswith(".png"):
         raise UserError(f"expected --preview_augment=FILE.png; received {path}")
+    check_apart(config.data, path, "--preview_augment")
 
 
 def write_preview(config, source, path):

@@ -15,7 +15,7 @@ def open_data(config):
     Raises UserError if the data cannot be had at the config's resolution, or
     its pictures and those of the run lie in one folder.
     """
-    _check_apart(config)
+    check_apart(config.data, config.run_dir, "--run_dir")
     source = open_source(config.data, config.channels, config.labels)
     check_resolution(source, config.resolution)
     source, held_out = split(source, config.seed, config.hold_out)
@@ -32,16 +32,21 @@ def counted_config(config, source):
     )
 
 
-def _check_apart(config):
-    """Refuse a run that would write its samples among its data."""
-    path = kind_named(config.data).path(config.data)
+def check_apart(data, place, flag):
+    """Refuse to write among pictures, which would be more of them.
+
+    Args:
+        data: str, as of `open_source`.
+        place: path of what is written, as the flag says, or of a file in it.
+        flag: str, its name, such as "--run_dir".
+    """
+    path = kind_named(data).path(data)
     # Other kinds read files of their own names alone.
     if not path or kind_at(path) is not Folder:
         return
-    data, run = (pathlib.Path(x).resolve() for x in (path, config.run_dir))
-    if data == run or data in run.parents or run in data.parents:
+    folder, place = (pathlib.Path(x).resolve() for x in (path, place))
+    if folder == place or folder in place.parents or place in folder.parents:
         raise UserError(
-            f"the run directory {run} and the pictures in {data} must lie "
-            "apart, or the run's samples become its data; choose another "
-            "--run_dir"
+            f"{place} and the pictures in {folder} must lie apart, or what is "
+            f"written becomes data; choose another {flag}"
         )
