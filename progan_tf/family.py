@@ -22,8 +22,8 @@ class LayerMaker:
     """Makes the layers of a block, named after its resolution.
 
     Layers with variables are built from shapes and not by calling them, so
-    that nothing remembers a model that is not there. Of the seed, an int or
-    None, each kernel gets the next one.
+    that they are in no Keras graph. The kernels have the seeds `seed`,
+    `seed + 1` and so on; with None they are drawn without one.
     """
 
     def __init__(self, architecture, leaky_relu, dtype, seed):
@@ -35,25 +35,25 @@ class LayerMaker:
         self._seeds = unseeded if seed is None else itertools.count(seed)
 
     def at(self, resolution):
-        """This maker, of a block of that resolution."""
+        """The maker for the block of a resolution."""
         other = copy.copy(self)
         other.resolution = resolution
         return other
 
     def sharing(self, layers):
-        """A maker of layers that take the variables of those of their names."""
+        """A maker whose layers share the variables of layers of their names."""
         other = copy.copy(self)
         other._seeds = itertools.repeat(None)
         other._shared = {layer.name: layer for layer in layers}
         return other
 
     def plain(self, kind, name, *arguments, dtype=None, **options):
-        """A layer of a class, not built."""
+        """A layer of the class `kind`, which is not built."""
         name, dtype = f"{name}_{self.resolution}", dtype or self.policy
         return kind(*arguments, name=name, dtype=dtype, **options)
 
     def weighted(self, kind, name, input_shape, *arguments, **options):
-        """A layer of a class with its variables, for samples of a shape."""
+        """A layer of the class `kind`, built for samples `input_shape`."""
         if issubclass(kind, EqualizedLayer):
             options["kernel_initializer"] = keras.initializers.RandomNormal(
                 0.0, 1.0, seed=next(self._seeds)
@@ -72,6 +72,8 @@ class LayerMaker:
         if self._shared is None:
             layer.build(shape)
             return layer
+        # Keras shares variables only by sharing the layer. So where this layer
+        # would make its own it is given those of the other one.
         weights = {w.name: w for w in self._shared[layer.name].weights}
         layer.add_weight = lambda *args, name, **options: weights[name]
         layer.build(shape)
@@ -80,10 +82,10 @@ class LayerMaker:
 
 
 class Block(tf.Module):
-    """The layers of one level as named attributes, and how they are wired.
+    """The layers of one level, and how they are wired.
 
-    Attributes hold layers that have variables; those of names are part of the
-    keys of checkpoints. The others are made where they are called.
+    Layers that have variables are attributes, whose names are part of the keys
+    of checkpoints. Layers without variables are made where they are called.
     """
 
     def __init__(self, make):

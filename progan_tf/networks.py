@@ -23,7 +23,7 @@ from progan_tf.layers import (
     SampleNormalization,
 )
 
-# Said to each layer that takes it, because keras.json may say otherwise.
+# Given to each layer that takes it, because keras.json may set another default.
 _CHANNELS_LAST = {"data_format": "channels_last"}
 
 
@@ -261,9 +261,10 @@ class DiscriminatorBlock(Block):
         return x
 
     def faded(self, images, x, below):
-        """This level's features `x`, and those of smaller images, by alpha.
+        """This level's features `x`, faded with those of the halved images.
 
-        These are what the block of the level below makes of them.
+        The latter are what FromRGB of `below`, the block of the level below,
+        makes of them.
         """
         # Where a variant does not fade, both paths are the new one.
         old = x

@@ -14,15 +14,16 @@ import typing
 from progan_tf.errors import UserError
 from progan_tf.resolutions import HIGHEST_RESOLUTION, resolutions
 
-# Beyond any use: what float32 or a time in days cannot hold, and sizes that no
-# memory holds and nothing ends with.
+# Where a setting has no upper limit of its own: beyond these are only numbers
+# that float32 or a date cannot hold, sizes that no memory holds and loops that
+# do not end.
 _HIGHEST = {float: 10**9, int: 10**7}
 _CALLED = {int: "a whole number", float: "a number"}
 _CALLED |= {bool: "true or false", str: "text"}
 
 
 def setting(
-    default,  # Of a table also one number for all.
+    default,  # For a table a dict, or one number for all resolutions.
     text,  # What it is, for --help.
     choices=(),  # The strings that it may be; empty for any.
     *,

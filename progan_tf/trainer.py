@@ -128,7 +128,8 @@ class Trainer:
         cadences, total = self.config.cadences(), schedule.total_images
         seen = previous = self.images_seen
         if resumed:
-            # An evaluation within which the run was stopped is made up for.
+            # The run may have been stopped in the middle of an evaluation,
+            # which is then done now.
             before = seen - schedule.at(max(seen - 1, 0)).batch_size
             if "evaluate" in cadences.due(before, seen):
                 recorder.evaluate(seen, again=False)

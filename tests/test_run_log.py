@@ -83,11 +83,20 @@ def test_averages_leave_out_what_was_not_measured():
     both = {"loss": 2.0, "generator_loss": 7.0}
     averages.add(Steps(24, 1, 8, 4), both, 1.0, compiled=True)
     # Also where the run is interrupted here.
-    again = Averages(**averages.saved())
+    saved = json.loads(json.dumps(averages.saved()))
+    again = Averages.restored(saved, ["loss", "generator_loss"])
     again.add(Steps(32, 1, 8, 4), {"loss": 6.0}, 1.0, compiled=True)
     values = again.values()
     assert values["loss"] == pytest.approx((3 * 4 + 2 + 6) / 5)
     assert values["generator_loss"] == 7.0
+
+
+def test_averages_that_an_older_version_saved():
+    saved = {"sums": {"loss": 6.0, "generator_loss": 3.0}, "steps": 3}
+    averages = Averages.restored(saved, ["loss", "generator_loss", "new"])
+    averages.add(Steps(24, 1, 8, 4), {"loss": 6.0}, 1.0, compiled=True)
+    values = averages.values()
+    assert (values["loss"], values["generator_loss"]) == (3.0, 1.0)
 
 
 def test_a_line_a_tick_where_there_is_no_terminal(capsys):

@@ -91,8 +91,8 @@ class Comparison:
                 self._statistics[measure] = found
                 if found is None:
                     missing.append(part)
-        passed = self._statistics_of_reals(missing, "data")
-        for part, found in zip(missing, passed, strict=True):
+        computed = self._statistics_of_reals(missing, "data")
+        for part, found in zip(missing, computed, strict=True):
             self._statistics[part.measure] = found
             self._store(self._cache_key(part), fingerprint, found)
         self._prepare_floors(fingerprint)
@@ -105,9 +105,9 @@ class Comparison:
         are no pictures of the reals' resolution.
         """
         parts = [_Part(m, 0, n, 1) for m, n in self._counts.items()]
-        passed = self._statistics_in_one_pass(parts, batches, action)
+        computed = self._statistics_in_one_pass(parts, batches, action)
         results = []
-        for (measure, _, count, _), found in zip(parts, passed, strict=True):
+        for (measure, _, count, _), found in zip(parts, computed, strict=True):
             reals = self._statistics.get(measure)
             values = measure.values(reals, found, self._steps(measure))
             floors, floor_count = self._floors[measure]

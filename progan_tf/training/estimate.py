@@ -26,7 +26,7 @@ class TimeEstimate:
         self._predicted = {}  # resolution -> seconds a step
 
     def add(self, resolution, seconds, steps):
-        """Count measured steps of a resolution; all but its first ones."""
+        """Count measured steps of a resolution, without those that compile."""
         old = self._measured.get(resolution, (0.0, 0))
         # Old steps fade out, so that the estimate follows the machine.
         new = (old[0] * 0.9 + seconds, old[1] * 0.9 + steps)

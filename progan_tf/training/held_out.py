@@ -13,8 +13,9 @@ _MOST = 256
 def scores_apart(state, held_out, seen, *where):
     """The mean scores of held-out pictures and of as many that are trained on.
 
-    At one moment, because the scores of all drift together from step to step.
-    `where` are the last arguments of `mean_score`.
+    Both by the networks of one moment, because all scores drift together from
+    step to step. `where` are the last arguments of `mean_score`. Returns a dict
+    of floats.
     """
     return {
         "held_out_score": mean_score(state, held_out, len(held_out), *where),
@@ -25,16 +26,15 @@ def scores_apart(state, held_out, seen, *where):
 def mean_score(state, source, count, resolution, alpha, batch_size):
     """The mean score of some pictures of a source, a float.
 
-    They are presented as the reals of a training step are, in minibatches of
-    its size where there are so many, because scores depend on the minibatch;
-    at most 256 of them. With their random numbers it is a function of the
-    state.
+    At most 256 pictures are scored, presented as the reals of a training step
+    are. They come in minibatches of its size, where there are so many, because
+    scores depend on the minibatch. All randomness follows from the state.
 
     Args:
         state: `TrainingState`, at the fade `alpha`.
         source: `data.Source` of the pictures.
-        count: int, how many; evenly spread, because those of a class may stand
-            together.
+        count: int, how many. They are spread evenly over the source, where
+            those of a class may stand together.
         resolution: int.
         alpha: float, the fade.
         batch_size: int, of the training.

@@ -81,9 +81,10 @@ def step_inputs(state, batches, i, seen, alpha, scale, of_generator):
 
 
 def held_out_inputs(state, count, first, alpha):
-    """`Inputs` to present pictures `first` to `first + count` with, no latents.
+    """`Inputs` by which `presented` shows pictures outside of training.
 
-    The pictures are held-out ones, and alpha is a float, None outside of fades.
+    They are pictures number `first` to `first + count - 1`, and there are no
+    latents. Alpha is a float, or None outside of fades.
     """
 
     def draw(*shape):

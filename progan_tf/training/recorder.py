@@ -29,12 +29,18 @@ class SilentRecorder:
 
 
 class Recorder:
-    """Log, sample grids, evaluations, checkpoints and words of a run.
+    """Log, sample grids, evaluations, checkpoints and messages of a run.
 
-    One process of a run has it; the others have a `SilentRecorder`. Nothing
-    of the state, a `TrainingStep`, is changed. An evaluation is left where
-    `stopped()`. The source `held_out`, of reals that are not trained on, may be
-    None.
+    The first process of a run has it; the others have a `SilentRecorder`.
+
+    Args:
+        config: `TrainConfig`.
+        state: `TrainingStep`, which is read and never changed.
+        checkpoints: `Checkpoints` of the state.
+        source: `data.Source` of the reals.
+        held_out: `data.Source` of reals that are not trained on, or None.
+        resumed: bool, whether the state comes from a checkpoint.
+        stopped: function that tells whether to break off an evaluation.
     """
 
     def __init__(
@@ -76,9 +82,12 @@ class Recorder:
         self._progress.say(text)
 
     def steps(self, steps, means, seconds):
-        """Count `data.Steps` that took so long, and move the bar.
+        """Count steps and move the bar.
 
-        The means are a dict of what they measured, by name.
+        Args:
+            steps: `data.Steps`.
+            means: dict of floats, what `TrainingStep.run` measured.
+            seconds: float, how long they took.
         """
         # The first call of a stage also traces and compiles.
         stage = self._schedule.stage(steps.start)
@@ -91,8 +100,8 @@ class Recorder:
         seen = steps.start + steps.images
         left = self._seconds_left(seen)
         alpha = self._schedule.alpha(steps.start)
-        # Not of this call alone, which may lack a penalty or a generator's
-        # step.
+        # The means since the last tick: this call alone may have had neither a
+        # penalty nor a step of the generator.
         means = self._averages.values()
         self._progress.update(seen, size, alpha, rate, left, means)
         if compiled and size != self._estimated:
@@ -141,17 +150,17 @@ class Recorder:
         self._progress.tick(values, self._seconds_left(seen))
 
     def sample(self, images_seen):
-        """The run's latents' images by the average, as far as it is faded."""
+        """Write a grid of what the average draws, faded in as far as it is."""
         if not images_seen:
             self._grids.write_reals()
         resolution = self._schedule.at(images_seen).resolution
         self._grids.write_fakes(self._state.average.at(resolution), images_seen)
 
     def evaluate(self, images_seen, again=True):
-        """Judge the average; the other workers wait in their next step.
+        """Evaluate the average; the other workers wait in their next step.
 
-        By default also if the numbers are known: a run that was killed then
-        may not have kept its best generator.
+        With `again` also where the log has the numbers already: a run that was
+        killed just then may not have kept its best generator.
         """
         known = not again and self._evaluation.is_known(images_seen)
         if self._config.eval_kimg and not known:
@@ -169,7 +178,7 @@ class Recorder:
         self._saved_at = images_seen
 
     def _plot_scores(self):
-        """Draw what tells whether the discriminator knows the data by heart."""
+        """Plot the scores that show whether the discriminator overfits."""
         if self._held_out or self._state.augment is not None:
             run_dir = pathlib.Path(self._config.run_dir)
             lines = [json.loads(line) for _, line in metrics_lines(run_dir)]
@@ -194,15 +203,7 @@ class Recorder:
         try:
             saved = read_json(self._since_tick)
             if saved["images_seen"] == images_seen:
-                sums, steps = saved["sums"], saved["steps"]
-                if isinstance(steps, int):
-                    # Older versions: as many for all.
-                    steps = dict.fromkeys(sums, steps)
-                known = [x for x in self._state.metrics if steps.get(x, 0) > 0]
-                return Averages(
-                    {name: float(sums[name]) for name in known},
-                    {name: int(steps[name]) for name in known},
-                )
+                return Averages.restored(saved, self._state.metrics)
         except (
             ArithmeticError,
             AttributeError,
@@ -224,7 +225,7 @@ class Recorder:
 class Averages:
     """Means of what the steps since the last tick measured.
 
-    Of a run that goes on they are made from what `saved` gave.
+    The arguments are those that `saved` gave before a run was interrupted.
     """
 
     def __init__(self, sums=None, steps=None):
@@ -234,10 +235,23 @@ class Averages:
         self._sums, self._steps = sums or {}, steps or {}
         self._timed = {True: [0, 0.0], False: [0, 0.0]}
 
-    def add(self, steps, means, seconds, compiled):
-        """Count steps, their mean metrics and time.
+    @classmethod
+    def restored(cls, saved, names):
+        """The averages of some names, from what `saved` gave and JSON kept."""
+        sums, steps = saved["sums"], saved["steps"]
+        if isinstance(steps, int):
+            # Of a run that an older version began: one number for all.
+            steps = dict.fromkeys(sums, steps)
+        known = [name for name in names if steps.get(name, 0) > 0]
+        return cls(
+            {name: float(sums[name]) for name in known},
+            {name: int(steps[name]) for name in known},
+        )
 
-        `compiled` tells whether all of it had been compiled before.
+    def add(self, steps, means, seconds, compiled):
+        """Count `data.Steps`, a dict of their means, and their seconds.
+
+        `compiled` tells whether they ran a function that was compiled before.
         """
         self.last = steps
         for name, mean in means.items():
@@ -248,7 +262,7 @@ class Averages:
         timed[1] += seconds
 
     def saved(self):
-        """dict of the arguments that make such averages go on."""
+        """dict of the arguments with which `Averages` goes on from here."""
         return {"sums": self._sums, "steps": self._steps}
 
     def values(self):
