@@ -69,7 +69,7 @@ class GrowthSchedule:
             it is smaller than the sum of the phases, training ends there
             and later phases are dropped. None is the sum.
         rampup_images: int, images from the beginning of each stage over which
-            the learning rate rises to its own.
+            the learning rate rises from 0 to that of the phase.
         rampdown: float, the share of all images, the last ones, over which
             it falls towards 0.
 

@@ -126,9 +126,9 @@ class Recorder:
         size, alpha = steps.resolution, self._schedule.alpha(last_step)
         measured = averages.values()
         if self._held_out:
+            where = size, alpha, steps.batch_size
             measured |= scores_apart(
-                self._state,
-                *(self._held_out, self._source, size, alpha, steps.batch_size),
+                self._state, self._held_out, self._source, *where
             )
         values = {
             "images_seen": seen,
