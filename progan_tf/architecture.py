@@ -274,38 +274,64 @@ class Architecture(NetworkSettings):
 
         Multiply-adds are those of an image of that resolution.
         """
-        generator = network == "generator"
-        taps = _FUSED_TAPS if self.fused_scale else _SEPARATE_TAPS
-        # A scale and a shift of each map, or one gain of the whole layer.
-        shifts = 2 if generator and self.generator_norm == "batch" else 1
-        gain = int(not generator and self.discriminator_norm == "layer")
+        if network == "generator":
+            return self._generator_layers(resolution)
+        return self._discriminator_layers(resolution)
+
+    def _generator_layers(self, resolution):
+        normalized = self.generator_norm == "batch"
+        # Batch normalization has a scale and a shift in place of a bias.
+        shifts = 2 if normalized else 1
         below = None
-        for r in self.resolutions[: self.level(resolution) + 1]:
-            maps, pixels = self.feature_maps(r), math.prod(self.size(r))
-            biases = shifts * maps + gain
-            rgb = maps * self.channels  # ToRGB or FromRGB
-            shown = pixels if r == resolution else 0
-            yield rgb, self.channels if generator else maps, rgb * shown
-            # The convolution of the level's own maps.
-            stddev = not (generator or below) and self.minibatch_stddev_group
-            conv = 9 * (maps + bool(stddev)) * maps
-            yield conv, biases, conv * pixels
-            if below is not None:
-                # Both networks resample between the same numbers of maps.
-                resampled = taps * (pixels // 4) * maps * below
-                biases = biases if generator else below + gain
-                yield 9 * maps * below, biases, resampled
-            elif generator:
+        for r, maps, pixels in self._levels_up_to(resolution):
+            # ToRGB.
+            rgb = maps * self.channels
+            yield rgb, self.channels, rgb * pixels if r == resolution else 0
+            if below is None:
                 dense = (self.latent_size + self.label_size) * pixels * maps
-                each = self.details.bias_per_element and shifts == 1
-                yield dense, biases * pixels if each else biases, dense
+                each = self.details.bias_per_element and not normalized
+                yield dense, shifts * maps * (pixels if each else 1), dense
             else:
-                units, kernels = self.dense_units, self.minibatch_discrimination
-                outputs = 1 + self.label_size
-                for weights, biases in (
-                    (pixels * maps * units, units + gain),
-                    (units * kernels * DISCRIMINATION_DIMENSIONS, kernels),
-                    ((units + kernels) * outputs, outputs),
-                ):
-                    yield weights, biases, weights
+                yield self._resampling(maps, below, pixels, shifts * maps)
+            conv = 9 * maps * maps
+            yield conv, shifts * maps, conv * pixels
             below = maps
+
+    def _discriminator_layers(self, resolution):
+        # Layer normalization has one gain beside the biases.
+        gain = int(self.discriminator_norm == "layer")
+        below = None
+        for r, maps, pixels in self._levels_up_to(resolution):
+            # FromRGB.
+            rgb = maps * self.channels
+            yield rgb, maps, rgb * pixels if r == resolution else 0
+            stddev = int(below is None and self.minibatch_stddev_group > 0)
+            conv = 9 * (maps + stddev) * maps
+            yield conv, maps + gain, conv * pixels
+            if below is None:
+                features = pixels * maps
+            else:
+                yield self._resampling(maps, below, pixels, below + gain)
+            below = maps
+        units, kernels = self.dense_units, self.minibatch_discrimination
+        outputs = 1 + self.label_size
+        for weights, biases in (
+            (features * units, units + gain),
+            (units * kernels * DISCRIMINATION_DIMENSIONS, kernels),
+            ((units + kernels) * outputs, outputs),
+        ):
+            yield weights, biases, weights
+
+    def _levels_up_to(self, resolution):
+        """Resolution, feature maps, pixels of each level, the lowest first."""
+        for r in self.resolutions[: self.level(resolution) + 1]:
+            yield r, self.feature_maps(r), math.prod(self.size(r))
+
+    def _resampling(self, maps, below, pixels, biases):
+        """As of `_layers`: the convolution between two levels, in either way.
+
+        Of the higher level are the maps and pixels, of the lower the maps
+        `below`.
+        """
+        taps = _FUSED_TAPS if self.fused_scale else _SEPARATE_TAPS
+        return 9 * maps * below, biases, taps * (pixels // 4) * maps * below

@@ -101,14 +101,24 @@ def held_out_for(subjects, reals, data=None):
 class Evaluation:
     """Measures pictures, and shows and keeps what it finds.
 
-    Those of `open_subjects`, by metrics that `measures.check_names` allows. The
-    features, where there are any, and `trust` are those of `load_features`;
-    neighbours are then the nearest in that space, not in pixels. `num_images`
-    of either set are by default as published, and for neighbours all of the
-    data. Files go to the folder `out`, by default `evaluation` in the run
-    directory, and without a run nowhere; statistics of the data to `cache_dir`,
-    by default the user's. `held_out` are `Reals` that were not trained on, for
-    neighbours, or None. Raises UserError if these do not go together.
+    Args:
+        subjects: what `open_subjects` gave.
+        reals: `Reals` that their pictures are compared with.
+        names: of metrics, which `measures.check_names` allows.
+        features: the source that `load_features` takes, or None. With one,
+            neighbours are the nearest in its features, not in pixels.
+        num_images: int, pictures of either set; by default as published, and
+            for neighbours all of the data.
+        seed: int, of the first picture.
+        out: folder for the files; by default `evaluation` in the run directory,
+            and without a run nothing is written.
+        cache_dir: folder for statistics of the data; by default in the user's
+            cache.
+        trust: bool, as of `load_features`.
+        held_out: `Reals` that were not trained on, for neighbours, or None.
+
+    Raises:
+        UserError: if these do not go together.
     """
 
     def __init__(

@@ -36,8 +36,12 @@ class TrainingEvaluation:
     `best/generator.keras`, with its numbers in `best/best.json`. A higher
     resolution is always better, and one that still fades in never is.
 
-    The source is that of the reals, the average a family. `say` is told of
-    results; `stopped` says whether to stop in the middle.
+    Args:
+        config: `TrainConfig`.
+        source: `data.Source` of the reals.
+        average: `Generator` whose pictures are measured.
+        say: function that is called with each result, a str.
+        stopped: function that tells whether to break off an evaluation.
     """
 
     def __init__(self, config, source, average, say, stopped):

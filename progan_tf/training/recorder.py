@@ -233,6 +233,7 @@ class Averages:
         # By name: the sum, and over how many steps. What a call did not
         # measure, as the generator's loss where it was not moved, is left out.
         self._sums, self._steps = sums or {}, steps or {}
+        # Images and seconds, by whether the function was compiled before.
         self._timed = {True: [0, 0.0], False: [0, 0.0]}
 
     @classmethod
