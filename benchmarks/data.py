@@ -1,4 +1,4 @@
-"""Time the sources of pictures, beside what the trainer eats.
+"""Time the data sources, and compare them with what training consumes.
 
   python benchmarks/data.py
       every source at 4x4 to 256x256, as a Markdown table
@@ -7,12 +7,12 @@
   python benchmarks/data.py --records=200000
       how much memory it takes to read so many records in random order
 
-The pictures are 256x256 cats. A cell is how many a second the source reads in
-random order while nothing else is done, and in brackets how many times what
-the training step of the preset eats at that resolution in the same process.
-The files are in the system's cache. Let the machine do nothing else meanwhile.
+The pictures are 256x256 cats. A cell is how many per second the source reads in
+random order while nothing else is done, and in brackets that rate as a multiple
+of what the training step of the preset consumes at that resolution. The files
+are in the system's cache. Run nothing else on the machine meanwhile.
 
-cats       put together in memory, again each time
+cats       composed in memory, again each time
 png, jpeg  a folder, when its pictures are decoded for the first time
 cached     a folder's pictures that were decoded before and fit in memory
 official   the official multi-resolution records
@@ -72,9 +72,9 @@ def define_flags():
     flags.DEFINE_list("resolution", list(_SIZES), "powers of two from 4 to 256")
     flags.DEFINE_list("source", list(_SOURCES), f"of {', '.join(_SOURCES)}")
     flags.DEFINE_enum("preset", "laptop", list(PRESETS), "of the training step")
-    number, memory = flags.DEFINE_integer, "measure the memory of so many"
-    number("pictures", 512, "that are made and read", 16)
-    number("records", None, f"{memory}, not the speed", 16)
+    number = flags.DEFINE_integer
+    number("pictures", 512, "pictures to make and read", 16)
+    number("records", None, "measure the memory of so many, not the speed", 16)
 
 
 def main():
@@ -115,7 +115,7 @@ def make_pictures(folder, count):
 
 
 def trainer_rate(size):
-    """Images a second that the preset's training step eats at a resolution."""
+    """Images a second that the preset's step consumes at a resolution."""
     from progan_tf.training import devices
     from progan_tf.training.step import TrainingStep
 

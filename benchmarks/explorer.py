@@ -1,14 +1,14 @@
 """Time the explorer's page in headless Chromium, computing on one core.
 
   python benchmarks/explorer.py
-      the generator that comes with the program
+      the included generator
   python benchmarks/explorer.py --run_dir=runs/x --rounds=10
       another one
 
-Prints the bytes of the site, and of several rounds the best and the median: of
-the time from opening the page, with nothing in any cache, to its first picture,
-and of pictures a second while it walks. The time of the processor for a picture
-hardly depends on what else the machine does; the others do.
+Prints the size of the site in bytes, and the best and median over rounds of the
+time from opening the page, with empty caches, to its first picture, and of
+pictures per second in a walk. The CPU time per picture hardly depends on what
+else the machine does; the others do.
 """
 
 import shutil
@@ -37,8 +37,8 @@ _FIRST = "() => performance.getEntriesByName('first picture')[0].startTime"
 def define_flags():
     """Define the benchmark's flags."""
     opening.define_flags()
-    flags.DEFINE_integer("rounds", 5, "that the page is opened", 1)
-    flags.DEFINE_float("seconds", 5, "of the walk in each round", 0.1)
+    flags.DEFINE_integer("rounds", 5, "times that the page is opened", 1)
+    flags.DEFINE_float("seconds", 5, "length of the walk in each round", 0.1)
 
 
 def main():

@@ -1,4 +1,4 @@
-"""Time a generator: Keras, and what progan_tf.export makes of it.
+"""Time a generator, in Keras and in the formats of progan_tf.export.
 
   python benchmarks/generate.py
       64x64 to 1024x1024 in batches of 1 and 16, as a Markdown table
@@ -8,14 +8,14 @@
 The generator is that of the preset official, with all its feature maps and
 random weights. Keras is a compiled function, as in progan_tf.generate; hub,
 onnx and litert are exported, checked, and run by TensorFlow, onnxruntime and
-LiteRT. TensorFlow takes a GPU where there is one, the others compute on the
-CPU. Images count when they have arrived as an array.
+LiteRT. TensorFlow uses a GPU if there is one, the others compute on the
+CPU. The time includes copying the images to an array.
 
-Each number is the median of calls over --seconds, at least one call a round.
-The targets take turns, --rounds times, so that they share whatever else the
-machine does; each turn is a process of its own, whose start and first call do
-not count. Memory is the most that one of these held. Let the machine do
-nothing else meanwhile.
+Each number is the median of calls over --seconds, at least one call per round.
+The targets take turns, --rounds times, so that other load on the machine
+affects all of them; each turn is a process of its own, whose start and first
+call are not counted. Memory is the largest peak of these processes. Run nothing
+else on the machine meanwhile.
 """
 
 import datetime
@@ -59,10 +59,10 @@ def define_flags():
     """Define the benchmark's flags."""
     sizes = "64,128,256,512,1024"
     flags.DEFINE_list("resolutions", sizes, "powers of two, 4 to 1024")
-    flags.DEFINE_list("batch_sizes", "1,16", "images a call")
+    flags.DEFINE_list("batch_sizes", "1,16", "images per call")
     flags.DEFINE_list("targets", list(_TARGETS), "of keras,hub,onnx,litert")
-    flags.DEFINE_float("seconds", 15.0, "of calls a number, all rounds", 0.0)
-    flags.DEFINE_integer("rounds", 3, "turns that each target has", 1)
+    flags.DEFINE_float("seconds", 15.0, "per number, over all rounds", 0.0)
+    flags.DEFINE_integer("rounds", 3, "turns of each target", 1)
     flags.DEFINE_integer("fmap_max", 512, "feature maps at most", 1)
 
 

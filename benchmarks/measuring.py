@@ -1,4 +1,4 @@
-"""What the benchmarks share: processes of their own, memory and tables."""
+"""Helpers of the benchmarks: separate processes, memory and tables."""
 
 import multiprocessing
 import os
@@ -31,7 +31,7 @@ def run_apart(function, *arguments):
 
 
 def _send(sending, function, arguments):
-    # The table alone is to be on stdout.
+    # Only the table goes to stdout.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     try:
         result = function(*arguments)
@@ -41,8 +41,8 @@ def _send(sending, function, arguments):
 
 
 def process_memory():
-    """The most bytes that this process has held so far."""
-    # Here, because Windows has no such module.
+    """The peak memory of this process so far, in bytes."""
+    # Imported here, because Windows has no such module.
     import resource
 
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -56,7 +56,7 @@ def three_digits(number):
 
 
 def four_digits(number):
-    """A number without the digits for which no time can be trusted."""
+    """A number rounded to the digits that a timing can support."""
     return float(f"{number:.4g}")
 
 

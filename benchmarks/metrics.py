@@ -1,4 +1,4 @@
-"""Time the metrics, the making of pictures left out.
+"""Time the metrics, without the generation of pictures.
 
   python benchmarks/metrics.py
       at 64x64, 256x256 and 1024x1024, as a table
@@ -9,10 +9,10 @@
   python benchmarks/metrics.py --json >> results.jsonl
       one JSON object a line
 
-Pictures are noise. "sliced_wasserstein" is of one set, from its pictures to
-what is compared with another set's; "nearest_neighbours" looks for those of 16
-samples. The last rows compare two sets of random vectors, so many numbers each
-as the column resolution says. Let the machine do nothing else meanwhile.
+Pictures are noise. "sliced_wasserstein" computes the statistics of one set;
+"nearest_neighbours" finds those of 16 samples. The last rows compare two sets
+of random vectors, whose dimension is in the column resolution. Run nothing else
+on the machine meanwhile.
 """
 
 import json

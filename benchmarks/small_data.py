@@ -1,16 +1,16 @@
-"""What augmentation does for few pictures: cats at 32x32, trained and judged.
+"""Measure augmentation on few pictures: cats at 32x32.
 
   python benchmarks/small_data.py --out=small
       100, 300, 1000 and all cats, without and with each augmentation
   python benchmarks/small_data.py --out=small --sizes=100 --seeds=1,2,3
       --augmentations=none,color+translation+cutout,ada@0.4
-      some; NAME@P is with --augment_p=P
+      some of them; NAME@P means --augment_p=P
   python benchmarks/small_data.py --out=small --measure
-      what was trained so far, also while others still train
+      evaluate what was trained so far, also while other runs still train
 
-Snapshots are compared with cats that no run of few cats has seen. Stopped, the
-same command goes on where it was; several may train in one --out, each other
-cases. It leaves results.json, table.md and curves.png there.
+Snapshots are compared with cats that no run of few cats has seen. If stopped,
+the same command resumes. Several processes may train different cases in one
+--out. It writes results.json, table.md and curves.png there.
 """
 
 import json
@@ -29,9 +29,9 @@ from progan_tf.files import write_atomically, write_text_atomically
 
 FLAGS = flags.FLAGS
 _RESOLUTION = 32
-# Cats are drawn in one order: the first are trained on, these are not.
+# In the shuffled order of the cats, training takes the first, never these.
 _FIRST_UNSEEN, _UNSEEN = 1000, 2048
-_FEWEST = 16  # Which a folder of pictures must have.
+_FEWEST = 16  # Pictures that a folder must have.
 _ALL = "all"
 _HEADINGS = ("cats", "augmentation", "seeds", "best SWD", "at", "last SWD")
 _HEADINGS += ("memorised at the end", "of unseen cats")
@@ -39,17 +39,19 @@ _HEADINGS += ("memorised at the end", "of unseen cats")
 
 def define_flags():
     """Define the benchmark's flags."""
-    flags.DEFINE_string("out", None, "folder for all of it", required=True)
+    flags.DEFINE_string("out", None, "folder for all files", required=True)
     flags.DEFINE_list(
-        "sizes", f"100,300,1000,{_ALL}", f"cats, at most {_FIRST_UNSEEN:,}"
+        "sizes",
+        f"100,300,1000,{_ALL}",
+        f"training cats, up to {_FIRST_UNSEEN:,}",
     )
     flags.DEFINE_list(
         "augmentations",
         "none,color+translation+cutout,color+translation,ada@0.4",
-        "of --augment, with + between names, and @P for --augment_p",
+        "values of --augment, with + between names, and @P for --augment_p",
     )
-    flags.DEFINE_list("seeds", "1", "of the runs")
-    flags.DEFINE_float("kimg", 240, "thousands of images of a run")
+    flags.DEFINE_list("seeds", "1", "seeds of the runs")
+    flags.DEFINE_float("kimg", 240, "length of each run, thousands of images")
     flags.DEFINE_string(
         "train_flags",
         "--preset=laptop",

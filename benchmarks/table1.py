@@ -10,12 +10,12 @@
   python benchmarks/table1.py --only_print
       what has been finished so far
 
-Stopped, the same command goes on where it was. Rows are the presets table1-a
-to table1-h with their growth shared out over --kimg, and rows of our own: fused
-(resampled within the convolutions), lazy4 and lazy16 (the penalty in every such
-minibatch alone), logistic-r1, not-growing (row (g) at the full resolution from
-the first image). It leaves OUT/table1.md, the table, and
-OUT/table1.png: the paper's figure 4, the distance over the time of training.
+If stopped, the same command resumes. Rows are the presets table1-a to table1-h
+with their growth shortened to --kimg, and rows of our own: fused (resampling
+within the convolutions), lazy4 and lazy16 (the penalty only in every 4th or
+16th minibatch), logistic-r1, not-growing (row (g) at the full resolution from
+the first image). It writes the table to OUT/table1.md, and the paper's figure
+4, distance against training time, to OUT/table1.png.
 Distances are multiplied by 1000, as in the paper; "reals" is the noise floor.
 """
 
@@ -57,7 +57,7 @@ PAPER = {
     "g": ("3.56", "0.2845", "4.01", "0.0640"),
     "h": ("2.96", "0.2828", "3.31", "0.0636"),
 }
-_SNAPSHOTS = 16  # Of a run, to draw its curve.
+_SNAPSHOTS = 16  # Points of each run's curve.
 
 
 def define_flags():
@@ -66,9 +66,9 @@ def define_flags():
     flags.DEFINE_list("rows", "a,b,c,d,estar,e,f,g", f"some of {known}")
     for name, value, low, text in (
         ("seeds", 1, 1, "trainings of each row"),
-        ("resolution", 32, 16, "of the pictures"),
+        ("resolution", 32, 16, "resolution of the pictures"),
         ("fmap_base", 512, 1, "resolution r has 2 * fmap_base / r maps"),
-        ("num_images", 2048, 2, "pictures of either set of an evaluation"),
+        ("num_images", 2048, 2, "pictures per set in an evaluation"),
     ):
         flags.DEFINE_integer(name, value, text, lower_bound=low)
     flags.DEFINE_float("kimg", 300.0, "thousands of images of a training", 0.1)

@@ -1,21 +1,21 @@
-"""How long two or more settings train until their pictures are as good.
+"""Compare how long different settings train to the same quality.
 
   python benchmarks/time_to_quality.py
-      preset laptop against what it was before, one seed each
+      preset laptop against its earlier version, one seed each
   python benchmarks/time_to_quality.py --seeds=3
       --settings="--preset=laptop" --settings="--preset=laptop --fmap_max=48"
-      flags of progan_tf.train against others, three seeds, by turns
+      these flags of progan_tf.train, three seeds each, in turns
   python benchmarks/time_to_quality.py --for_all="--preset=laptop --data=folder"
       --settings="every: --penalty_every=1" --settings="lazy: --penalty_every=4"
-      with flags that all have, and names for folders and table
+      with flags common to all, and names for the folders and the table
   python benchmarks/time_to_quality.py --only_print
       what has been finished so far
 
-The first settings say how good: each of the others is timed to the mean sliced
-Wasserstein distance that the first end with. Minutes are those of the rates in
-metrics.jsonl, without evaluations and checkpoints. Stopped, the same command
-goes on where it was. It leaves OUT/time.md and OUT/time.png, the curves. Let
-the machine do nothing else meanwhile.
+The first settings define the quality: each of the others is timed until it
+reaches the mean sliced Wasserstein distance at the end of the first. Minutes
+follow from the rates in metrics.jsonl, without evaluations and checkpoints. If
+stopped, the same command resumes. It writes OUT/time.md and the curves,
+OUT/time.png. Run nothing else on the machine meanwhile.
 """
 
 import pathlib
@@ -44,10 +44,10 @@ def define_flags():
     flags.DEFINE_multi_string(
         "settings",
         DEFAULT_SETTINGS,
-        "flags of progan_tf.train, in quotes, and before them 'NAME: ' if you "
-        "like; give it for each to compare",
+        "flags of progan_tf.train, in quotes, optionally after 'NAME: '; "
+        "repeat it for each configuration",
     )
-    flags.DEFINE_string("for_all", "", "flags before those of each settings")
+    flags.DEFINE_string("for_all", "", "flags common to all --settings")
     flags.DEFINE_integer("seeds", 1, "trainings of each", 1)
     flags.DEFINE_float("checkpoint_kimg", 10, "between two snapshots", 0.1)
     flags.DEFINE_integer("num_images", 2048, "pictures of an evaluation", 2)
@@ -69,7 +69,7 @@ def main():
             f"--checkpoint_kimg={FLAGS.checkpoint_kimg}",
             "--keep_checkpoints=1000",
         ]
-        # Forth and back, so that a machine that gets slower slows all.
+        # Back and forth, so that a machine that gets slower slows all.
         for name in [*names][:: -1 if seed % 2 else 1]:
             run_dir = pathlib.Path(FLAGS.out, f"{name}-{seed}")
             cases.append((name, run_dir, [*own, *names[name]]))

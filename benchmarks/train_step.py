@@ -5,17 +5,17 @@
   python benchmarks/train_step.py --resolution=64 --precision=bfloat16
       one case
   python benchmarks/train_step.py --augment=color,translation,cutout
-      of a run that changes what the discriminator sees
+      the step with augmentation
   python benchmarks/train_step.py --json >> results.jsonl
       one JSON object a line
 
-It is the step of `progan_tf.train`, outside of fades and without its data, on
-all local GPUs or the CPU. GFLOP/s count the step's convolutions and dense
+It is the step of `progan_tf.train`, outside of fades and without data loading,
+on all local GPUs or the CPU. GFLOP/s count the step's convolutions and dense
 layers. The peak is the faster of a 4096x4096 matrix product and a 3x3
-convolution of 128 feature maps in the same precision; the ratio is the step's
-share of it. Memory is the process's most on a CPU, and on GPUs that of the
-fullest one. Each case has a process of its own. Let the machine do nothing
-else meanwhile.
+convolution with 128 feature maps in the same precision; the ratio is the step's
+share of it. Memory is the peak of the process on a CPU, or of the fullest GPU.
+Each case runs in a process of its own. Run nothing else on the machine
+meanwhile.
 """
 
 import functools
@@ -67,7 +67,7 @@ def define_flags():
         ("batch_size", 16, "images a step, all devices together"),
         ("fmap_max", 128, "feature maps at most"),
         ("fmap_base", 8192, "resolution r has 2 * fmap_base / r feature maps"),
-        ("steps", None, "steps a call; by default a fraction of a second's"),
+        ("steps", None, "steps per call; by default a fraction of a second"),
     ):
         flags.DEFINE_integer(name, value, text, lower_bound=1)
     flags.DEFINE_string("augment", None, "as of training")

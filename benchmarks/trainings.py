@@ -1,7 +1,7 @@
-"""Trainings that a benchmark compares: each a run directory, begun only once.
+"""Trainings that a benchmark compares: each a run directory, started only once.
 
-A benchmark that is stopped goes on where it was, in the middle of a training,
-too. Every training and every evaluation has a process of its own.
+A benchmark that was stopped resumes, even in the middle of a training.
+Every training and every evaluation has a process of its own.
 """
 
 import io
@@ -20,13 +20,13 @@ from progan_tf.reading import parse_json, read_text
 
 
 class Point(NamedTuple):
-    """A snapshot of a run: how far it was, and what it was worth.
+    """A snapshot of a run: its progress and its metrics.
 
     Attributes:
         kimg: float, thousands of images seen.
-        minutes: float, of training until there, by the rates of the log.
+        minutes: float, of training until then, by the rates in the log.
         values: dict from "swd_avg", "swd_32", ..., "ms_ssim" to float.
-        reals: dict of the same names: what other reals in its place have.
+        reals: dict with the same keys: the metrics of other reals.
     """
 
     kimg: float
@@ -36,12 +36,12 @@ class Point(NamedTuple):
 
 
 def measured_cases(cases, num_images, only_print):
-    """The snapshots of many trainings, by the name of what is compared.
+    """The snapshots of many trainings, by the name of their configuration.
 
     Args:
         cases: list of (name, run directory, flags of `progan_tf.train`).
-        num_images: int, pictures of either set of an evaluation.
-        only_print: bool, train nothing, and leave out what is not evaluated.
+        num_images: int, pictures per set in an evaluation.
+        only_print: bool, train nothing, and skip what is not evaluated.
 
     Returns:
         dict from name, in the order of the cases, to a list of `measured`.
@@ -57,15 +57,15 @@ def measured_cases(cases, num_images, only_print):
 
 
 def measured(run_dir, given, num_images):
-    """The snapshots of a training; what is missing of it is done first.
+    """The snapshots of a training, which is first completed if necessary.
 
     Args:
         run_dir: path of its run directory.
         given: list of str, flags of `progan_tf.train`.
-        num_images: int, pictures of either set of an evaluation.
+        num_images: int, pictures per set in an evaluation.
 
     Returns:
-        list of `Point`, the last one the finished network.
+        list of `Point`; the last one is of the finished network.
 
     Raises:
         UserError: if a process fails or is stopped; what it printed is on

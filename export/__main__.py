@@ -1,13 +1,13 @@
-"""Export a trained generator, for TensorFlow, ONNX, browsers and others.
+"""Export a trained generator for TensorFlow, ONNX, browsers and others.
 
   python -m progan_tf.export --run_dir=runs/cats-laptop-32 --out=module
       a TF-Hub module for hub.load, hub.KerasLayer and TFSMLayer
   python -m progan_tf.export --run_dir=runs/cats-laptop-32 --out=module.tar.gz
-      the same for a web server, from which hub.load takes it
+      the same, packed for a web server, from where hub.load can load it
   python -m progan_tf.export --generator=generator.keras --out=m --trainable
-      with variables, for fine-tuning
+      with trainable variables, for fine-tuning
   python -m progan_tf.export --run_dir=cats-128 --class=3 --out=m
-      one class alone, which needs no labels
+      one class only, which needs no labels
   python -m progan_tf.export --run_dir=runs/x --format=onnx --out=x.onnx
       a file for onnxruntime and others; --format=litert writes x.tflite for
       LiteRT, on phones and the like (in browsers with --batch_size=1), and
@@ -16,10 +16,10 @@
       a folder with the page of progan_tf.explore, for any web server
   python -m progan_tf.export --run_dir=runs/x --push=hf://USER/MODEL
       to the Hugging Face Hub, from where --run_dir=hf://USER/MODEL and Keras
-      take it; log in first with: hf auth login
+      load it; log in first with: hf auth login
 
-The average of the weights, fully faded in, also while the run is training.
-What is written is compared with the generator before it takes its place.
+Exports the moving average, fully faded in, also while the run is training. The
+export is compared with the generator before it is moved to --out.
 """
 
 from absl import flags
@@ -37,17 +37,17 @@ def define_flags():
     text, choice = flags.DEFINE_string, flags.DEFINE_enum
     text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("generator", None, "a .keras file, in place of a run directory")
-    text("out", None, "what to write")
+    text("out", None, "file or folder to write")
     text("push", None, "hf://USER/MODEL in place of --out, as a Keras model")
-    text("license", None, "of what is pushed, as the Hub writes it: cc-by-4.0")
-    choice("format", "hub", list(FORMATS), "of what is written")
-    choice("precision", "float32", PRECISIONS, "to compute in")
+    text("license", None, "licence for --push, as the Hub names it: cc-by-4.0")
+    choice("format", "hub", list(FORMATS), "format of --out")
+    choice("precision", "float32", PRECISIONS, "number format to compute in")
     flags.DEFINE_integer("resolution", None, "by default the highest", 4)
-    of_one = "of a generator with classes: draw this one, from latents alone"
+    of_one = "draw only this class, from latents alone"
     flags.DEFINE_integer("class", None, of_one, 0)
     for_hub = "with --format=hub: keep the weights as variables"
     flags.DEFINE_boolean("trainable", False, for_hub)
-    for_litert = "with --format=litert: the one batch that it takes"
+    for_litert = "with --format=litert: the fixed batch size"
     flags.DEFINE_integer("batch_size", None, for_litert, 1, 1024)
     flags.DEFINE_boolean("overwrite", False, "replace what is at --out")
 

@@ -25,16 +25,15 @@ def run(main, define_flags):
     """Run a command and exit.
 
     `--help` prints the docstring of the command's module and its flags. A
-    mistake of the user's, in a flag or found later, is printed as one line and
-    the exit status is 2; `--debug` shows where it came from. Ctrl-C, SIGTERM
-    and a terminal that is closed, where the command does not handle them, end
-    it quietly with status 130, 143 and 129, once its temporary files are
-    removed; and so does a reader of its output that goes away, with 141.
-    Everything else is a fault of the program: one line, which says where the
-    details are, and status 70.
+    user error, in a flag or found later, is printed as one line and the exit
+    status is 2; `--debug` shows where it came from. If the command does not
+    handle them, Ctrl-C, SIGTERM and a closed terminal end it quietly with
+    status 130, 143 and 129, after its temporary files are removed; so does a
+    broken pipe on its output, with 141. Every other exception is a bug: one
+    line, which says where the details are, and status 70.
 
-    Both arguments are functions without any. `absl.flags.FLAGS` is parsed when
-    `main` is called; its result is the exit status, None for success.
+    Both arguments are functions without parameters. When `main` is called,
+    `absl.flags.FLAGS` is parsed; it returns the exit status, None for success.
     """
     _mend_streams()
     os.environ.update(_ENVIRONMENT)
@@ -53,7 +52,7 @@ def run(main, define_flags):
 
 
 def _flush_output():
-    """Within what explains errors, because Python does it once more."""
+    """Flush here, where errors are explained, before Python does at exit."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -65,7 +64,7 @@ def _flush_output():
 def _tell(error):
     """Say what went wrong; returns the exit status."""
     status, line = faults.explain(error)
-    # Where nobody reads that either, the status is all there is.
+    # If nobody reads stderr either, only the status is left.
     with contextlib.suppress(OSError):
         if "--debug" in sys.argv:
             traceback.print_exception(error)
@@ -75,7 +74,7 @@ def _tell(error):
 
 
 def _leave(status):
-    """Exit, without a word of what cannot be written or is interrupted."""
+    """Exit without messages about interrupts or streams that are closed."""
     signals.leave_at_once()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -87,11 +86,11 @@ def _leave(status):
 
 
 def _mend_streams():
-    """Standard streams that are open, and take every text.
+    """Makes sure that standard streams are open and accept every text.
 
-    Without it the next file that is opened would take the number of a closed
-    one, and get what a library prints; and a name of letters that a console
-    lacks, or that is not UTF-8, could not be printed.
+    Otherwise the next file that is opened would take the descriptor of a closed
+    stream, and receive what a library prints; and a name with letters that the
+    console lacks, or that is not UTF-8, could not be printed.
     """
     for number in (0, 1, 2):
         try:
@@ -114,8 +113,8 @@ def import_tensorflow():
     # silences what comes later (cpu_feature_guard), but neither "oneDNN custom
     # operations are on" and "Could not find cuda drivers", which are printed
     # at import before the level is read, nor "failed call to cuInit", an error
-    # of the first look for devices, which level 3 would hide along with
-    # errors that matter. So stderr is held back over the import and that look.
+    # of the first search for devices, which level 3 would hide along with
+    # errors that matter. So stderr is held back during import and search.
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with contextlib.ExitStack() as stack:
         if level != "0":
@@ -123,14 +122,14 @@ def import_tensorflow():
         import tensorflow as tf
 
         # By default TensorFlow takes all memory of every GPU at once, so that
-        # pictures could not be made beside a training.
+        # no pictures could be generated while a run trains.
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def _parse_flags(arguments):
     app.define_help_flags()
-    # As a flag of the command's, which --help lists.
+    # Makes --debug a flag of the command itself, so that --help lists it.
     flags.disclaim_key_flags()
     flags.DEFINE_boolean("debug", False, "show where an error came from")
     if {"--help", "-help", "-h"} & set(arguments[1:]):
@@ -138,7 +137,7 @@ def _parse_flags(arguments):
     try:
         positional = flags.FLAGS(arguments)[1:]
     except SystemExit:
-        # After --helpfull and the like, which absl takes for a mistake.
+        # After --helpfull and the like, where absl exits as for an error.
         sys.exit(0)
     except UnicodeError as error:
         raise UserError("the file of --flagfile is no text in UTF-8") from error
@@ -160,7 +159,7 @@ def _program():
 
 @contextlib.contextmanager
 def _stderr_held_back():
-    """Keep descriptor 2, which C++ writes to, silent unless an error comes."""
+    """Silence descriptor 2, which C++ writes to, unless an error is raised."""
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as held:

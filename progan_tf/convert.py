@@ -3,18 +3,18 @@
   python -m progan_tf.convert --weights=file.pkl --out=generator.keras
       the averaged generator as a Keras file, for generate, walk and others
   python -m progan_tf.convert --weights=file.pth --out=module --format=hub
-      as a TF-Hub module; --format=onnx and --format=litert write those
+      as a TF-Hub module; likewise --format=onnx and --format=litert
   python -m progan_tf.convert --weights=file.pkl --out=run --format=run
       --data=path      all networks, for progan_tf.train --run_dir=run
   python -m progan_tf.convert --weights=runs/x --out=runs/y --format=run
-      --learning_rate=0.0005      a run that goes on in another way
+      --learning_rate=0.0005      a run that continues with other settings
   python -m progan_tf.convert --weights=cats-128 --out=runs/x --format=run
-      --nolabels --data=path      with the networks that come with the program,
-      and pictures that have no classes
+      --nolabels --data=path      a run that starts from the included networks,
+      on pictures without classes
   python -m progan_tf.convert --weights=runs/x --blend=runs/y --blend_from=32
-      --out=blend.keras      the layers from 32x32 on of a run tuned from x
-Nothing in a file is executed. What the networks are follows from it. Settings
-of training are for --format=run; a run's are the defaults of the next one.
+      --out=blend.keras      x with the layers from 32x32 up of a fine-tuned y
+Nothing in a file is executed. The architecture follows from the file. Training
+flags go with --format=run; those not given are taken from a run in --weights.
 """
 
 import os
@@ -34,14 +34,14 @@ def define_flags():
     text, switch = flags.DEFINE_string, flags.DEFINE_boolean
     kinds = "a published file, a run directory or cats-128"
     text("weights", None, kinds, required=True)
-    text("out", None, "what to write", required=True)
-    flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "of --out")
+    text("out", None, "file or folder to write", required=True)
+    flags.DEFINE_enum("format", "keras", [*FORMATS, "run"], "format of --out")
     switch("latest", None, "the generator of the last step, not the average")
-    switch("trainable", None, "of a module: keep the weights as variables")
+    switch("trainable", None, "keep the weights of a module as variables")
     switch("overwrite", None, "replace what is at --out; never a run")
-    flags.DEFINE_integer("images_seen", None, "where a run begins", 0)
+    flags.DEFINE_integer("images_seen", None, "image count a run starts at", 0)
     text("blend", None, "other weights, for the generator's higher layers")
-    flags.DEFINE_integer("blend_from", None, "their lowest resolution", 8)
+    flags.DEFINE_integer("blend_from", None, "lowest resolution of --blend", 8)
     settings.define_flags(flags, TrainConfig, [*NETWORK_SETTINGS, "run_dir"])
 
 

@@ -1,22 +1,22 @@
-"""Find directions in a generator's latents along which pictures change.
+"""Find directions in a generator's latent space along which pictures change.
 
   python -m progan_tf.directions --run_dir=runs/x --out=folder/
-      the ten strongest in the weights of its first layer (SeFa), in a second
+      the ten leading directions of its first layer's weights (SeFa)
   python -m progan_tf.directions --run_dir=runs/x --method=pca --out=folder/
-      the principal axes of what its first convolution gives (GANSpace)
+      the principal components of its first convolution's output (GANSpace)
   python -m progan_tf.directions --run_dir=runs/x --method=attributes --out=d/
-      towards each class, as the run's own discriminator sees it
+      towards each class, as the run's own discriminator classifies pictures
   python -m progan_tf.directions --method=attributes --samples=glasses/ --out=d/
-      from samples of progan_tf.generate that you sorted into two folders or
-      more within glasses/, to the second, or to each (InterFaceGAN)
+      from samples of progan_tf.generate that you sorted into sub-folders of
+      glasses/: towards the second of two, or each of several (InterFaceGAN)
   python -m progan_tf.walk --run_dir=runs/x --directions=folder --direction=2
       --out=walk.gif      a film along one of them
   python -m progan_tf.generate --run_dir=runs/x --directions=folder
       --edit=2:1.5,0:-1 --out=grid.png      pictures that are moved along two
 
-Writes directions.npz (unit vectors and their strengths) and directions.png, a
-row a direction, whose columns go from -3 to 3. Moves stay on the sphere on
-which latents lie.
+Writes directions.npz (unit vectors and their strengths) and directions.png,
+with a row for each direction and columns from -3 to 3. Moves stay on the sphere
+on which latents lie.
 """
 
 import pathlib
@@ -63,14 +63,14 @@ def define_flags():
     number, text = flags.DEFINE_integer, flags.DEFINE_string
     text("out", None, "FOLDER/ for the files", required=True)
     methods = [*METHODS, "attributes"]
-    flags.DEFINE_enum("method", "sefa", methods, "how they are found")
-    text("samples", None, "of attributes: samples in a sub-folder a class")
-    text("labels_file", None, "of samples: their classes, not by folder")
-    made = "of attributes: pictures for the discriminator; by default 4096"
+    flags.DEFINE_enum("method", "sefa", methods, "how to find the directions")
+    text("samples", None, "for attributes: samples, a sub-folder per class")
+    text("labels_file", None, "classes of --samples, instead of sub-folders")
+    made = "for attributes: pictures to classify; by default 4096"
     number("num_samples", None, made, 64, 1_000_000)
-    number("count", 10, "of directions", 1)
-    number("seed", 0, "of the picture's latent", 0, 2**32 - 1)
-    number("class", None, "of the picture; by default seed modulo classes", 0)
+    number("count", 10, "number of directions", 1)
+    number("seed", 0, "seed of the latent in directions.png", 0, 2**32 - 1)
+    number("class", None, "class in directions.png; by default by the seed", 0)
 
 
 def main():

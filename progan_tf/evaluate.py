@@ -3,20 +3,20 @@
   python -m progan_tf.evaluate --run_dir=runs/cats-laptop-32
       the newest snapshot by the metrics that need no network: swd, ms_ssim
   python -m progan_tf.evaluate --run_dir=runs/x --all --num_images=4096
-      every checkpoint that is kept, with a plot over images seen
+      every checkpoint that was kept, with a plot over images seen
   python -m progan_tf.evaluate --run_dir=runs/x --metrics=frechet --features=X
       in the features of X, an image module or classify_image_graph_def.pb;
       likewise inception_score, kid, precision_recall
   python -m progan_tf.evaluate --run_dir=runs/x --metrics=neighbours
-      --held_out=folder      a picture of samples over the training pictures
-      nearest to them, and how many are copies; of new pictures so many are
+      --held_out=folder      samples with their nearest training pictures, as a
+      picture, and the share of copies, beside that of held-out pictures
   python -m progan_tf.evaluate --module=folder --data=cats
       a TF-Hub module; or --images=folder, pictures of any generator
 
-The row "reals" is what a metric says of other reals: the noise floor. Pictures
-of a run that still grows are enlarged to its final resolution and compared
-there, as in the official code. What is found of a run also goes to
-RUN/evaluation, metrics.jsonl and a plot, and to TensorBoard.
+The row "reals" is the metric of other real pictures: the noise floor. Pictures
+of a run that is still growing are enlarged to its final resolution and compared
+there, as in the official code. The results of a run also go to
+RUN/evaluation, as metrics.jsonl and a plot, and to TensorBoard.
 """
 
 import os
@@ -42,17 +42,18 @@ def define_flags():
     text("module", None, opening.MODULE_HELP)
     text("images", None, "pictures instead: a folder, or FILE.npz")
     flags.DEFINE_boolean("all", False, "every snapshot of the run")
-    text("data", None, "to compare with, as for training; by default the run's")
-    flags.DEFINE_boolean("mirror", None, "mirror half of the data; or as run")
+    text("data", None, "real data, as for training; by default the run's")
+    mirror = "mirror half of the real data; by default as the run"
+    flags.DEFINE_boolean("mirror", None, mirror)
     known = ",".join(measures.NAMES)
     flags.DEFINE_list("metrics", list(measures.PLAIN), f"some of {known}")
-    text("features", None, "a network: an image module, or Inception's .pb")
-    number("num_images", None, "of either set; by default as published", 1)
-    number("seed", 0, "of the first image", 0, 2**31)
-    number("resolution", None, "to compare at; by default the final one", 4)
+    text("features", None, "network: an image module, or Inception's .pb")
+    number("num_images", None, "images per set; by default as published", 1)
+    number("seed", 0, "seed of the first image", 0, 2**31)
+    number("resolution", None, "compare at this, not the final resolution", 4)
     text("out", None, "folder for the results; by default RUN/evaluation")
-    text("cache_dir", None, "for statistics of data; by default the user's")
-    text("held_out", None, "pictures not trained on; or the run's --hold_out")
+    text("cache_dir", None, "for statistics of the data; by default the user's")
+    text("held_out", None, "held-out pictures; by default those of --hold_out")
     opening.define_trust(flags)
 
 

@@ -1,15 +1,15 @@
-"""Move through a generator's pictures, in a page of your browser.
+"""Explore a generator's latent space, in a page of your browser.
 
   python -m progan_tf.explore
-      the generator that comes with the program
+      the included generator
   python -m progan_tf.explore --run_dir=runs/x
       that of a run, with the resolutions that it grew through
   python -m progan_tf.export --run_dir=runs/x --format=web --out=site
       the same page as a folder, for any web server
 
-Change one thing at a time, walk between pictures, look at their neighbours, and
-see the same picture at every resolution. The browser computes all of it. The
-page is served to this machine alone, until Ctrl-C.
+Move along directions, walk between pictures, look at their neighbours, and
+see the same picture at every resolution. The network runs in the browser. The
+page is served to this machine only, until Ctrl-C.
 """
 
 import math
@@ -32,7 +32,7 @@ def define_flags():
     """Define the command's flags."""
     opening.define_flags()
     flags.DEFINE_boolean("browser", True, "open the page in the browser")
-    flags.DEFINE_float("seconds", None, "to serve it; by default no end", 0)
+    flags.DEFINE_float("seconds", None, "until it stops; by default never", 0)
 
 
 def main():

@@ -1,12 +1,12 @@
-"""Make a film of a run: how its samples grew, from the first to the last.
+"""Make a film of a run: how its samples changed from the first to the last.
 
   python -m progan_tf.film --run_dir=runs/cats-laptop-32 --out=growth.mp4
       the same 8 x 4 latents throughout, in 20 seconds
   python -m progan_tf.film --run_dir=runs/x --columns=4 --rows=2 --out=g.gif
       only the 4 x 2 in the upper left
 
-The pictures are those in the run's folder samples/; a run that still trains
-has some, too. A bar at the lower edge shows how far the film is.
+The pictures are those in the run's folder samples/, also while it is still
+training. A bar at the lower edge shows the progress of the film.
 """
 
 from absl import flags
@@ -22,13 +22,13 @@ def define_flags():
     text, number = flags.DEFINE_string, flags.DEFINE_integer
     text("run_dir", None, "a run directory", required=True)
     text("out", None, "FILE.mp4 or FILE.gif", required=True)
-    flags.DEFINE_float("seconds", 20.0, "of the film", 0.01, 3600)
-    number("fps", 30, "frames a second", 1, 120)
-    number("columns", None, "of the samples' grid; by default 8 or all", 1)
-    number("rows", None, "of the samples' grid; by default 4 or all", 1)
+    flags.DEFINE_float("seconds", 20.0, "length of the film", 0.01, 3600)
+    number("fps", 30, "frames per second", 1, 120)
+    number("columns", None, "columns of the grid; by default up to 8", 1)
+    number("rows", None, "rows of the grid; by default up to 4", 1)
     by_images = (
-        "show a sample for as long as the run took, in images seen, to the "
-        "next one; by default all equally long"
+        "show each sample in proportion to the images seen until the next one; "
+        "by default all equally long"
     )
     flags.DEFINE_boolean("by_images", False, by_images)
 

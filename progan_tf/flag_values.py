@@ -1,4 +1,4 @@
-"""What every command asks of the values of its flags, whatever they are for.
+"""Checks that the flags of every command share.
 
 A flag's own range and form are checked where it is declared or used.
 """
@@ -10,31 +10,31 @@ from absl import flags
 from progan_tf.errors import UserError
 from progan_tf.text import not_utf8, shortened
 
-# The flags that name a file or a folder, those of data also as KIND:FOLDER.
+# Flags that name a file or a folder; flags of data may also be KIND:FOLDER.
 PATHS = frozenset(
     "blend cache_dir data directions features generator held_out images "
     "inspect labels_file module out preview_augment run_dir samples source "
     "target verify weights".split()
 )
-# What may also stand on a server.
+# Flags that also take the address of a model on a server.
 _ADDRESSES = frozenset(
     "blend features generator module run_dir weights".split()
 )
-# Beyond any use: of seeds, images and sizes, and of seconds and weights.
+# Larger values are mistakes: of seeds, images, sizes, and of seconds, weights.
 _LARGEST = {flags.IntegerParser: 2**32 - 1, flags.FloatParser: 1e9}
 
 
 def check(values: flags.FlagValues) -> None:
-    """Checks all flags that were given, and puts the home folder for `~`.
+    """Checks all flags that were given, and expands `~` to the home folder.
 
-    Raises UserError for a text that is not UTF-8, a path that cannot be one,
-    and a number that is not finite or beyond any use.
+    Raises UserError for text that is not UTF-8, an impossible path, and a
+    number that is not finite or too large.
     """
     for name in values:
         flag = values[name]
         if not flag.present or flag.value is None:
             continue
-        if isinstance(flag.value, str):  # And not a list, as of benchmarks.
+        if isinstance(flag.value, str):  # Some flags of benchmarks are lists.
             _check_text(name, flag.value)
             if name in PATHS:
                 flag.value = _with_home(flag.value)
@@ -74,13 +74,13 @@ def _check_path(name, value):
         try:
             os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
-            continue  # Some commands make it: they check what they need.
+            continue  # Some commands create it; each checks what it needs.
         except OSError as error:
             raise UserError(f"{flag}: {error.strerror}") from error
 
 
 def _with_home(value):
-    """With the home folder, which shells leave as ~ after --name= and kind:."""
+    """Expands ~, which shells leave as it is after --name= and kind:."""
     kind, colon, place = value.partition(":")
     if place.startswith("~"):
         return kind + colon + os.path.expanduser(place)

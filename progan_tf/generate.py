@@ -1,10 +1,10 @@
 """Generate images with a trained generator.
 
   python -m progan_tf.generate --out=grid.png
-      a grid of the images of seeds 0 to 63, by the generator that comes with
-      the program; or grid.jpg
+      a grid of the images of seeds 0 to 63, from the included generator; or
+      grid.jpg
   python -m progan_tf.generate --run_dir=runs/cats-laptop-32 --out=grid.png
-      by that of a run
+      from the generator of a run
   python -m progan_tf.generate --run_dir=runs/x --seeds=1,5,9-12 --out=folder/
       a file for each seed: seed000001.png, seed000005.png, ...
   python -m progan_tf.generate --run_dir=runs/x --seeds=0-49999 --out=x.npz
@@ -12,13 +12,13 @@
   python -m progan_tf.generate --run_dir=generator.keras --class=3 --out=3.png
       images of one class
   python -m progan_tf.generate --module=folder --out=grid.png
-      with a TF-Hub module, such as progan_tf.export writes
+      from a TF-Hub module, for example one written by progan_tf.export
   python -m progan_tf.generate --run_dir=runs/x --directions=folder
       --edit=2:1.5,0:-1 --out=grid.png
       moved along directions that progan_tf.directions found
 
-The same seed gives the same image, whatever other seeds it comes with. When it
-is stopped, the same command goes on where it was.
+A seed always gives the same image, whatever other seeds are drawn with it. If
+interrupted, run the same command again: it continues where it stopped.
 """
 
 from absl import flags
@@ -37,17 +37,17 @@ def define_flags():
     opening.define_flags()
     text, number = flags.DEFINE_string, flags.DEFINE_integer
     switch = flags.DEFINE_boolean
-    text("seeds", "0-63", "such as 0-63 or 1,5,9-12")
+    text("seeds", "0-63", "seeds of the images, such as 0-63 or 1,5,9-12")
     places = "FOLDER/ for files, FILE.png or .jpg for a grid, .npy, .npz"
     text("out", None, places, required=True)
     kinds = image_files.FORMATS
-    flags.DEFINE_enum("format", None, kinds, "in FOLDER/; by default png")
+    flags.DEFINE_enum("format", None, kinds, "file format; by default png")
     switch("overwrite", False, "replace the images of another request")
     switch("latest", False, "the weights of the last step, not their average")
-    number("class", None, "of all images; by default seed modulo classes", 0)
-    number("columns", None, "of the grid; by default about square", 1)
-    text("directions", None, "what progan_tf.directions wrote, for --edit")
-    text("edit", None, "how far along which of them, such as 2:1.5,0:-1")
+    number("class", None, "class of all; by default seed modulo classes", 0)
+    number("columns", None, "columns of the grid; by default about square", 1)
+    text("directions", None, "output of progan_tf.directions, for --edit")
+    text("edit", None, "DIRECTION:DISTANCE, ..., such as 2:1.5,0:-1")
 
 
 def main():

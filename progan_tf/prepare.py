@@ -5,9 +5,9 @@
   python -m progan_tf.prepare --source=mnist.npz --channels=1 --out=data/mnist
   python -m progan_tf.prepare --source=tfds:cifar10 --labels --out=data/cifar10
   python -m progan_tf.prepare --inspect=data/set
+      describe a prepared set, with a picture of samples
   python -m progan_tf.prepare --verify=data/set
-      what is in it, with a picture of samples; whether every record is whole
-
+      check that every record is intact
 Then train with --data=data/set.
 """
 
@@ -26,22 +26,22 @@ def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
     text("source", None, "cats, FOLDER, FILE.npz, tfds:, celeba: or lsun:NAME")
-    text("inspect", None, "FOLDER of a prepared set, to say what is in it")
-    text("verify", None, "FOLDER of a prepared set, to read every record")
+    text("inspect", None, "FOLDER of a prepared set to describe")
+    text("verify", None, "FOLDER of a prepared set to check, record by record")
     text("out", None, "FOLDER to write; with --inspect FILE.png for samples")
-    number("resolution", None, "of the pictures; by default the highest", 4)
-    number("max_images", None, "pictures to take; by default all", 1)
-    number("shuffle_seed", 123, "-1 keeps the order", -1, 2**32 - 1)
+    number("resolution", None, "highest resolution; by default the source's", 4)
+    number("max_images", None, "pictures at most; by default all", 1)
+    number("shuffle_seed", 123, "-1 keeps the source's order", -1, 2**32 - 1)
     number("channels", 3, "3 for RGB, 1 for grey", 1, 3)
     flags.DEFINE_boolean("labels", False, "write the classes, too")
     text(
         "labels_file",
         None,
-        "of a folder: .npy, or lines of CLASS or FILE,CLASS",
+        "classes of a folder: .npy, or lines of CLASS or FILE,CLASS",
     )
-    flags.DEFINE_enum("format", FORMS[0], FORMS, "raw or compressed")
-    text("name", None, "of the files; by default the folder's")
-    flags.DEFINE_boolean("overwrite", False, "replace a set that is there")
+    flags.DEFINE_enum("format", FORMS[0], FORMS, "uncompressed or compressed")
+    text("name", None, "prefix of the files; by default the folder's name")
+    flags.DEFINE_boolean("overwrite", False, "replace an existing set")
 
 
 def main():

@@ -7,9 +7,9 @@
 
 Writes target.png and result.png (small ones enlarged), latent.npy (float32
 [latent_size], the generator's input), found.json (its class and PSNR) and
-search.gif, the film of the search beside its target. Many latents are looked
-at first, and the nearest go downhill. Ctrl-C ends the search with what it has
-found.
+search.gif, the film of the search beside its target. The search draws many
+latents first, and optimizes the nearest by gradient descent. Ctrl-C ends it
+and keeps the best result so far.
 """
 
 from absl import flags
@@ -28,13 +28,13 @@ def define_flags():
     text("target", None, "a picture, or seed:17", required=True)
     text("out", None, "FOLDER/ for the files", required=True)
     number("steps", 400, "steps of the search", 1)
-    number("candidates", 512, "latents to look at first", 1, 100_000)
-    starts = "of these, how many go downhill, the nearest"
-    # As many at once as a batch of pictures that a memory holds.
+    number("candidates", 512, "random latents to draw first", 1, 100_000)
+    starts = "number of candidates, the nearest, to optimize"
+    # They are one batch, which must fit in memory.
     number("starts", 8, starts, 1, 1000)
-    number("seed", 0, "of the latents", 0, 2**32 - 1)
-    number("class", None, "of the picture; by default the nearest", 0)
-    weight = "of the errors at half the size, a quarter, ... in the search"
+    number("seed", 0, "seed of the random latents", 0, 2**32 - 1)
+    number("class", None, "class of the picture; by default the nearest", 0)
+    weight = "weight of the errors at half the size, a quarter, ..."
     flags.DEFINE_float("coarse_weight", 0.0, weight, 0)
 
 

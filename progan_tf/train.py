@@ -1,4 +1,4 @@
-"""Train a progressive GAN, or go on where an earlier run stopped.
+"""Train a progressive GAN, or resume a run that was stopped.
 
   python -m progan_tf.train --preset=laptop
       a small network on cats, for a machine without a GPU
@@ -7,10 +7,10 @@
   python -m progan_tf.train --preset=gpu-8gb --data=path/to/pictures
       your own pictures, on one GPU
   python -m progan_tf.train --resolution=1024 --dry_run
-      the schedule and what it costs, without training
+      the schedule and its cost, without training
   python -m progan_tf.train --data=path/to/pictures --resolution=256
       --augment=color,translation,cutout --preview_augment=seen.png
-      what the discriminator would see of few pictures, without training
+      augmented pictures as the discriminator would see them, without training
 
 Progress, samples and weights go to --run_dir. Run the same command again to
 resume. A flag that is not given has the preset's value.

@@ -1,7 +1,7 @@
 """Make a film of a walk through the latents of a trained generator.
 
   python -m progan_tf.walk --run_dir=runs/x --seeds=1,5,9 --out=walk.mp4
-      from seed 1 to 5 to 9 and back, two seconds a leg; or walk.gif
+      from seed 1 to 5 to 9 and back, two seconds each; or walk.gif
   python -m progan_tf.walk --run_dir=runs/x --seeds=1,5,9 --out=walk.png
       a strip of pictures on that way
   python -m progan_tf.walk --run_dir=runs/x --random=7 --grid=4x3 --out=r.mp4
@@ -42,18 +42,18 @@ def define_flags():
     text, number = flags.DEFINE_string, flags.DEFINE_integer
     opening.define_flags()
     text("out", None, "FILE.mp4, .gif, or .png for a strip", required=True)
-    text("seeds", None, "to walk through, such as 1,5,9-12")
+    text("seeds", None, "seeds to walk through, such as 1,5,9-12")
     number("random", None, "seed of a random walk instead", 0, 2**32 - 1)
-    text("grid", None, "of the random walk, COLUMNSxROWS; by default 1x1")
-    text("directions", None, "what progan_tf.directions wrote, to walk along")
-    number("direction", 0, "which of them", 0)
-    flags.DEFINE_float("distance", 3.0, "how far along it", 0, 1000)
-    seconds = "of a leg (2 by default), along a direction (4), or random (20)"
+    text("grid", None, "grid of a random walk, COLUMNSxROWS; by default 1x1")
+    text("directions", None, "output of progan_tf.directions, to walk along")
+    number("direction", 0, "number of the direction", 0)
+    flags.DEFINE_float("distance", 3.0, "how far to go along it", 0, 1000)
+    seconds = "per seed (2 by default), direction (4), or random walk (20)"
     flags.DEFINE_float("seconds", None, seconds, 0.01, 3600)
-    number("fps", 30, "frames a second", 1, 120)
-    flags.DEFINE_float("smoothing", 1.0, "seconds, of a random walk", 0)
-    flags.DEFINE_boolean("loop", True, "go from the last seed to the first")
-    number("class", None, "of all; by default that of each seed (or cell)", 0)
+    number("fps", 30, "frames per second", 1, 120)
+    flags.DEFINE_float("smoothing", 1.0, "of a random walk, in seconds", 0)
+    flags.DEFINE_boolean("loop", True, "return from the last seed to the first")
+    number("class", None, "class of all; by default by the seed (or cell)", 0)
     number("scale", None, "enlarges pixels; by default to cells of 128", 1)
 
 

@@ -18,14 +18,14 @@ def define_flags():
     text = flags.DEFINE_string
     text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("module", None, MODULE_HELP)
-    highest = "any finished; by default the highest"
+    highest = "of the images; by default the highest"
     flags.DEFINE_integer("resolution", None, highest, 4)
     define_trust(flags)
 
 
 def define_trust(flags):
     """Define --trust, for what is of other people; flags is `absl.flags`."""
-    whatever = "run whatever a module does, touching files included"
+    whatever = "run a module even if it does more than compute"
     flags.DEFINE_boolean("trust", False, whatever)
 
 

@@ -22,7 +22,7 @@ from progan_tf.errors import UserError
 DEFAULT = "cats-128"
 RUN_DIR_HELP = (
     f"a run directory, a .keras file or hf://USER/MODEL; by default {DEFAULT}, "
-    "which comes with the program"
+    "which is included"
 )
 GENERATOR_FILE, TRAINING_FILE = "generator.keras", "training.npz"
 
