@@ -108,6 +108,33 @@ def test_one_infinite_gradient_skips_the_step_of_its_network(
     np.testing.assert_allclose(step.log2_scales.numpy(), expected, rtol=1e-6)
 
 
+def test_a_generator_that_never_moves_is_noticed(
+    tmp_path, strategy, monkeypatch
+):
+    class Overflowing(Gradients):
+        broken = True
+
+        def generator(self, *arguments):
+            terms, gradients, statistics = super().generator(*arguments)
+            if self.broken:
+                gradients = [gradient + np.inf for gradient in gradients]
+            return terms, gradients, statistics
+
+    monkeypatch.setattr("progan_tf.training.step.Gradients", Overflowing)
+    config = tiny_config(tmp_path, resolution=4, discriminator_steps=2)
+    step = TrainingStep(config, strategy)
+    reals, four = pictures(strategy, 4), np.ones(4, "float32")
+    step.run(reals, four, 4)
+    # Its second and fourth step; the discriminator moves between them.
+    assert iterations(step) == 4
+    assert int(step.skipped_in_a_row.numpy()) == 2
+    monkeypatch.setattr(Overflowing, "broken", False)
+    step._functions.clear()
+    step.run(reals, four, 2)
+    assert int(step.skipped_in_a_row.numpy()) == 0
+    assert int(step.steps_skipped.numpy()) == 2
+
+
 def test_many_skipped_steps_stop_the_run(tmp_path, strategy, monkeypatch):
     config = tiny_config(tmp_path / "run", total_kimg=0.008)
     Trainer(config, strategy).train()

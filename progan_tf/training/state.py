@@ -27,7 +27,8 @@ class TrainingState(tf.Module):
             optimizers were last reset; -1 before the first step.
         seed: int64 variable, the root of all random numbers.
         steps_skipped, skipped_in_a_row: int64 variables, steps whose
-            gradients were not finite.
+            gradients were not finite: of the whole run, and since both networks
+            last moved in one step.
         log2_scales: float32 variable `[2]`, the loss scales of the
             discriminator and the generator for float16.
         augment: float32 variable `[3]`, the state of `augmentation.adapted`;

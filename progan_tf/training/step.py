@@ -192,7 +192,7 @@ class _Step:
             g_means, g_finite = tf.cond(
                 due, generator_step, lambda: ({"generator_loss": 0.0}, True)
             )
-        self._count(d_finite, g_finite, batches["reals"])
+        self._count(d_finite & g_finite, due, batches["reals"])
         moved = {_GENERATOR_STEPS: tf.cast(due, tf.float32)}
         return d_means | g_means | moved
 
@@ -312,11 +312,19 @@ class _Step:
         """The minibatch of all replicas, an int, from a replica's pictures."""
         return reals.shape[1] * self.strategy.num_replicas_in_sync
 
-    def _count(self, d_finite, g_finite, reals):
+    def _count(self, finite, generator_moved, reals):
+        """Count the images of a step, and the step if it was skipped.
+
+        A row of skipped steps ends with one that moved both networks: where the
+        generator is not due in every step, a good one of the discriminator does
+        not tell that the generator still learns.
+        """
         state = self.state
         local = self.strategy.experimental_local_results(reals)[0]
         state.images_seen.assign_add(self._batch(local))
-        skipped = tf.cast(~(d_finite & g_finite), tf.int64)
+        skipped = tf.cast(~finite, tf.int64)
         state.steps_skipped.assign_add(skipped)
         in_a_row = state.skipped_in_a_row
-        in_a_row.assign((in_a_row.read_value() + 1) * skipped)
+        ended = finite & generator_moved
+        count = in_a_row.read_value() + skipped
+        in_a_row.assign(tf.where(ended, tf.zeros_like(count), count))
