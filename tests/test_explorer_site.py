@@ -8,8 +8,11 @@ import os
 import pathlib
 import re
 import signal
+import socket
+import struct
 import subprocess
 import sys
+import time
 import types
 import urllib.error
 import urllib.request
@@ -95,6 +98,18 @@ def test_server_tells_nothing_without_its_word(server):
     other = Server({"index.html": b""})
     other.stop()
     assert other.path != server.path
+
+
+def test_server_says_nothing_of_whoever_goes_away(server, capfd):
+    reset = struct.pack("ii", 1, 0)
+    for request in (b"GET / HT", b"GET http://[ HTTP/1.1\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            client.sendall(request)
+            time.sleep(0.1)
+    time.sleep(0.3)
+    assert answer(server.address)[0] == b"<p>"
+    assert capfd.readouterr() == ("", "")
 
 
 def test_server_listens_to_this_machine_alone_and_stops(server):

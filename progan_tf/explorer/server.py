@@ -47,7 +47,7 @@ class Server:
     def __init__(self, files):
         self.path = f"/{secrets.token_urlsafe(16)}/"
         names = {**files, "": files["index.html"]}
-        self._server = http.server.ThreadingHTTPServer(
+        self._server = _Server(
             (_HOST, 0), _handler({self.path + n: d for n, d in names.items()})
         )
         self.port = self._server.server_port
@@ -66,6 +66,11 @@ class Server:
             self._server.shutdown()
             self._thread.join()
         self._server.server_close()
+
+
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """Not a word of a page that was left, or of what is no request."""
 
 
 def _handler(files):
@@ -93,13 +98,7 @@ def _handler(files):
             self.send_header("Content-Length", str(len(data or b"")))
             self.end_headers()
             if with_body and data:
-                self._send(data)
-
-        def _send(self, data):
-            try:
                 self.wfile.write(data)
-            except ConnectionError:
-                self.close_connection = True  # The page was left.
 
         def log_message(self, format, *arguments):
             """Not a word: it would come between what the command says."""
