@@ -2,10 +2,8 @@
 
 import keras
 
+from progan_tf.architecture import FLOAT16_EPSILON
 from progan_tf.layers import PixelNormalization
-
-# The official code's for float16, in which 1e-8 is 0.
-_FLOAT16_EPSILON = 1e-4
 
 
 def in_precision(generator, precision):
@@ -27,7 +25,7 @@ def in_precision(generator, precision):
         if not isinstance(layer, keras.layers.Identity):
             changed["dtype"] = policy
         if precision == "float16" and isinstance(layer, PixelNormalization):
-            changed["epsilon"] = max(layer.epsilon, _FLOAT16_EPSILON)
+            changed["epsilon"] = max(layer.epsilon, FLOAT16_EPSILON)
         return changed
 
     return rebuilt(generator, changes)

@@ -23,6 +23,10 @@ DISCRIMINATOR_NORMS = ("none", "layer")
 # al. 2016.
 DISCRIMINATION_DIMENSIONS = 5
 
+# What the pixel normalization adds to a pixel's power, and what in float16, in
+# which 1e-8 is 0. Both are the official code's.
+PIXELNORM_EPSILON, FLOAT16_EPSILON = 1e-8, 1e-4
+
 # A 3x3 convolution at the high resolution has 9 taps for each of the four
 # pixels of a 2x2 square. Folded together with the resampling it is a 4x4
 # convolution of stride 2, which has 16 taps for the same square.
@@ -156,7 +160,7 @@ class Architecture(NetworkSettings):
     def __post_init__(self):
         self._check_levels()
         if self.pixelnorm_epsilon is None:
-            object.__setattr__(self, "pixelnorm_epsilon", 1e-8)
+            object.__setattr__(self, "pixelnorm_epsilon", PIXELNORM_EPSILON)
         for field in dataclasses.fields(NetworkSettings):
             checked(field, getattr(self, field.name), self.resolutions)
         if self.feature_maps(self.resolution) < 1:

@@ -13,7 +13,7 @@ import math
 import keras
 import tensorflow as tf
 
-from progan_tf.architecture import Architecture
+from progan_tf.architecture import FLOAT16_EPSILON, Architecture
 from progan_tf.errors import UserError
 from progan_tf.layers import EqualizedLayer, FadeIn
 
@@ -26,10 +26,10 @@ class LayerMaker:
     `seed + 1` and so on; with None they are drawn without one.
     """
 
-    def __init__(self, architecture, leaky_relu, dtype, seed):
+    def __init__(self, architecture, leaky_relu, policy, seed):
         self.architecture = architecture
         self.leaky_relu = leaky_relu or "leaky_relu"
-        self.policy = keras.dtype_policies.get(dtype or "float32")
+        self.policy = policy
         self.resolution = self._shared = None
         unseeded = itertools.repeat(None)
         self._seeds = unseeded if seed is None else itertools.count(seed)
@@ -135,9 +135,11 @@ class Family(tf.Module):
                 f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow "
                 "before Keras is imported"
             )
+        self._policy = keras.dtype_policies.get(dtype or "float32")
+        if self._policy.compute_dtype == "float16":
+            settings.setdefault("pixelnorm_epsilon", FLOAT16_EPSILON)
         self.architecture = Architecture(**settings)
-        make = LayerMaker(self.architecture, leaky_relu, dtype, seed)
-        self._policy = make.policy
+        make = LayerMaker(self.architecture, leaky_relu, self._policy, seed)
         self.blocks = {
             f"{r}x{r}": self._block(make.at(r)) for r in self.resolutions
         }

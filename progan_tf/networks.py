@@ -138,7 +138,7 @@ class Generator(Family):
         seed: int or None, of the initial weights.
         name: str.
         **options: other fields of `progan_tf.architecture.Architecture`, such
-            as activation.
+            as activation. In float16 pixelnorm_epsilon is 1e-4 by default.
 
     Raises:
         UserError: for a value that is not of its kind or range.

@@ -55,6 +55,12 @@ def copy_weights(target, source):
         ours.assign(theirs.value)
 
 
+def test_float16_normalizes_a_latent_of_zeros():
+    # To which it adds a number that is 0 in float16 if it is too small.
+    images = generator(4, dtype="mixed_float16").at(4)(np.zeros([1, 6]))
+    assert np.isfinite(images).all()
+
+
 @pytest.mark.parametrize(
     ("family", "column"), [(Generator, 0), (Discriminator, 1)]
 )

@@ -13,7 +13,11 @@ import pathlib
 import re
 
 from progan_tf import settings
-from progan_tf.architecture import Architecture, NetworkSettings
+from progan_tf.architecture import (
+    FLOAT16_EPSILON,
+    Architecture,
+    NetworkSettings,
+)
 from progan_tf.augmentation import check_augmentation
 from progan_tf.config import presets
 from progan_tf.config.precision import PRECISIONS, fastest_precision
@@ -323,8 +327,8 @@ class TrainConfig(NetworkSettings):
         fields = dataclasses.fields(NetworkSettings)
         values = {field.name: getattr(self, field.name) for field in fields}
         if self.precision == "float16" and not self.pixelnorm_epsilon:
-            # The official code's for float16, in which 1e-8 is 0.
-            values["pixelnorm_epsilon"] = 1e-4
+            # Of the average, too, which is computed in float32.
+            values["pixelnorm_epsilon"] = FLOAT16_EPSILON
         return Architecture(**values)
 
     def drawn_classes(self):

@@ -4,6 +4,7 @@ import math
 
 import tensorflow as tf
 
+from progan_tf.architecture import PIXELNORM_EPSILON
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import PRESETS, overridden, resolve
 from progan_tf.data import check_resolution, open_source, split
@@ -200,7 +201,7 @@ def _network_settings(published, resolution):
         settings[name] = getattr(discriminator, name)
     settings["fmap_max"] = _grown(generator.fmap_max, resolution)
     settings["resolution"] = resolution
-    if generator.pixelnorm_epsilon == 1e-8:
+    if generator.pixelnorm_epsilon == PIXELNORM_EPSILON:
         # As a new run has it, which is more in float16.
         del settings["pixelnorm_epsilon"]
     return {**settings, "labels": generator.num_classes > 0}
