@@ -1,4 +1,4 @@
-"""Where training pictures come from: one module a source, one face.
+"""Data sources for training: one module each, with a common interface.
 
 source = open_source("cats")
 with Loader(source, seed=1) as loader:

@@ -1,4 +1,4 @@
-"""Pictures in an `.npz` file, as MNIST and CIFAR-10 are often passed on."""
+"""Pictures in an `.npz` file, a common form of MNIST and CIFAR-10."""
 
 import os
 
@@ -14,9 +14,9 @@ from progan_tf.reading import ArrayArchive
 from progan_tf.resolutions import HIGHEST_RESOLUTION, LOWEST_RESOLUTION
 from progan_tf.text import listed
 
-# What the arrays of pictures and labels are called: here, by Keras (whose
-# `x_test` is left out, as the official tool leaves it), by MedMNIST, and by
-# `numpy.savez` where they had no names.
+# Names of the arrays of pictures and of labels: here, in Keras (`x_test` is
+# left out, as in the official tool), in MedMNIST, and in `numpy.savez` without
+# names.
 _NAMES = {
     "x": "y",
     "x_train": "y_train",
@@ -32,10 +32,10 @@ class Arrays(Source):
     """The pictures of an `.npz` file, held in memory.
 
     They are uint8 [N, H, W], [N, H, W, C] or [N, C, H, W] with C 1 or 3.
-    Those of 28x28 get a black frame to 32x32, as the official tool gives
-    MNIST; others are cut to their central square and shrunk by area. Raises
-    UserError where the file cannot be read, has no pictures or, where they
-    are wanted, no labels: see `classes_of`.
+    Pictures of 28x28 are padded with black to 32x32, as MNIST by the official
+    tool; others are cropped to their central square and downscaled by area.
+    Raises UserError if the file cannot be read, has no pictures, or lacks
+    labels that are wanted: see `classes_of`.
     """
 
     usage = "FILE.npz"

@@ -1,4 +1,4 @@
-"""360,000 drawn cats, put together from layers as they are asked for.
+"""360,000 drawn cats, composed from layers on demand.
 
 The layers are those of set4 in the PyPI package `robohash`: cats by David
 Revoy, under CC-BY 4.0. They need no download beyond that package, which
@@ -40,10 +40,10 @@ class Cats(Source):
     the fastest digit: the body of cat i is i % 15. Two of the ten furs are
     empty layers, so 36,000 of the cats look like another one.
 
-    The layers are shrunk once for each resolution and then composed. This
-    is close to shrinking the composed cat, not equal: where the edges of
+    The layers are downscaled once for each resolution and then composed. This
+    is close to downscaling the composed cat, but not equal: where the edges of
     two layers share a pixel, their coverages are multiplied. Raises UserError
-    where `robohash` is not installed or has other layers.
+    if `robohash` is not installed or has other layers.
     """
 
     usage = "cats"
@@ -80,7 +80,7 @@ class Cats(Source):
         # Two, so that measuring at one resolution while training at another
         # does not read the files again and again.
         self._layers = functools.lru_cache(2)(self._read_layers)
-        self._lock = threading.Lock()  # Or all threads would read them.
+        self._lock = threading.Lock()  # So that only one thread reads them.
 
     def __len__(self) -> int:
         return math.prod(_PART_SIZES)
@@ -102,7 +102,7 @@ class Cats(Source):
                 covered = canvas[:, rows, columns]
                 covered *= keep
                 covered += colour
-            canvas += 0.5  # Rounds, because the cast below cuts off.
+            canvas += 0.5  # Rounds, because the cast below truncates.
             image[...] = canvas.transpose(1, 2, 0)  # [CRR] to [RRC]
         return images
 
@@ -176,7 +176,7 @@ def _read_layer(file: "Traversable", resolution: int, channels: int) -> tuple:
     right, bottom = -(-right // factor), -(-bottom // factor)
     box = (left * factor, top * factor, right * factor, bottom * factor)
     pixels = np.asarray(layer.crop(box))  # uint8 [h*factor, w*factor, 4]
-    # Of up to 256x256 pixels, whose sum float32 still holds: they are exact.
+    # Exact, because float32 still holds the sum of a box of 256x256 pixels.
     means = box_down(pixels[np.newaxis], factor)[0]  # [hw4]
     colour = means[..., :3]
     if channels == 1:

@@ -1,4 +1,4 @@
-"""CelebA's aligned pictures, cut out as the official tool does."""
+"""CelebA's aligned pictures, cropped as in the official tool."""
 
 import os
 import pathlib

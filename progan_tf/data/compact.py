@@ -1,19 +1,19 @@
 """Compact data sets: losslessly compressed pictures in one folder.
 
-    compact.json   what the set is: see `About`
+    compact.json   metadata of the set: see `About`
     pictures.webp  every picture as lossless WebP, one after the other
     index.npy      uint64 [N + 1], where in that file each begins and ends
     checks.npy     uint32 [N], the CRC-32 of each one's bytes
-    labels.npy     int64 [N], the classes, where there are some; their CRC-32
+    labels.npy     int64 [N], the classes, if there are any; their CRC-32
                    is in compact.json
     rNN.raw        uint8 [N, r, r, C], the pictures at r = 2**NN, for 4x4 up
                    to 64x64, below the pictures' own resolution
 
-Lossless WebP, because it was smaller than PNG and faster to write and read,
-at every resolution. What is not stored is shrunk from the pictures, by the
-rule of the official records. The lowest resolutions are stored because there
-a training asks for more pictures a second than can be decoded; they take 16
-KB a picture.
+WebP is lossless here; it was smaller than PNG and faster to write and read,
+at every resolution. Resolutions that are not stored are downscaled from the
+pictures, by the rule of the official records. The lowest ones are stored,
+because there training consumes more pictures per second than can be decoded;
+they take 16 KB a picture.
 """
 
 import io
@@ -46,19 +46,19 @@ LABELS = "labels.npy"
 VERSION = 1
 _LARGEST_RAW = 64
 _AGAIN = "copy or prepare the data again"
-# Of Pillow's WebP writer. More effort than this made files 10 to 15 % smaller
+# Options of Pillow's WebP writer. More effort made files 10 to 15 % smaller
 # and took ten to twenty times as long.
 _EFFORT = {"method": 0, "quality": 20}
 
 
 class About(NamedTuple):
-    """What a compact data set says of itself, in compact.json."""
+    """The metadata of a compact data set, in compact.json."""
 
-    version: int  # Of the form.
-    count: int  # Of the pictures.
-    resolution: int  # Theirs, a power of two from 4 to 1024.
+    version: int  # Of the format.
+    count: int  # Number of pictures.
+    resolution: int  # Of the pictures, a power of two from 4 to 1024.
     channels: int  # 1 or 3.
-    class_names: tuple[str, ...]  # One a class, empty without labels.
+    class_names: tuple[str, ...]  # One per class, empty without labels.
     labels_check: int  # The CRC-32 of the labels' bytes, 0 without labels.
 
     def save(self, folder: pathlib.Path) -> None:
@@ -68,7 +68,7 @@ class About(NamedTuple):
 
     @classmethod
     def load(cls, folder: pathlib.Path) -> "About":
-        """Reads compact.json; UserError where it cannot, as another version."""
+        """Reads compact.json; UserError if damaged or of another version."""
         path = folder / ABOUT
         try:
             fields = read_json(path)
@@ -99,15 +99,15 @@ class About(NamedTuple):
 
 
 class Compact(EncodedSource):
-    """A compact data set: the same pictures as in official records, smaller.
+    """A compact data set: the pictures of official records in less space.
 
-    See this module for the form. Resolutions of `stored`, up to 64x64, are
-    read as they are; higher ones are decoded, shrunk by the rule of the
-    official records, and kept in memory where all of them fit.
+    See this module for the format. The resolutions in `stored`, up to 64x64,
+    are read directly; higher ones are decoded, downscaled by the rule of the
+    official records, and cached in memory if all of them fit.
 
-    Raises UserError where there is no such data set, or it is damaged, or of
-    other channels, or without labels where they are wanted. Damage within a
-    picture shows only when `images` or `verify` come to it.
+    Raises UserError if there is no such data set, or it is damaged, has other
+    channels, or lacks labels that are wanted. Damage within a picture is only
+    found when `images` or `verify` read it.
     """
 
     usage = Folder.usage
@@ -120,8 +120,8 @@ class Compact(EncodedSource):
     def __init__(
         self,
         path: str | os.PathLike,
-        channels: int | None = 3,  # 3 also for grey pictures; None for theirs.
-        labels: bool | None = False,  # None for classes where there are some.
+        channels: int | None = 3,  # 3 also takes grey; None takes as stored.
+        labels: bool | None = False,  # None takes classes if there are any.
         cache_bytes: int = CACHE_BYTES,
     ):
         self._folder = folder = pathlib.Path(path)
@@ -170,13 +170,13 @@ def _not(value: object, wanted: str) -> ValueError:
 
 
 def raw_resolutions(resolution: int) -> tuple[int, ...]:
-    """Returns which levels of pictures of a resolution are stored raw."""
+    """Returns the levels below a resolution that are stored uncompressed."""
     below = resolutions(resolution)[:-1]
     return tuple(size for size in below if size <= _LARGEST_RAW)
 
 
 def raw_name(resolution: int) -> str:
-    """Returns the file's name of one of the raw resolutions."""
+    """Returns the file name of an uncompressed level."""
     return f"r{resolution.bit_length() - 1:02d}.raw"
 
 
@@ -209,7 +209,7 @@ def encode_picture(image: np.ndarray) -> bytes:
 
 
 def decode_picture(encoded: bytes, size: int, channels: int) -> np.ndarray:
-    """Returns uint8 [R, R, C] of what `encode_picture` made; R is the size."""
+    """Decodes what `encode_picture` returned, uint8 [R, R, C]; R is `size`."""
     with open_picture(io.BytesIO(encoded), ("WEBP",)) as image:
         if image.size != (size, size):
             raise ValueError(f"expected {size} pixels, got {image.size}")

@@ -1,8 +1,8 @@
 """Reading folders and parts of large files.
 
-Nothing is mapped into memory or read ahead here: what a process holds is
-what it asked for, and the system's cache keeps the rest while it has room.
-What cannot be read is a `UserError`.
+Nothing is mapped into memory or read ahead here: a process holds only
+what it asked for, and the system caches the rest while it has room.
+Files that cannot be read raise `UserError`.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from progan_tf.reading import open_file, refusing
 def read_rows(
     path: str | os.PathLike, indices: np.ndarray, size: int
 ) -> np.ndarray:
-    """Returns some rows, int64 [N], of a file of rows, as uint8 [N, size]."""
+    """Reads rows of a file by `indices`, int64 [N]; returns uint8 [N, size]."""
     rows = np.empty((len(indices), size), np.uint8)
     with refusing(path), open_file(path) as file:
         for row, index in zip(rows, indices.tolist(), strict=True):
@@ -52,13 +52,13 @@ def walk(
     hidden: bool = True,
     on_error: Callable[[OSError], None] | None = None,
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yields (folder, its files) of a folder and all below it, links too.
+    """Yields (folder, its files) for a folder and all below; follows links.
 
-    Hidden folders are entered where `hidden` says so. A folder that cannot be
-    read is left out, after `on_error` is told.
+    Hidden folders are entered only if `hidden`. A folder that cannot be read
+    is skipped, after a call of `on_error`.
     """
     visited, waiting = set(), [os.fspath(root)]
-    # Not by `os.walk`, which on some Pythons calls itself for each level.
+    # Not by `os.walk`, which is recursive in some versions of Python.
     while waiting:
         folder = waiting.pop()
         # A link to a folder above would otherwise be followed for ever.
@@ -82,7 +82,7 @@ def walk(
 
 
 def _identity(path: str | os.PathLike) -> tuple[int, int] | None:
-    """Returns what a folder has alone, by whatever path it is reached."""
+    """Returns a folder's identity, the same by whatever path it is reached."""
     try:
         status = os.stat(path)
     except OSError:
@@ -93,7 +93,7 @@ def _identity(path: str | os.PathLike) -> tuple[int, int] | None:
 def files_fingerprint(path: str | os.PathLike) -> str:
     """A digest of the names, sizes and times of a file or a folder's files.
 
-    What is not there, such as an address, is known by its name alone.
+    If nothing is there, as for an address, only the name counts.
     """
     if os.path.exists(path):
         # The same files from wherever they are looked at.

@@ -1,4 +1,4 @@
-"""Sources whose pictures must be decoded, and are kept while they fit."""
+"""Sources whose pictures must be decoded, and are cached if they fit."""
 
 import abc
 import concurrent.futures
@@ -18,17 +18,17 @@ from progan_tf.errors import UserError
 from progan_tf.resolutions import HIGHEST_RESOLUTION, LOWEST_RESOLUTION
 from progan_tf.text import first_line, printable
 
-# Lower resolutions are made of this one, so that growing up to it decodes each
-# picture once. Decoding takes about as long for any of them.
+# Lower resolutions are downscaled from this one, so that growing up to it
+# decodes each picture once. Decoding takes about as long for any of them.
 _SHARED = 64
-# Pictures that are shrunk together, which bounds the memory that this takes.
+# Pictures that are downscaled together, to bound the memory for it.
 _TOGETHER = 256
 # A few broken files in a large folder are usual and harmless; more mean
 # that the folder is not what the user thinks it is.
 _MAX_PART = 0.01
 _MAX_LINES = 20  # Files named in the log, before it only counts.
 _MAX_NAMES = 3  # Files named in the error.
-# How many sizes are looked at in a large data set.
+# How many pictures' sizes are read in a large data set.
 _HEADERS = 100
 
 
@@ -65,17 +65,17 @@ class Unreadable:
 
 
 class EncodedSource(Source):
-    """Pictures that are decoded in threads when first asked for.
+    """Pictures that are decoded in threads, on demand.
 
-    They are then kept at that resolution where all of them fit `cache_bytes`
-    of memory; otherwise they are decoded each time. Resolutions below 64x64 are
-    shrunk from that by the rule of `pyramid`, and where all pictures fit at
-    64x64 that is what is kept for all of these.
+    They are cached at that resolution if all of them fit in `cache_bytes` of
+    memory; otherwise they are decoded each time. Resolutions below 64x64 are
+    downscaled from 64x64 by the rule of `pyramid`. If all pictures fit in
+    memory at 64x64, that cache serves all these resolutions.
 
     A picture that cannot be decoded is named in the log and skipped: the
-    next readable one of the same class takes its place, a pure function of
-    the index still. More than 1 % of such pictures, with those that are
-    `unreadable` by now, are a `UserError`.
+    next readable one of the same class takes its place, so the result is still
+    a pure function of the index. More than 1 % of such pictures, including
+    those already `unreadable`, raise a `UserError`.
     """
 
     @classmethod
@@ -108,26 +108,31 @@ class EncodedSource(Source):
 
     @property
     def replaced(self) -> int:
-        """Pictures that could not be decoded, so that others stand in."""
+        """Number of pictures that could not be decoded and were replaced."""
         return len(self._broken)
 
     def images(self, indices: np.ndarray, resolution: int) -> np.ndarray:
         check_resolution(self, resolution)
-        # A caller that went on after there were too many is told again.
+        # Raises again if a caller went on after too many were unreadable.
         self._log.check()
         indices = np.asarray(indices)
         shared = min(_SHARED, self.resolution)
         if resolution >= shared or not self._fits(shared):
-            return self._kept(indices, resolution)
+            return self._cached_or_decoded(indices, resolution)
         parts = (
             indices[first : first + _TOGETHER]
             for first in range(0, max(1, len(indices)), _TOGETHER)
         )
-        parts = [shrink(self._kept(part, shared), resolution) for part in parts]
+        parts = [
+            shrink(self._cached_or_decoded(part, shared), resolution)
+            for part in parts
+        ]
         return np.concatenate(parts)
 
-    def _kept(self, indices: np.ndarray, resolution: int) -> np.ndarray:
-        """Returns pictures as they are kept, or decodes them."""
+    def _cached_or_decoded(
+        self, indices: np.ndarray, resolution: int
+    ) -> np.ndarray:
+        """Returns pictures from the cache; decodes and caches the others."""
         pixels, filled = self._cache(resolution)
         shape = (len(indices), resolution, resolution, self.channels)
         images = np.empty(shape, np.uint8)  # [NRRC]
@@ -151,20 +156,20 @@ class EncodedSource(Source):
     def _read_picture(self, index: int, resolution: int) -> np.ndarray:
         """Decodes one picture, uint8 [R, R, C]; called from several threads.
 
-        Raises UserError where the data as a whole cannot be used, and any
-        other exception where this picture is damaged.
+        Raises UserError if the data as a whole cannot be used, and any other
+        exception if this picture is damaged.
         """
 
     def _picture_name(self, index: int) -> str:
-        """Returns what messages call a picture."""
+        """Returns the name of a picture for messages."""
         return f"picture {index}"
 
     def _cache(self, resolution: int) -> tuple[np.ndarray | None, ...]:
-        """Returns uint8 [N, R, R, C] and bool [N], which are decoded by now.
+        """Returns the cache, uint8 [N, R, R, C], and bool [N], what it holds.
 
-        Both are None where they cannot fit. At most two are kept, together
-        within the memory: what training uses and, while there is room, another
-        that is measured.
+        Both are None if they cannot fit. At most two caches are kept, together
+        within the memory: that of the resolution in training and, if there is
+        room, of another that is evaluated.
         """
         if not self._fits(resolution):
             return None, None
@@ -184,9 +189,9 @@ class EncodedSource(Source):
         return pixels * self.channels <= self._cache_bytes
 
     def _decode(self, index: int, resolution: int) -> np.ndarray:
-        """Reads a picture or, where it is broken, the one that stands in."""
+        """Reads a picture or, if it is broken, its replacement."""
         decoded = max(resolution, min(_SHARED, self.resolution))
-        for candidate in self._stand_ins(index):
+        for candidate in self._replacements(index):
             if candidate in self._broken:
                 continue
             try:
@@ -201,8 +206,8 @@ class EncodedSource(Source):
             "be read; mend or remove the pictures of its class"
         )
 
-    def _stand_ins(self, index: int) -> Iterator[int]:
-        """Yields `index`, then those after it of its class, wrapping."""
+    def _replacements(self, index: int) -> Iterator[int]:
+        """Yields `index`, then the following ones of its class, cyclically."""
         yield index
         for step in range(1, len(self)):
             candidate = (index + step) % len(self)
@@ -213,7 +218,7 @@ class EncodedSource(Source):
             yield candidate
 
     def _mark_broken(self, index: int, error: Exception) -> None:
-        """Names a broken picture once, and gives up where there are many."""
+        """Logs a broken picture once; UserError if there are too many."""
         with self._lock:
             if index in self._broken:
                 return
@@ -223,12 +228,12 @@ class EncodedSource(Source):
 
 
 class RecordsSource(EncodedSource):
-    """Picture files that are the records of a large data set.
+    """Encoded pictures stored as the records of a large data set.
 
-    They are cut to their central square and shrunk by area, like the files of
-    a folder. Only some sizes are looked at, because such data sets are made as
-    one: LSUN's millions have a short side of 256. Raises UserError where most
-    records are no pictures, or these are too small.
+    They are cropped to their central square and downscaled by area, like the
+    files of a folder. Only some sizes are read, because such data sets are
+    uniform: LSUN's millions have a short side of 256. Raises UserError if most
+    records are not pictures, or the pictures are too small.
     """
 
     def __init__(self, name: str, *about, cache_bytes: int = CACHE_BYTES):
@@ -259,10 +264,10 @@ class RecordsSource(EncodedSource):
 
 
 def largest_resolution(sides: list[int], name: str) -> tuple[int, str]:
-    """Returns the resolution that most pictures reach, and why it ends there.
+    """Returns the resolution that most pictures reach, and the reason in words.
 
-    It is the power of two from 4 to 1024 that the median of their short sides
-    reaches; the reason is in words. Raises UserError where that is smaller.
+    It is the largest power of two from 4 to 1024 that is not above the median
+    of their short sides. Raises UserError if the median is below 4.
     """
     median, most = statistics.median(sides), HIGHEST_RESOLUTION
     if median < LOWEST_RESOLUTION:

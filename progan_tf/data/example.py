@@ -1,10 +1,10 @@
 """The bytes of a `tf.train.Example`, read and written without TensorFlow.
 
-An Example is a message of Protocol Buffers that maps names to lists. To import
-TensorFlow only for it would take seconds, so the messages are declared here, to
-the runtime that TensorFlow brings. Entries of the map are declared as what they
-are on the disk, a repeated message, because official records have them in
-another order than that in which a map is written.
+An Example is a Protocol Buffers message that maps names to lists. Importing
+TensorFlow only for it would take seconds, so the messages are declared here,
+for the protobuf package that TensorFlow depends on. The map is declared in its
+wire format, a repeated message, because protobuf would write a map in another
+order than the official records.
 """
 
 import functools
@@ -36,7 +36,7 @@ def parse_example(record: bytes) -> dict[str, list]:
     """Reads the lists of bytes and of whole numbers in a serialised Example.
 
     Returns a dict from name to list, in which lists of floats are empty. Raises
-    ValueError where the bytes are no Example.
+    ValueError if the bytes are not an Example.
     """
     from google.protobuf.message import DecodeError
 
@@ -56,10 +56,10 @@ def parse_example(record: bytes) -> dict[str, list]:
 
 @functools.cache
 def example_before_data(shape: tuple[int, int, int]) -> bytes:
-    """Returns what comes before the pixels in an official record.
+    """Returns the bytes before the pixels in an official record.
 
-    It is an Example of `shape`, the numbers (C, H, W), and `data`, the pixels,
-    in this order; the pixels are its last bytes.
+    The record is an Example of `shape`, the numbers (C, H, W), and `data`, the
+    pixels, in this order; the pixels are its last bytes.
     """
     channels, height, width = shape
     pixels = bytes(channels * height * width)
@@ -73,7 +73,7 @@ def example_before_data(shape: tuple[int, int, int]) -> bytes:
 @functools.cache
 def _example_class() -> type:
     """Returns the class of the message Example."""
-    # Here, because to import them takes as long as all else of a source.
+    # Here, because importing them takes as long as all else in a source.
     from google.protobuf import (
         descriptor_pb2,
         descriptor_pool,
@@ -81,7 +81,7 @@ def _example_class() -> type:
         text_format,
     )
 
-    # A pool of its own: TensorFlow declares the same names to the common one.
+    # A separate pool: TensorFlow declares the same names in the default one.
     pool = descriptor_pool.DescriptorPool()
     file = descriptor_pb2.FileDescriptorProto()
     pool.Add(text_format.Parse(_DECLARATION, file))

@@ -22,10 +22,10 @@ from progan_tf.errors import UserError
 from progan_tf.progress import progress
 from progan_tf.text import listed, printable, shortened
 
-# With fewer pictures than this there is nothing to learn a distribution
-# from; it is nearly always a wrong path.
+# Fewer pictures than this are too few to learn a distribution from, and
+# nearly always a wrong path.
 _MIN_PICTURES = 16
-# Kinds of pictures that are not read, which the user might miss.
+# Formats that are not read; the user is told of files that have them.
 _OTHER_PICTURES = (
     ".heic .heif .tif .tiff .avif .jxl .jp2 .jfif .psd .dng .cr2 .nef .arw"
 ).split()
@@ -33,19 +33,19 @@ _log = logging.getLogger("progan_tf")
 
 
 class Folder(EncodedSource):
-    """The pictures in a folder and its sub-folders, cut to squares.
+    """The pictures in a folder and its sub-folders, cropped to squares.
 
-    Files are taken by extension and sorted by their path within the folder,
+    Files are selected by extension and sorted by their path within the folder,
     so their order does not depend on the file system; hidden ones are left
-    out. Each picture is centre-cropped and resized when first asked for. The
-    largest resolution is the power of two that the short side of the median
-    picture reaches, at most 1024.
+    out. Each picture is centre-cropped and resized on demand. The largest
+    resolution is the power of two that the median of the short sides reaches,
+    at most 1024.
 
-    Files that cannot be read are named in the log and skipped. Damage that
-    shows only while decoding is met as by any `EncodedSource`.
+    Files that cannot be read are named in the log and skipped. Damage that is
+    found only while decoding is handled as in any `EncodedSource`.
 
-    Raises UserError where there is no such folder, too few pictures, more than
-    1 % of them unreadable (found here or by `images`), or no classes where
+    Raises UserError if there is no such folder, too few pictures, more than
+    1 % of them unreadable (found here or by `images`), or no classes although
     labels are wanted.
     """
 
@@ -70,7 +70,7 @@ class Folder(EncodedSource):
         cache_bytes: int = CACHE_BYTES,  # Memory for decoded pictures.
         # In place of sub-folders, see `read_labels_file`.
         labels_file: str | os.PathLike | None = None,
-        few: bool = False,  # Fewer than can be trained on are enough.
+        few: bool = False,  # Accept fewer pictures than training needs.
     ):
         self._root = pathlib.Path(path)
         self._least = 1 if few else _MIN_PICTURES
@@ -95,8 +95,8 @@ class Folder(EncodedSource):
     def preparing_order(self) -> np.ndarray:
         """Returns all indices in the order of the files' names, int64 [N].
 
-        As though all files lay in one folder, so that sorting them into
-        classes changes nothing. Equal names are in the order of their folders.
+        Folders are ignored, so that sorting the files into classes does not
+        change the order. Equal names are in the order of their folders.
         """
         names = [file.name for file in self._files]
         return np.array(sorted(range(len(names)), key=names.__getitem__))
@@ -146,8 +146,8 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
 
     The paths are relative to it and sorted by their text with slashes: the
     same on every file system and machine. Hidden files and folders are left
-    out, and folders that cannot be read, after a warning. Raises UserError
-    where there is no such folder, or no picture in it.
+    out, and, after a warning, folders that cannot be read. Raises UserError
+    if there is no such folder, or no picture in it.
     """
     if not root.is_dir():
         raise UserError(f"expected a folder of pictures, got {root}")
@@ -157,8 +157,8 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
             path = pathlib.Path(folder, name)
             if name.startswith("."):
                 continue
-            # To open a pipe would wait for ever. A link to nothing is taken,
-            # to be named as unreadable.
+            # Opening a pipe would block for ever. A dangling link is kept, so
+            # that it is named as unreadable.
             if path.suffix.lower() in EXTENSIONS and (
                 os.path.isfile(path) or not os.path.exists(path)
             ):
@@ -182,7 +182,7 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
 def find_classes(
     root: pathlib.Path, files: list[pathlib.Path]
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Returns the sub-folders with pictures, and each picture's, int64 [N]."""
+    """Returns class names (sub-folders) and each file's class, int64 [N]."""
     outside = sum(len(file.parts) < 2 for file in files)
     names = sorted({file.parts[0] for file in files if len(file.parts) > 1})
     if len(names) < 2:

@@ -1,4 +1,4 @@
-"""Classes from a file beside the pictures, or from an array of numbers."""
+"""Classes from a separate file, or from an array of numbers."""
 
 import itertools
 import logging
@@ -13,13 +13,13 @@ from progan_tf import reading
 from progan_tf.errors import UserError
 from progan_tf.text import listed, shortened
 
-# More than any data set of pictures has. Networks of more could not be held.
+# More than any data set has, and than networks could hold in memory.
 MOST_CLASSES = 1 << 16
-# From this many pictures on classes of less than two pictures are refused.
+# From this many pictures on, classes need two pictures each on average.
 _SOME = 16
-# What may stand between a picture and its class; the first that does counts.
+# Separators of a picture and its class; the first that occurs counts.
 _SEPARATORS = ",", ";", r"\s"
-# How many in a line are looked at: no path has more.
+# How many separators are tried in a line: no path has more.
 _MOST_SEPARATORS = 64
 _LONGEST_NAME = 200
 _HINT = (
@@ -33,15 +33,15 @@ def read_labels_file(
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Reads the class names and the label of every picture, int64 [N].
 
-    A `.npy` file holds, in the order of the pictures, one whole number each
-    or one-hot rows. Any other file is UTF-8 text with one class a line, in
+    A `.npy` file holds, in the order of the pictures, one integer each
+    or one-hot rows. Any other file is UTF-8 text with one class per line, in
     the order of the pictures, or lines of a picture and its class in any
-    order, with a comma, a semicolon or white space between them. Classes are
-    in the order of their numbers, where all are whole ones, or names. The
-    pictures are as the folder lists them: relative paths, sorted.
+    order, separated by a comma, a semicolon or white space. Classes are sorted
+    as numbers if all are integers, and otherwise by name. The pictures are
+    given as the folder lists them: relative paths, sorted.
 
-    Raises UserError where the file cannot be read, or does not have one class
-    for every picture, or has nearly as many classes as pictures.
+    Raises UserError if the file cannot be read, does not have one class for
+    every picture, or has nearly as many classes as pictures.
     """
     path = pathlib.Path(path)
     if path.suffix.lower() == ".npy":
@@ -63,7 +63,7 @@ def read_labels_file(
             f"expected classes of at most {_LONGEST_NAME} letters in {path}, "
             f"got {shortened(longest)}"
         )
-    # Longer numbers, which int64 cannot hold, are names.
+    # Longer numbers, which int64 cannot hold, count as names.
     if all(map(re.compile("0*[0-9]{1,18}").fullmatch, lines)):
         values = np.array([int(line.lstrip("0") or 0) for line in lines])
         return classes_of(values, len(lines), str(path), _HINT)
@@ -77,11 +77,11 @@ def read_labels_file(
 def classes_of(
     values: np.ndarray, count: int, name: str, hint: str = ""
 ) -> tuple[tuple[str, ...], np.ndarray]:
-    """Takes whole numbers from 0, [N] or [N, 1], or one-hot rows [N, L].
+    """Takes integers from 0, [N] or [N, 1], or one-hot rows [N, L].
 
     Returns the class names, which are the numbers, and the labels, int64 [N].
-    Numbers that no picture has are no classes; of one-hot rows each column is
-    one. Raises UserError for any other array and for another N than `count`.
+    Numbers that no picture has are dropped; each column of one-hot rows is a
+    class. Raises UserError for any other array, and if N is not `count`.
     """
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -113,10 +113,10 @@ def classes_of(
 def check_classes(
     labels: np.ndarray, classes: int, name: str, hint: str = ""
 ) -> None:
-    """Makes sure that labels, int64 [N] in [0, classes), can be learnt.
+    """Checks that labels, int64 [N] in [0, classes), can be learnt.
 
-    Raises UserError where there is one class, or too many of them, or nearly
-    as many as pictures: there `hint` says what may be wrong.
+    Raises UserError for a single class, for too many classes, or for nearly
+    as many as pictures; `hint` then says what may be wrong.
     """
     if classes < 2:
         raise UserError(
@@ -136,7 +136,7 @@ def check_classes(
 
 
 def _is_one_hot(values: np.ndarray) -> bool:
-    """Whether each row has a single one among zeros."""
+    """Whether each row is all zeros except for a single 1."""
     if values.dtype.kind not in "biuf":
         return False
     ones = values == 1
@@ -144,9 +144,9 @@ def _is_one_hot(values: np.ndarray) -> bool:
 
 
 def _separator(lines: list[str], names: dict[str, str]) -> str | None:
-    """Returns what stands between pictures and classes; None for no pictures.
+    """Returns the separator of pictures and classes; None if there is none.
 
-    It does where a line begins with a picture; a comma otherwise, too.
+    It is one that follows a picture's name in some line, or else any comma.
     """
     for separator in _SEPARATORS:
         if any(_split(line, separator, names) for line in lines):
@@ -158,7 +158,7 @@ def _split(
     line: str, separator: str, names: dict[str, str]
 ) -> tuple[str, str] | None:
     """Returns the picture of a line and its class, if it begins with one."""
-    # From the last on: the names of files may hold some, as those of classes.
+    # The last first, because names of files and of classes may hold some.
     places = re.finditer(separator, line)
     for place in reversed([*itertools.islice(places, _MOST_SEPARATORS)]):
         name = names.get(normal(line[: place.start()].strip()))
@@ -195,7 +195,7 @@ def _classes_by_name(
 
 
 def normal(name: str) -> str:
-    """Returns a name in one form: "é" may be one character, or two."""
+    """Returns a name in normal form: "é" may be one character, or two."""
     return unicodedata.normalize("NFC", name)
 
 

@@ -25,10 +25,10 @@ class Steps(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """What some steps consume: S of them, each with B pictures here."""
+    """The data of S steps, with B pictures each for this worker."""
 
     images: np.ndarray  # uint8 [S, B, R, R, C] in [0, 255]
-    mirrored: np.ndarray | None  # bool [S, B], which are to be shown mirrored
+    mirrored: np.ndarray | None  # bool [S, B], which ones to mirror
     labels: np.ndarray | None  # int64 [S, B], the classes of the images
     fake_labels: np.ndarray | None  # int64 [S, B], for the generator's step
 
@@ -38,7 +38,7 @@ class Loader:
 
     A chunk is a pure function of the source, the seed, the worker and the
     steps; reading ahead changes only how long it takes. Use it as a context
-    manager, or call `close`. Raises UserError for `labels` of a source without.
+    manager, or call `close`. Raises UserError if the source lacks `labels`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Loader:
         self._mirror, self._labels = mirror, labels
         self._worker, self._workers = worker, workers
         self._order = ShuffledOrder(len(source), seed)
-        # One thread: chunks are wanted one after the other, and a source
+        # One thread: chunks are read one after the other, and a source
         # that is slow enough to gain from more threads has its own.
         self._reader = concurrent.futures.ThreadPoolExecutor(
             max_workers=1, thread_name_prefix="progan_tf-loader"
@@ -69,9 +69,9 @@ class Loader:
     def chunk(self, steps: Steps) -> Chunk:
         """Returns the pictures of some steps, prefetched or read now.
 
-        Step number s shows the pictures number `start + s * batch_size` on.
-        Raises ValueError where the workers cannot share the minibatch, and
-        UserError where the source cannot give the pictures.
+        Step number s shows the pictures from number `start + s * batch_size`
+        on. Raises ValueError if the workers cannot share the minibatch, and
+        UserError if the source cannot read the pictures.
         """
         (expected, future), self._ahead = self._ahead, (None, None)
         if expected == steps:
@@ -81,10 +81,10 @@ class Loader:
         return self._read(steps)
 
     def prefetch(self, steps: Steps) -> None:
-        """Starts to read what the next `chunk` will ask for.
+        """Starts reading the steps that the next `chunk` will ask for.
 
-        Only the latest prefetch is kept. A wrong guess costs time and
-        nothing else; an error waits for the `chunk` of these steps.
+        Only the latest prefetch is kept. A wrong guess costs only time;
+        an error is raised by the `chunk` of these steps.
         """
         _, future = self._ahead
         if future:
@@ -125,9 +125,9 @@ class Loader:
         return Chunk(images, mirrored, labels, fake_labels)
 
     def _share(self, steps: Steps, values: np.ndarray) -> np.ndarray:
-        """This worker's part of one value a picture, [S, B].
+        """Returns this worker's part of values, one per picture, as [S, B].
 
-        Whole chunks are drawn and then cut: numbers are cheap, pictures not.
+        All workers' numbers are drawn and then split; only pictures are costly.
         """
         shares = values.reshape(steps.count, self._workers, -1)
         return shares[:, self._worker]

@@ -1,10 +1,10 @@
-"""Picture files in an lmdb, as LSUN comes.
+"""Picture files in an lmdb, the format of LSUN.
 
-An lmdb is a tree of pages. A page has a header and then says where its nodes
-begin: keys with the number of a page below, or with a value, which may lie in
-pages of its own. It is read here, and not by the package of that name, which
-maps the file into memory and believes what it says: where a bit is flipped or
-the end is missing, the system ends the process.
+An lmdb is a tree of pages. A page has a header and then the offsets of its
+nodes: keys with the number of a child page, or with a value, which may lie in
+pages of its own. It is read here, and not by the package lmdb, which maps the
+file into memory and trusts it: if a bit is flipped or the end is missing, the
+process crashes.
 """
 
 import logging
@@ -23,27 +23,27 @@ from progan_tf.errors import UserError
 from progan_tf.reading import open_file, refusing
 
 _MAGIC, _VERSION = 0xBEEFC0DE, 1
-# Of a page: padding and number, flags, how far the places of nodes go.
+# Of a page: padding and number, flags, end of the list of node offsets.
 _PAGE = struct.Struct("<10xHH2x")
 _BRANCH, _LEAF = 1, 2  # Flags of pages.
-# Of a node: the halves of a number, flags, bytes of the key.
+# Of a node: the halves of a number, flags, length of the key.
 _NODE = struct.Struct("<HHHH")
 _OWN_PAGES, _OTHER_TREE = 1, 2 | 4  # Flags of nodes.
 # Magic, version, size of a page, root of the tree, last page, transaction.
 _META = struct.Struct("<16xII16xI44x40xQQQ")
 _NO_ROOT = 2**64 - 1
 _MOST_LEVELS = 32  # Of a tree, as in the library.
-# Where a value lies and how long it is, where its key is, and what a key such
-# as 64-00012 says of the picture's size, otherwise 0.
+# Offset and size of a value, offset of its node, and the size of the picture
+# according to a key such as 64-00012, otherwise 0.
 _RECORD = [(name, np.int64) for name in ("start", "size", "node", "side")]
 _SIZED_KEY = re.compile(rb"(\d{1,6})-\d+")
 
 
 class Lsun(RecordsSource):
-    """The pictures of an lmdb, its folder or file, in the order of their keys.
+    """The pictures of an lmdb, a folder or file, in the order of their keys.
 
     Its values are picture files; it has no labels. See `RecordsSource`. Raises
-    UserError where there is no such database.
+    UserError if there is no such database.
     """
 
     usage = "lsun:FOLDER"
@@ -85,14 +85,14 @@ class Lsun(RecordsSource):
 
 
 def _records(path: str | os.PathLike, file: BinaryIO) -> Iterator[tuple]:
-    """Yields what `_RECORD` has of each value, in the order of the keys."""
+    """Yields the `_RECORD` of each value, in the order of the keys."""
     first = _META.unpack(file.read(_META.size))
     if first[:2] != (_MAGIC, _VERSION):
         raise ValueError("it is none, or of another version")
     size = first[2]
     if not 256 <= size <= 65536 or size & (size - 1):
         raise ValueError(f"pages of {size} bytes")
-    # There are two such pages, of which the last transaction wrote one.
+    # There are two meta pages; the last transaction wrote the newer one.
     file.seek(size)
     second = _META.unpack(file.read(_META.size))
     newest = max(first, second, key=lambda meta: meta[-1])
@@ -142,10 +142,10 @@ def _below(
 
 
 def _of_one_size(records: np.ndarray, name: str) -> np.ndarray:
-    """Keeps the largest of pictures that are there at several sizes."""
+    """Keeps only the largest size if pictures are stored at several sizes."""
     sides = np.unique(records["side"])
     sides = sides[sides > 0]
-    # LSUN's own keys are digests, few of which look like that.
+    # LSUN's own keys are digests, few of which look like a size.
     sized = np.count_nonzero(records["side"])
     if len(sides) < 2 or sized < len(records) - 1:
         return records

@@ -1,9 +1,9 @@
-"""Which picture comes when, as pure functions of the images seen.
+"""The order of the data, as pure functions of the images seen.
 
 Nothing here has a state to save: the run's seed and the number of images
-seen say which picture is next, whether it is mirrored and which label the
-generator is asked for. A resumed run and one split into other batches get
-the same answers.
+seen determine which picture is next, whether it is mirrored and which label
+the generator is given. They are the same in a resumed run, and with other batch
+sizes.
 """
 
 import functools
@@ -14,7 +14,7 @@ import numpy as np
 # Numbers are drawn in blocks of this many, each from its own generator: any
 # one number costs one block, whatever came before it.
 _BLOCK = 4096
-# The uses of randomness, kept apart by a word in the seed. NumPy pads seeds
+# A word in the seed separates the uses of randomness. NumPy pads seeds
 # with zeros, so [seed, epoch] equals [seed, epoch, 0]: these must lie beyond
 # every epoch that a run can reach.
 _MIRROR = 0x80000001
@@ -36,7 +36,7 @@ class ShuffledOrder:
 
     Picture number n of a run is picture `permutation(seed, n // N)[n % N]`
     of the source, with N pictures and n counted from 0; the run's seed is not
-    negative. Raises ValueError where there is no picture to order.
+    negative. Raises ValueError if there are no pictures.
     """
 
     def __init__(self, num_images: int, seed: int):
@@ -44,7 +44,7 @@ class ShuffledOrder:
             raise ValueError(f"expected at least 1 picture, got {num_images}")
         self._num_images = num_images
         self._seed = seed
-        # Two, because batches cross the border between two epochs.
+        # Two, because a batch may span two epochs.
         self._permutation = functools.lru_cache(2)(self._drawn)
 
     def indices(self, start: int, count: int) -> np.ndarray:
@@ -87,11 +87,11 @@ def mirror_flags(seed: int, start: int, count: int) -> np.ndarray:
 def random_indices(
     seed: int, start: int, count: int, num_images: int
 ) -> np.ndarray:
-    """Draws int64 [count] in [0, num_images), with replacement, all alike.
+    """Draws int64 [count] uniformly in [0, num_images), with replacement.
 
-    The labels of these pictures are what the generator is asked for: as
-    frequent as in the data, yet independent of the reals in the same
-    minibatch. Number n depends only on the seed, on n and on `num_images`.
+    The generator is given the labels of these pictures: they are as frequent as
+    in the data, yet independent of the reals in the same minibatch. Number n
+    depends only on the seed, on n and on `num_images`.
     """
     return _drawn_in_blocks(
         lambda generator: generator.integers(num_images, size=_BLOCK),
@@ -104,9 +104,9 @@ def random_indices(
 def held_out(
     seed: int, num_images: int, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Says which pictures are trained on and which `count` are held out.
+    """Splits the pictures into a training set and `count` held-out ones.
 
-    Returns both as int64 in rising order, as a function of the arguments.
+    Returns the sorted indices of both, int64, a function of the arguments.
     """
     order = _generator(seed, _HELD_OUT).permutation(num_images)
     return np.sort(order[count:]), np.sort(order[:count])
@@ -120,8 +120,8 @@ def _drawn_in_blocks(
 ) -> np.ndarray:
     """Returns numbers `start` to `start + count - 1` of an endless series.
 
-    `draw` makes one whole block [_BLOCK] of it from a generator, whose seed
-    are `words`, the run's seed and the use, and the number of the block.
+    `draw` makes a block [_BLOCK] of it from a generator. Its seed consists of
+    `words`, the run's seed and the use, and of the number of the block.
     """
     first, skipped = divmod(start, _BLOCK)
     # At least one block, so that an empty answer has the right dtype.

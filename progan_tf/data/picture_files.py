@@ -1,4 +1,4 @@
-"""Reading one picture file of whatever kind as a square of pixels."""
+"""Reading a picture file of any supported format as a square of pixels."""
 
 import os
 from typing import BinaryIO
@@ -8,10 +8,10 @@ from PIL import Image
 
 from progan_tf.reading import open_picture
 
-# The kinds of files that are read, by extension.
+# The formats that are read, by extension.
 EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif"))
 KINDS = "JPEG, PNG, WebP, BMP or GIF"
-# What turns a picture upright, for the values 2 to 8 of EXIF tag 0x0112.
+# The operations that turn a picture upright, for EXIF tag 0x0112 from 2 to 8.
 _ORIENTATION = 0x0112
 _NAMES = (
     "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 "
@@ -34,9 +34,9 @@ def read_picture(
 ) -> np.ndarray:
     """Reads the centre square of a picture at a resolution.
 
-    The first frame of an animation counts; the camera's orientation is
-    applied; transparency is laid over white. Larger pictures are shrunk by
-    area averages, smaller ones enlarged by bicubic interpolation.
+    Only the first frame of an animation is used; the EXIF orientation is
+    applied; transparent pictures are composited over white. Larger pictures are
+    downscaled by area averaging, smaller ones enlarged bicubically.
 
     Returns uint8 [R, R, C] in [0, 255] for R the resolution and C channels, 3
     for RGB or 1 for grey (ITU-R BT.601); raises as `open_picture`. The `box`,
@@ -58,10 +58,10 @@ def read_picture(
 def fit_square(
     image: Image.Image, resolution: int, channels: int
 ) -> np.ndarray:
-    """Gives the centre square of a picture, "L" or "RGB", as uint8 [R, R, C].
+    """Returns the centre square of a picture, "L" or "RGB", as uint8 [R, R, C].
 
-    Larger pictures are shrunk by area averages, smaller ones enlarged by
-    bicubic interpolation; a square of the right size is kept to the bit.
+    Larger pictures are downscaled by area averaging, smaller ones enlarged
+    bicubically; a square of the right size stays unchanged, bit for bit.
     """
     width, height = image.size
     side = min(width, height)
@@ -74,7 +74,7 @@ def fit_square(
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Applies the orientation that the camera wrote down, if any.
+    """Applies the EXIF orientation, if there is one.
 
     Not `ImageOps.exif_transpose`: that also rewrites the other EXIF tags,
     and fails where one of them is malformed.

@@ -1,10 +1,10 @@
 """Pictures at every resolution, by the official data-set tool's rule.
 
-Each level is the mean over 2x2 pixels of the level above before that was
-rounded, then rounded to nearest with ties to even. In float32 these means
+Each level is the mean over 2x2 pixels of the unrounded level above, then
+rounded to nearest with ties to even. In float32 these means
 are exact: from 1024x1024 down to 4x4 they need 8 + 16 bits, and float32 has
 24. So it makes no difference whether a level is reached in one step or in
-several, and every source that keeps to this rule trains alike.
+several, and every source that follows this rule gives the same pictures.
 """
 
 import numpy as np

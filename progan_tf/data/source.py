@@ -1,4 +1,4 @@
-"""The one face of every source of training pictures."""
+"""The interface of all data sources."""
 
 import abc
 import logging
@@ -17,35 +17,35 @@ CACHE_BYTES = 1 << 30
 
 
 class Wanted(NamedTuple):
-    """What is wanted of data: see `sources.open_source`."""
+    """How to open data: see `sources.open_source`."""
 
     channels: int  # 3 for RGB or 1 for grey.
     labels: bool
     labels_file: str | os.PathLike | None  # For kinds that take one.
     cache_bytes: int  # Memory for decoded pictures.
-    few: bool = False  # Of a folder also fewer than can be trained on.
+    few: bool = False  # Accept a folder with fewer than training needs.
 
 
 class Source(abc.ABC):
     """Numbered pictures, each at any power-of-two resolution up to a limit.
 
-    What a source gives is a pure function of the index and the resolution:
-    a run that resumes, or is split over machines, then sees the very same
+    A picture is a pure function of the index and the resolution, so a
+    run that is resumed, or split over machines, sees exactly the same
     pictures. Sources may be used from several threads at once.
 
-    The class of a kind of source answers what is asked of a text that names
-    such data, without opening it; by default it answers for paths. To add a
-    kind is to write its class and its line in the table of `sources`.
+    The class methods answer questions about a text that names such data,
+    without opening it; by default the text is a path. To add a kind, write its
+    class and add it to the table in `sources`.
 
     Args:
-        name: what messages and file names call this source.
-        resolution: the largest it can give, a power of two from 4 to 1024.
-        limit: in words, why the resolution ends there.
+        name: the name of this source in messages and file names.
+        resolution: the highest available, a power of two from 4 to 1024.
+        limit: why there is no higher resolution, in words.
         channels: 1 (grey) or 3 (RGB).
-        class_names: one name a class, in the order of the labels; empty
+        class_names: one name per class, in the order of the labels; empty
             without labels.
         labels: int64 [N], the class of each picture; None without labels, or
-            where `labels` is defined otherwise.
+            if the class overrides `labels`.
 
     The attributes are these and `empty_classes`, the numbers of classes that
     have no pictures, as far as the labels are known. Raises UserError for other
@@ -54,24 +54,24 @@ class Source(abc.ABC):
 
     usage = ""  # How a text names data of this kind.
     prefix = ""  # What such a text begins with; empty for a path.
-    has_path = True  # Whether the text says where the files lie.
+    has_path = True  # Whether the text contains the path of the files.
     prepare_first = False  # Whether only `progan_tf.prepare` takes it.
     takes_labels_file = False  # Whether classes may come from a file.
-    may_download = False  # Whether to open it may take long and much.
-    form = None  # Which form of prepared data sets this is.
-    # A sentence on the pictures to go with models, where their licence is
+    may_download = False  # Whether opening it may download a lot.
+    form = None  # The name of a format of prepared data sets.
+    # A credit line to accompany models, if the licence of the pictures is
     # known.
     credit = None
-    replaced = 0  # Pictures that could not be read, so that others stand in.
+    replaced = 0  # Number of unreadable pictures that others replace.
 
     @classmethod
     def is_named(cls, data: str) -> bool:
-        """Says whether a text alone, whatever lies there, means this kind."""
+        """Whether a text means this kind, without a look at the disk."""
         return bool(cls.prefix) and data.startswith(cls.prefix)
 
     @classmethod
     def lies_at(cls, path: str | os.PathLike) -> bool:
-        """Says whether data of this kind lie at a path."""
+        """Whether there are data of this kind at a path."""
         return False
 
     @classmethod
@@ -81,17 +81,17 @@ class Source(abc.ABC):
 
     @classmethod
     def path(cls, data: str) -> str | None:
-        """Returns where the files lie; None for data that have no path."""
+        """Returns the path of the files; None for data without a path."""
         if not cls.has_path:
             return None
         if cls.prefix:
-            # Shells expand a home folder at the beginning of a word alone.
+            # Shells expand ~ only at the beginning of a word.
             return os.path.expanduser(data.removeprefix(cls.prefix))
         return data
 
     @classmethod
     def absolute(cls, data: str) -> str:
-        """Returns the text that names the same data in any folder."""
+        """Returns a text for the same data with an absolute path."""
         path = cls.path(data)
         if path is None or not os.path.isdir(path):
             return data
@@ -99,7 +99,7 @@ class Source(abc.ABC):
 
     @classmethod
     def title(cls, data: str) -> str:
-        """Returns what others may know: of a path its last name alone."""
+        """Returns a name to publish: only the last part of a path."""
         path = cls.path(data)
         return data if path is None else os.path.basename(path.rstrip("/\\"))
 
@@ -158,7 +158,7 @@ class Source(abc.ABC):
     def labels(self, indices: np.ndarray) -> np.ndarray:
         """Returns the classes of pictures [N], int64 [N] in [0, num_classes).
 
-        Raises UserError where the source has no labels or was opened without.
+        Raises UserError if the source has no labels or was opened without.
         """
         if self._labels is None:
             raise UserError(
@@ -174,7 +174,7 @@ class Source(abc.ABC):
 def empty_classes(labels: np.ndarray | None, classes: int) -> tuple[int, ...]:
     """Returns the classes without pictures, as far as labels are known.
 
-    Labels are int64 [N], below 0 where they were not read yet, or None.
+    Labels are int64 [N], negative if they have not been read yet, or None.
     """
     if labels is None or labels.min() < 0:
         return ()
@@ -203,10 +203,10 @@ def check_grey_or_rgb(number: int) -> None:
 
 
 def check_channels(path: str | os.PathLike, stored: int, channels: int) -> None:
-    """Raises UserError where grey is wanted of pictures prepared in RGB.
+    """Raises UserError if grey is wanted of pictures prepared in RGB.
 
-    Their levels were shrunk and rounded in RGB, so they would not be those of
-    the grey pictures. RGB can be had from grey ones.
+    Their levels were downscaled and rounded in RGB, so they would differ from
+    those of grey pictures. Grey pictures can be given as RGB.
     """
     if channels < stored:
         raise UserError(

@@ -1,4 +1,4 @@
-"""The table of the kinds of sources, and which of them a text means."""
+"""The table of the kinds of sources, and the choice among them."""
 
 import os
 
@@ -14,17 +14,17 @@ from progan_tf.data.tfrecords import TFRecords
 from progan_tf.errors import UserError
 from progan_tf.text import shortened
 
-_LONGEST = 1000  # Letters of what names data.
-# The first that a text means is taken, so that of folders, which may be
-# anything, the plain one comes last.
+_LONGEST = 1000  # Letters in the name of data.
+# The first kind that matches is taken, so the plain folder, which matches any
+# folder, comes last.
 SOURCES = (Cats, TFDS, CelebA, Lsun, Arrays, Compact, TFRecords, Folder)
 
 
 def kind_named(data: str) -> type[Source]:
-    """Returns the kind of source that answers for a text unopened.
+    """Returns the kind of source that a text means, without opening it.
 
-    The disk is not looked at, which may be slow or gone: all paths, whatever
-    lies there, are answered for alike.
+    The disk, which may be slow or missing, is not accessed: any other text
+    means a `Folder`, whatever is there.
     """
     return next((kind for kind in SOURCES if kind.is_named(data)), Folder)
 
@@ -55,13 +55,13 @@ def open_source(
         labels: whether classes are wanted. The cats always have theirs; in
             a folder of pictures each sub-folder is then a class.
         labels_file: the classes of a folder's pictures, see `labels_file`.
-        preparing: each picture is wanted once, so decoded ones are not kept.
+        preparing: each picture is read only once, so decoded ones are not kept.
         flag: the name of another flag that gave `data`, for messages.
-        few: a folder may have fewer pictures than can be trained on.
+        few: a folder may have fewer pictures than training needs.
 
     Raises:
-        UserError: `data` is nothing that is understood, or not usable, or has
-            no labels where they are wanted.
+        UserError: if `data` is not understood or cannot be used, or lacks
+            labels that are wanted.
     """
     flag = flag or ("--source" if preparing else "--data")
     if len(data) > _LONGEST:

@@ -1,4 +1,4 @@
-"""Some of the pictures of a source, and the split into two such parts."""
+"""A subset of a source, and the split into training and held-out pictures."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from progan_tf.errors import UserError
 
 
 class Subset(Source):
-    """The pictures of another source that `indices`, int64 [N], name."""
+    """The pictures of another source with the given `indices`, int64 [N]."""
 
     def __init__(self, source: Source, indices: np.ndarray):
         super().__init__(
@@ -20,7 +20,7 @@ class Subset(Source):
         )
         self._source, self._indices = source, indices
         known = source._labels
-        # More may be without pictures here, which is no fault of the data.
+        # Classes may be empty here though not in the data: no warning.
         self.empty_classes = empty_classes(
             None if known is None else known[indices], self.num_classes
         )
@@ -45,9 +45,9 @@ class Subset(Source):
 def split(
     source: Source, seed: int, share: float
 ) -> tuple[Source, Source | None]:
-    """Returns the pictures to train on, and those that are held out.
+    """Returns the training set and the held-out pictures.
 
-    The latter are a share of all, None where that is 0. Raises UserError where
+    The latter are a share of all; None if the share is 0. Raises UserError if
     it leaves either part without pictures.
     """
     if not share:

@@ -23,7 +23,7 @@ from progan_tf.reading import open_file, refusing
 _VERSION = re.compile(r":\d+\.\d+\.\d+(?=/|$)")
 _DEFAULT_SPLIT = "train"
 _USUAL_SPLITS = frozenset(("train", "validation", "test"))
-# Some of TFDS's errors go on for pages.
+# Some error messages of TFDS are pages long.
 _LONGEST_REASON = 400
 # A record has at least these bytes.
 _AROUND = BEFORE_CONTENT + AFTER_CONTENT
@@ -32,17 +32,17 @@ _AROUND = BEFORE_CONTENT + AFTER_CONTENT
 class TFDS(RecordsSource):
     """The pictures of a split, in the order of its files.
 
-    A data set that is not there yet is downloaded and prepared first, where
-    TensorFlow Datasets keeps them: in the folder that the environment
-    variable TFDS_DATA_DIR names, by default ~/tensorflow_datasets.
+    If necessary, the data set is first downloaded and prepared in the usual
+    folder of TensorFlow Datasets: the one in the environment variable
+    TFDS_DATA_DIR, by default ~/tensorflow_datasets.
 
     The feature `image` is the picture, `label` the class. See `RecordsSource`.
 
     The split is `train` by default, and may be one of TFDS's expressions, such
-    as `train[:90%]` or `train+test`. `data_dir` takes the place of
-    TFDS_DATA_DIR. Raises UserError where TensorFlow Datasets is not installed,
-    does not know the name or cannot prepare it, or the data set has no
-    pictures, or no classes where labels are wanted.
+    as `train[:90%]` or `train+test`. `data_dir` overrides TFDS_DATA_DIR. Raises
+    UserError if TensorFlow Datasets is not installed, does not know the name or
+    cannot prepare it, if the data set has no pictures, or if it lacks labels
+    that are wanted.
     """
 
     usage = "tfds:NAME[/CONFIG][:VERSION][/SPLIT]"
@@ -78,11 +78,11 @@ class TFDS(RecordsSource):
 
     def labels(self, indices: np.ndarray) -> np.ndarray:
         if self._labels is not None:
-            # Each is read when it is first asked for: to read those of all
-            # pictures is to read the whole data set.
+            # Labels are read on demand: reading all of them means reading the
+            # whole data set.
             unknown = np.unique(indices[self._labels[indices] < 0])
-            # Not by the threads that decode: these ask for labels themselves,
-            # and could wait for one another.
+            # Not in the threads that decode: these request labels themselves,
+            # and could deadlock.
             self._labels[unknown] = [self._label(index) for index in unknown]
         return super().labels(indices)
 
@@ -115,10 +115,10 @@ class TFDS(RecordsSource):
 
 
 def _find_builder(data: str, data_dir: str | os.PathLike | None = None):
-    """Returns TFDS's builder of a whole name, and the split's name.
+    """Returns TFDS's builder for a full name, and the split's name.
 
-    In `tfds:NAME/WORD` the word is a config where the data set has one of
-    that name, and otherwise a split.
+    In `tfds:NAME/WORD` the word is a config if the data set has one of that
+    name, and otherwise a split.
     """
     name, config, version, split = _parts(data)
     full_name = name + (config and f"/{config}") + version
@@ -130,7 +130,7 @@ def _find_builder(data: str, data_dir: str | os.PathLike | None = None):
         if not ambiguous:
             raise
         builder = _builder(data, name, data_dir)
-    # To take a misspelt config for a split would download another config.
+    # Taking a misspelt config for a split would download another config.
     configs = list(builder.builder_configs)
     if configs and re.match(r"\w*", config)[0] not in _USUAL_SPLITS:
         near = difflib.get_close_matches(config, configs, 3, 0.0)
@@ -147,7 +147,7 @@ def _feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
 
     features = dict(builder.info.features or {})
     image, label = map(features.get, ("image", "label"))
-    # Pictures of floats are stored as the bytes of their numbers.
+    # TFDS stores float images as raw bytes, which cannot be decoded here.
     if not isinstance(image, tfds.features.Image) or not np.issubdtype(
         image.np_dtype, np.integer
     ):
@@ -167,7 +167,7 @@ def _feature_classes(builder, data: str, labels: bool) -> tuple[str, ...]:
 
 
 def _found(features: dict, name: str) -> str:
-    """Says what is there in place of a feature that is wanted."""
+    """Describes what was found in place of an expected feature."""
     named = repr(features.get(name))
     return named if name in features else ", ".join(features) or "nothing"
 
@@ -185,7 +185,7 @@ def _prepare_builder(builder, data: str) -> None:
 
 
 def _open_records(builder, data: str, split: str) -> Sequence[bytes]:
-    """Returns, by its number, the serialised Example of each picture."""
+    """Returns a sequence of the serialised Example of each picture."""
     import tensorflow_datasets as tfds
 
     info = builder.info
@@ -196,7 +196,7 @@ def _open_records(builder, data: str, split: str) -> Sequence[bytes]:
             f"expected a split such as {', '.join(info.splits)} of {data}, "
             f"got {split!r}"
         ) from error
-    # Of train[5:3] TFDS takes -2.
+    # For train[5:3] TFDS says -2 examples.
     if not instructions or min(part.take for part in instructions) < 1:
         raise UserError(f"the split {split!r} of {data} has no pictures")
     if info.file_format == tfds.core.FileFormat.TFRECORD:
@@ -248,20 +248,20 @@ def _builder(data: str, name: str, data_dir: str | os.PathLike | None):
 
 
 def _reason(error: Exception) -> str:
-    """Returns what an error of TFDS says, as one line of some length."""
-    # Where TFDS adds to a message it keeps the one that came first.
+    """Returns the message of an error of TFDS as one line, shortened."""
+    # TFDS wraps errors; the cause has the original message.
     reason = " ".join(str(error.__cause__ or error).split())
     end = "..." if len(reason) > _LONGEST_REASON else ""
     return reason[:_LONGEST_REASON] + end or type(error).__name__
 
 
 class Shards:
-    """The content of the records of some TFRecord files, one after the other.
+    """The contents of the records of TFRecord files, as one sequence.
 
-    What TensorFlow Datasets calls file instructions gives the files in order:
+    TensorFlow Datasets' file instructions give the files in order:
     `filename`, `skip` records and `take` records, out of `examples_in_shard`.
-    Opening reads the length of every record, to know where each begins; that
-    takes 8 bytes of memory a record. May be used from several threads.
+    Opening reads the length of every record to find where each begins, which
+    takes 8 bytes of memory per record. May be used from several threads.
     """
 
     def __init__(self, instructions: Sequence):
@@ -292,7 +292,7 @@ class Shards:
 def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
     """Returns where `count` records begin, and where the last ends, int64."""
     size = file_size(path)
-    # Not more than have room in it: what says how many may be damaged, too.
+    # At most as many as fit in the file, because the count may be damaged.
     starts = np.empty(min(count, size // _AROUND) + 1, np.int64)
     start = found = 0
     with refusing(path), open_file(path) as file:

@@ -31,9 +31,9 @@ _FILE = re.compile(r"(.+)-r(\d\d)\.tfrecords", re.DOTALL)
 # Bytes around the content of a record.
 BEFORE_CONTENT = 8 + 4
 AFTER_CONTENT = 4
-# More than an example has besides the pixels.
+# An upper bound of the bytes of an Example besides its pixels.
 _MOST_AROUND = 1 << 12
-# Rows of labels that are held at a time: all of them can take gigabytes.
+# Rows of labels in memory at a time: all of them can take gigabytes.
 LABELS_TOGETHER = 256
 
 
@@ -44,18 +44,18 @@ class Level(NamedTuple):
     shape: tuple[int, int, int]  # (C, R, R)
     size: int  # Bytes in a record, framing included.
     count: int  # Records in the file.
-    before: bytes  # What a record begins with, up to its pixels.
+    before: bytes  # The bytes of a record before its pixels.
 
 
 class TFRecords(Source):
-    """A folder of records in the form of the official data-set tool.
+    """A folder of records in the format of the official data-set tool.
 
-    A picture is read by its number from its place in the file: nothing is
-    shuffled or kept in memory. `stored` are the resolutions, all of them.
+    A picture is read by index, directly from the file: nothing is
+    shuffled or kept in memory. `stored` holds all resolutions.
 
-    Raises UserError where there are no records, or not of this module's form,
-    or of other channels, or no labels where they are wanted. Damage in the
-    middle of a file shows only when `images` or `verify` come to it.
+    Raises UserError if there are no records, or they have another format or
+    other channels, or lack labels that are wanted. Damage in the middle of a
+    file is only found when `images` or `verify` read it.
     """
 
     usage = Folder.usage
@@ -69,8 +69,8 @@ class TFRecords(Source):
     def __init__(
         self,
         path: str | os.PathLike,
-        channels: int | None = 3,  # 3 also for grey records; None for theirs.
-        labels: bool | None = False,  # None for classes where there are some.
+        channels: int | None = 3,  # 3 also takes grey; None takes as stored.
+        labels: bool | None = False,  # None takes classes if there are any.
     ):
         folder = pathlib.Path(path)
         name, self._levels = _open_levels(folder)
@@ -101,7 +101,7 @@ class TFRecords(Source):
         usual = (records[:, :start] == before).all(axis=1)
         pixels = records[:, start : start + math.prod(level.shape)]
         for position in np.flatnonzero(~usual):
-            # The parts of an example may come in any order.
+            # The features of an Example may come in any order.
             record, number = records[position].tobytes(), int(indices[position])
             pixels[position] = _record_pixels(record, level, number)
         images = pixels.reshape(-1, *level.shape).transpose(0, 2, 3, 1)
@@ -109,7 +109,7 @@ class TFRecords(Source):
         return np.broadcast_to(images, shape).copy()  # [NRRC]
 
     def verify(self) -> Iterator[None]:
-        """Reads everything, yielding once a picture; UserError for damage."""
+        """Reads everything, yields once per picture; UserError for damage."""
         import tensorflow as tf  # Slow to import, and needed only here.
 
         open_file = tf.data.TFRecordDataset
@@ -180,7 +180,7 @@ def _open_levels(folder: pathlib.Path) -> tuple[str, dict[int, Level]]:
 
 
 def _record_pixels(record: bytes, level: Level, number: int) -> np.ndarray:
-    """Returns the pixels of a record, whose parts may come in any order."""
+    """Returns the pixels of a record with its features in any order."""
     try:
         if record[:BEFORE_CONTENT] != level.before[:BEFORE_CONTENT]:
             raise ValueError("a record of another length")
@@ -194,7 +194,7 @@ def _record_pixels(record: bytes, level: Level, number: int) -> np.ndarray:
 
 
 def _damaged(level: Level, number: int) -> UserError:
-    """Returns the error of a record that is not what it should be."""
+    """Returns the error for a damaged record."""
     return UserError(
         f"expected a picture of shape {level.shape} in every record of "
         f"{level.path}, but number {number}, counted from 0, is damaged or "

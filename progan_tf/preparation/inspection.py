@@ -1,4 +1,4 @@
-"""What is in a prepared data set, and whether it is whole."""
+"""Describing a prepared data set, and checking that it is intact."""
 
 import os
 import pathlib
@@ -15,8 +15,8 @@ from progan_tf.images import grid_shape, make_grid, nearest_up, save_png
 from progan_tf.progress import progress
 from progan_tf.text import printable
 
-# Small pictures are enlarged until one sees them without a lens; of large
-# ones lower levels are shown.
+# Small pictures are enlarged until details are visible; large ones are shown
+# at a lower level.
 _SMALLEST_CELL, _LARGEST_CELL = 64, 256
 _MOST_ROWS = 32  # Of classes in the picture of samples.
 _TOGETHER = 64  # Pictures that are compared at a time.
@@ -36,7 +36,7 @@ def open_prepared(folder: str | os.PathLike) -> Source:
 
 
 def describe(folder: str | os.PathLike) -> str:
-    """Says what is in a prepared data set, as a table of several lines."""
+    """Returns a table that describes a prepared data set, several lines."""
     source, folder = open_prepared(folder), pathlib.Path(folder)
     colour = "grey" if source.channels == 1 else "RGB"
     lines = [
@@ -69,9 +69,9 @@ def save_samples(
 ) -> pathlib.Path:
     """Writes a grid of the first pictures of a set to `out`; returns the path.
 
-    That is by default FOLDER-samples.png beside the folder. Each class of the
-    set has a row. Raises UserError where the set cannot be read or the file
-    not be written.
+    The default is FOLDER-samples.png beside the folder. Each class of the
+    set has a row. Raises UserError if the set cannot be read or the file
+    cannot be written.
     """
     source = open_prepared(folder)
     size = min(source.resolution, _LARGEST_CELL)
@@ -98,14 +98,14 @@ def verify(folder: str | os.PathLike) -> str:
     """Reads every picture of a prepared data set at every resolution.
 
     Checks what opening checks (resolutions, sizes, counts, labels), then the
-    checksums, then that each level that is stored is the mean of the finest
-    by the official rule: see `pyramid`. Returns a line that says so; raises
-    UserError, which says which picture is bad, where it is not whole.
+    checksums, then that each stored level is the mean of the finest
+    by the official rule: see `pyramid`. Returns a line that confirms this; if
+    the set is damaged, raises a UserError that names the bad picture.
     """
     source = open_prepared(folder)
     passes = [("compared", _compare_levels(source))]
     if source.form == "tfrecords":
-        # Those of a compact set are looked at whenever a picture is read.
+        # Compact sets check the checksum whenever a picture is read.
         passes.insert(0, ("checked", source.verify()))
     for action, pictures in passes:
         for _ in progress(pictures, len(source), "picture", action):
@@ -119,7 +119,7 @@ def verify(folder: str | os.PathLike) -> str:
 
 
 def _compare_levels(source: Source) -> Iterator[None]:
-    """Yields once a picture; UserError where a level is not its `pyramid`'s."""
+    """Yields once per picture; UserError if a level differs from `pyramid`."""
     finest = source.resolution
     for start in range(0, len(source), _TOGETHER):
         indices = np.arange(start, min(start + _TOGETHER, len(source)))

@@ -1,4 +1,4 @@
-"""Preparing a data set: from any source, in parallel, to one of two forms."""
+"""Preparing a data set from any source, in parallel, in either format."""
 
 import itertools
 import logging
@@ -20,12 +20,12 @@ from progan_tf.resolutions import resolutions
 from progan_tf.text import data_size
 from progan_tf.threads import in_threads
 
-# A task of the threads is about so many bytes of pictures: enough that
-# handing it over costs nothing, little enough that hundreds fit in memory.
+# A thread's task is about this many bytes of pictures: enough that the
+# overhead is negligible, little enough that hundreds fit in memory.
 _TASK_BYTES = 1 << 20
 _MOST_A_TASK = 64
-# The files of prepared sets. Where others lie among them, something would be
-# lost with the set.
+# The files of prepared sets. A folder with any others is not replaced, because
+# they would be lost.
 _SET_FILE = re.compile(
     r".+-r\d\d\.tfrecords|.+-rxx\.labels|r\d\d\.raw|compact\.json|"
     r"pictures\.webp|(index|checks|labels)\.npy",
@@ -36,11 +36,11 @@ _SET_FILE = re.compile(
 def choose(
     source: Source, most: int | None = None, seed: int = -1
 ) -> np.ndarray:
-    """Says which pictures are prepared, and in which order: int64 [N].
+    """Returns which pictures to prepare, in their order: int64 [N].
 
-    At most `most` if given, the first ones of the whole, shuffled order, so
-    that a few pictures of a sorted source are of all its kinds. The seed is of
-    the official tool's shuffle; -1 for none.
+    If given, `most` limits them to the first ones of the shuffled order, so
+    that a few pictures of a sorted source are of all its kinds. The seed is for
+    the official tool's shuffle; -1 does not shuffle.
     """
     order = source.preparing_order()
     if seed >= 0:
@@ -61,11 +61,11 @@ def prepare(
 ) -> None:
     """Writes pictures `order`, int64 [N], as a data set, whole or not at all.
 
-    The largest have the `resolution`, a power of two; their files' names begin
-    with `name`, by default the folder's. For `form` and `overwrite` see
-    `writers.open_writer`; `labels` are the classes. Raises UserError where the
-    source cannot give such pictures, the place is taken or cannot be written,
-    or the disk is full. What a killed run has left the next one removes.
+    The `resolution`, a power of two, is the highest; file names begin with
+    `name`, by default the folder's. For `form` and `overwrite` see
+    `writers.open_writer`; `labels` says whether to write classes. Raises
+    UserError if the source cannot read the pictures, `out` exists or cannot be
+    written, or the disk is full. Files of a killed run are removed by the next.
     """
     check_resolution(source, resolution)
     out = pathlib.Path(out).resolve()
@@ -91,10 +91,10 @@ def _write_pictures(
     writer: SetWriter,
     labels: bool,
 ) -> np.ndarray | None:
-    """Reads and encodes in all threads, and writes in order in this one.
+    """Reads and encodes in worker threads, and writes in order in this one.
 
     Returns the classes, int64 [N], if wanted. They are read with the pictures,
-    because some sources read a whole record for one.
+    because some sources read a whole record for a label.
     """
     size = _TASK_BYTES // (resolution**2 * source.channels)
     size = min(max(size, 1), _MOST_A_TASK)
@@ -117,7 +117,7 @@ def _write_pictures(
 def _check_space(
     folder: pathlib.Path, pictures: int, resolution: int, channels: int
 ) -> None:
-    """Raises UserError where raw records of all levels cannot fit."""
+    """Raises UserError if the records of all levels do not fit on the disk."""
     pixels = sum(size**2 for size in resolutions(resolution))
     needed = pictures * pixels * channels
     above = nearest_folder(folder)
@@ -136,9 +136,9 @@ def check_place(
 ) -> None:
     """Raises UserError unless a data set can be written to the folder `out`.
 
-    With `overwrite` it may replace one that is there. It may not lie within
-    the `source`, which is what `open_source` takes: in a folder of pictures it
-    would be a class, and the file of a compact one a picture.
+    With `overwrite` it may replace an existing one. It may not lie within
+    the `source`, which is named as for `open_source`: in a folder of pictures
+    it would become a class, and the file of a compact set a picture.
     """
     if not out:
         raise UserError("expected --out=FOLDER for the data set")

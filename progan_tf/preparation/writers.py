@@ -1,4 +1,4 @@
-"""Writing prepared data sets: one face for every form.
+"""Writing prepared data sets: a common interface for both formats.
 
 with open_writer("tfrecords", "data/cats", "cats", 64, 3) as writer:
     for image in images:  # uint8 [64, 64, 3]
@@ -29,18 +29,18 @@ from progan_tf.resolutions import check_resolution, resolutions
 class SetWriter(abc.ABC):
     """Writes the files of one data set; see `open_writer`.
 
-    What cannot be written is a `UserError`.
+    Errors in writing are raised as `UserError`.
     """
 
     def __init__(
         self,
-        folder: pathlib.Path,  # To write to.
-        place: pathlib.Path,  # Where it will be, for messages.
+        folder: pathlib.Path,  # The folder to write to.
+        place: pathlib.Path,  # Its final path, for messages.
         name: str,
         shape: tuple[int, int, int],  # (R, R, C) of all pictures.
     ):
         self.count = 0  # Pictures appended so far.
-        self.finished = False  # Whether the set is whole.
+        self.finished = False  # Whether the set is complete.
         self._folder, self._place = folder, place
         self._name, self._shape = name, shape
         with self._writing():
@@ -49,7 +49,7 @@ class SetWriter(abc.ABC):
             self._files = list(map(self._open, paths))
 
     def encode(self, image: np.ndarray) -> list[bytes]:
-        """Returns what `append` takes of uint8 [R, R, C]: the heavy part.
+        """Encodes a picture, uint8 [R, R, C], for `append`: the slow part.
 
         May run in any thread. Raises ValueError for another shape or dtype.
         """
@@ -61,7 +61,7 @@ class SetWriter(abc.ABC):
         return self._encode(image)
 
     def append(self, payload: list[bytes]) -> None:
-        """Writes what `encode` made of the next picture; from one thread."""
+        """Writes the encoded next picture; from one thread only."""
         with self._writing():
             for file, part in zip(self._files, payload, strict=True):
                 file.write(part)
@@ -70,12 +70,12 @@ class SetWriter(abc.ABC):
     def finish(
         self, labels: np.ndarray | None = None, class_names: tuple = ()
     ) -> None:
-        """Writes what is known at the end only: the set is then whole.
+        """Writes labels and metadata: the set is then complete.
 
         Takes integers [count] in [0, number of classes), in the order of
-        `append`, and one name a class; by default "0", "1" and so on up to the
-        largest label. The official records keep the number of classes only.
-        Raises UserError where there is no picture, ValueError for other labels.
+        `append`, and one name per class; by default "0", "1" and so on up to
+        the largest label. Official records store only the number of classes.
+        Raises UserError if there are no pictures, ValueError for other labels.
         """
         if not self.count:
             raise UserError(f"there is no picture to write to {self._place}")
@@ -99,14 +99,14 @@ class SetWriter(abc.ABC):
 
     @abc.abstractmethod
     def _file_names(self) -> list[str]:
-        """Returns a file's name for each part of a payload."""
+        """Returns the file name for each part of a payload."""
 
     def _open(self, path: pathlib.Path) -> BinaryIO:
         """Opens a new file, with `write` and `close`."""
         return open(path, "wb")
 
     def _writing(self) -> contextlib.AbstractContextManager:
-        """Turns what writing may raise into UserError."""
+        """Turns errors in writing into UserError."""
         return writing(self._place)
 
     @abc.abstractmethod
@@ -115,11 +115,11 @@ class SetWriter(abc.ABC):
 
     @abc.abstractmethod
     def _write_about(self, labels: np.ndarray | None, names: tuple) -> None:
-        """Writes what is known of the whole set only at its end."""
+        """Writes the labels and metadata, known only at the end."""
 
 
 class RecordWriter(SetWriter):
-    """Writes what the official data-set tool writes: see `data.tfrecords`."""
+    """Writes the official data-set tool's format: see `data.tfrecords`."""
 
     def _file_names(self) -> list[str]:
         sizes = resolutions(self._shape[0])
@@ -138,7 +138,7 @@ class RecordWriter(SetWriter):
             try:
                 yield
             except errors.OpError as error:
-                # Before the reason TensorFlow names the hidden file.
+                # TensorFlow's message begins with the name of the hidden file.
                 raise OSError(error.message.rpartition("; ")[2]) from error
 
     def _encode(self, image: np.ndarray) -> list[bytes]:
@@ -204,18 +204,18 @@ FORMS = tuple(_WRITERS)
 @contextlib.contextmanager
 def open_writer(
     form: str,  # One of `FORMS`.
-    folder: str | os.PathLike,  # The data set's; those above it are made.
-    name: str,  # Of the data set, the beginning of the files' names.
+    folder: str | os.PathLike,  # Of the data set; parents are created.
+    name: str,  # Of the data set: the prefix of the file names.
     resolution: int,  # Of the pictures, a power of two from 4 to 1024.
     channels: int,  # Of the pictures, 1 or 3.
-    overwrite: bool = False,  # Whether to take the place of what is there.
+    overwrite: bool = False,  # Whether to replace an existing set.
 ) -> Iterator[SetWriter]:
-    """Begins a data set in a folder that appears whole or not at all.
+    """Begins a data set in a folder that appears complete or not at all.
 
-    Its files are written to a hidden folder, which takes the name in the end:
+    Its files are written to a hidden folder, which is renamed at the end:
     see `files.replacing_folder`. Leaving without `finish` removes everything.
-    Raises UserError where the folder is taken, cannot be written or another
-    writer is at work on it, and for other arguments.
+    Raises UserError if the folder exists, cannot be written or is being written
+    by another process, and for other arguments.
     """
     if form not in _WRITERS:
         raise ValueError(f"expected a form of {FORMS}, got {form!r}")
@@ -243,7 +243,7 @@ def open_writer(
 
 
 class _Unfinished(Exception):
-    """A writer is left before its end."""
+    """The context of a writer was left without `finish`."""
 
 
 def _check_labels(labels: np.ndarray, count: int, classes: int) -> None:
