@@ -118,7 +118,7 @@ class Architecture(NetworkSettings):
     Attributes:
         resolution: int, that of the highest level.
         lowest: (int, int), height and width of the lowest level.
-        num_classes: int, 0 for none; see `label_kind`.
+        num_classes: int, 0 for none.
         channels: int, 3 for RGB, 1 for grey.
         latent_size: int, numbers a latent.
         fmap_base: int; the lowest level has half as many feature maps, the
@@ -204,13 +204,8 @@ class Architecture(NetworkSettings):
         return tuple(found)
 
     @property
-    def label_kind(self):
-        """What the generator is told besides the latent: none or classes."""
-        return "classes" if self.num_classes else "none"
-
-    @property
     def label_size(self):
-        """Numbers in what it is told, and logits beside the score."""
+        """Numbers beside the latent, and logits beside the score."""
         return self.num_classes
 
     def level(self, resolution):

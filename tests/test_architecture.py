@@ -101,8 +101,7 @@ def test_settings_give_the_same_architecture():
     )
     assert Architecture(**architecture.settings) == architecture
     assert Architecture(**architecture.arguments) == architecture
-    assert (architecture.label_kind, architecture.label_size) == ("classes", 3)
-    assert Architecture().label_kind == "none"
+    assert (architecture.label_size, Architecture().label_size) == (3, 0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         architecture.channels = 1
 

@@ -252,6 +252,15 @@ def test_a_plot_of_several_metrics(tmp_path):
         assert np.count_nonzero(np.ptp(half, axis=-1) > 100) > 500
 
 
+def test_a_plot_leaves_out_what_is_null(tmp_path):
+    line = lines_at(48_000)[1]
+    line |= {"values": {"kid": None, "kid_deviation": 0.5}}
+    line |= {"reals": {"kid": None, "kid_deviation": None}}
+    path = tmp_path / "plot.png"
+    save_plot(path, [line], resolve("laptop-wgan", {}).schedule())
+    assert path.exists()
+
+
 @pytest.mark.parametrize(
     "change",
     [

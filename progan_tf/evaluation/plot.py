@@ -151,7 +151,7 @@ def _draw_curve(plot, group, name, colour, marker, width):
     look = {"color": colour, "linewidth": width}
     plot.plot(kimg, values, marker=marker, markersize=3 + width, **look)
     spread = [line["values"].get(f"{name}_deviation") for line in points]
-    if None not in spread:
+    if None not in [*values, *spread]:
         low, high = np.subtract(values, spread), np.add(values, spread)
         plot.fill_between(kimg, low, high, color=colour, alpha=0.2, linewidth=0)
 

@@ -16,8 +16,8 @@ _MOST_STEPS_A_CALL = 64
 class Feed:
     """Plans calls of the training step and serves their data.
 
-    A call is a function of the config and of images seen alone, so that all
-    workers plan the same ones. The data, of a `data.Source`, are read ahead by
+    A call is a function of the config, of images seen and of whether a GPU
+    trains, so that all workers plan the same ones. The data are read ahead by
     one call.
     """
 
