@@ -16,7 +16,7 @@ ADA_TARGET = 0.6
 
 
 def chosen(text):
-    """The names that a list such as "color,cutout" has; none of "none".
+    """The names in a list such as "color,cutout"; "none" has none.
 
     Raises:
         UserError: for others than those of `TRANSFORMS`, one that comes twice,
@@ -37,7 +37,7 @@ def chosen(text):
 
 
 def adapts(config):
-    """Whether p of a `TrainConfig` follows the scores of its reals."""
+    """Whether the p of a `TrainConfig` is adapted to the scores of reals."""
     names = chosen(config.augment)
     alone = any(TRANSFORMS[name].alone for name in names)
     return alone and config.augment_p is None
@@ -92,14 +92,14 @@ def check_augmentation(config):
 
 
 def adapted(state, sign, batch_size, target):
-    """How p follows the discriminator (Karras et al. 2020, section 3).
+    """The next state of an adapted p (Karras et al. 2020, section 3).
 
     Args:
         state: float32 `[3]`: p, the sum of `sign` since p was looked at, and
             the minibatches since.
         sign: float32 scalar in [-1, 1], the mean sign of the scores of this
-            minibatch's reals: above `target` the discriminator knows them by
-            heart, and p rises.
+            minibatch's reals: above `target` the discriminator overfits, and p
+            rises.
         batch_size: int, images of a minibatch.
         target: float.
 

@@ -26,12 +26,12 @@ class Transform:
 
     Attributes:
         change: function of float32 images `[b, R, R, C]` and `_Numbers` to
-            images. Where its switch is 0 it gives the same bits back.
+            images. Where a switch is 0 it leaves every bit as it is.
         numbers: int, the random numbers that it takes for each picture.
-        leaks: str, what of it generated pictures may show; none where they
-            do not.
-        alone: bool, whether it goes with no other, and its p follows the
-            scores of reals unless one is given.
+        leaks: str, the traces of it that generated pictures may show; empty
+            where there are none.
+        alone: bool, whether it cannot be combined with others, and its p
+            adapts to the scores of reals unless one is given.
     """
 
     change: Callable
@@ -204,7 +204,7 @@ def _from_grey(images):
 
 
 def _picked(images, rows, columns):
-    """Pixels at whole places, the nearest ones for places outside.
+    """Pixels at whole coordinates, which are clamped to the picture.
 
     Args:
         images: float32 `[b, R, R, C]`.
@@ -230,8 +230,9 @@ def _moved(images, numbers):
     import tensorflow as tf
 
     side = images.shape[1]
-    # Where each pixel comes from, about the middle of the picture; so the
-    # changes come in the reverse order, the rotation first.
+    # The coordinates that each pixel comes from, relative to the middle of the
+    # picture. They are transformed in the reverse order of the picture's own
+    # changes: the rotation, which comes last there, first.
     middles = tf.range(side, dtype=tf.float32) + 0.5 - side / 2
     flip = 1.0 - 2.0 * numbers.switch() * numbers.whole(2)
     turn = tf.cast(numbers.switch() * numbers.whole(4), tf.int32)
@@ -258,13 +259,13 @@ def _moved(images, numbers):
 
 
 def _turned(y, x, cosine, sine):
-    """Places `[b, R, R]` turned by `[b]` angles."""
+    """Coordinates `[b, R, R]` rotated by `[b]` angles."""
     cosine, sine = cosine[:, None, None], sine[:, None, None]
     return cosine * y - sine * x, sine * y + cosine * x
 
 
 def _sampled(images, y, x):
-    """Pictures at any places, bilinearly, mirrored beyond their edges.
+    """Bilinear samples of pictures, which are mirrored beyond their edges.
 
     Args:
         images: float32 `[b, R, R, C]`.

@@ -68,7 +68,7 @@ def overridden(values, given):
 
 
 def _outdated(values, given):
-    """Names of the settings that do not hold beside those that are given."""
+    """Names of settings that no longer apply beside those that are given."""
     before, after = (
         {x: some.get(x) or getattr(TrainConfig, x) for x in _TUNED}
         for some in (values, {**values, **given})

@@ -137,7 +137,7 @@ def _kept_settings(stored, new):
 
 
 def _refuse_plain(stored, given):
-    """Refuse those of the given settings, but for tables, that differ."""
+    """Refuse given settings that differ from the stored ones; not tables."""
     free = _free_settings(stored) | {"data"}  # Whose path may be relative.
     changes = {}
     for field in dataclasses.fields(stored):

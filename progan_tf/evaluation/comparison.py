@@ -58,7 +58,7 @@ class Comparison:
         return max(self._counts.values(), default=0)
 
     def notices(self):
-        """What the numbers suffer from, as list of str."""
+        """Warnings about the numbers, list of str."""
         there, told = len(self.reals), []
         for measure, count in self._counts.items():
             name = ", ".join(measure.metrics)
@@ -79,7 +79,7 @@ class Comparison:
         return told
 
     def prepare(self):
-        """Make sure of the statistics of the data, which may take two passes.
+        """Load or compute the statistics of the data, in up to two passes.
 
         Raises UserError if the data cannot be read or have too few pictures.
         """
@@ -146,9 +146,9 @@ class Comparison:
             self._store(key, fingerprint, {"values": text})
 
     def _floor_parts(self, measure, count):
-        """The set of reals that is evaluated, and the one to compare it with.
+        """The reals that are evaluated, last, and those to compare them with.
 
-        The second is left out if it is the set that all are compared with.
+        The latter are left out where they are what all sets are compared with.
         """
         there = len(self.reals)
         if not measure.compares:

@@ -67,10 +67,10 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
 def held_out_for(subjects, reals, data=None):
     """`Reals` that were not trained on, or None where none are known.
 
-    They are `data`, or what the `hold_out` of the run kept of its own, if that
-    is what `reals`, of `reals_for`, are of and there are as many as there were.
-    Raises UserError if they cannot be had at that resolution, or are those of
-    `reals`.
+    They are those of `data`, if it is given. Otherwise they are what the run's
+    `hold_out` kept of its own data, if `reals` are of that data, and there are
+    as many pictures as in training. Raises UserError if they cannot be had at
+    the resolution of `reals`, or if `data` is that of `reals`.
     """
     config = subjects.config
     if data is not None:

@@ -19,7 +19,7 @@ _log = logging.getLogger("progan_tf")
 
 
 class Snapshot(NamedTuple):
-    """A point of a run from which a checkpoint is there."""
+    """A point of a run of which there is a checkpoint."""
 
     checkpoint: str  # Its path prefix.
     images_seen: int

@@ -36,7 +36,10 @@ class StatisticsCache:
         self._folder = pathlib.Path(folder)
 
     def load(self, key, fingerprint):
-        """dict of arrays, or None for nothing, something else or damage."""
+        """The dict of arrays of an entry; None where there is none to use.
+
+        It may be missing, damaged, or of another fingerprint.
+        """
         try:
             with open(self._path(key), "rb") as file, np.load(file) as arrays:
                 if arrays[_ABOUT].item() != _about(key, fingerprint):

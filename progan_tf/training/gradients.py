@@ -19,7 +19,7 @@ from progan_tf.training.presentation import presented
 
 # The discriminator's cross entropy, where classes are learnt.
 _LABEL_TERMS = ("real_label_loss", "fake_label_loss")
-# The mean sign of the margin of reals, which the p of an augmentation follows.
+# The mean sign of the margin of reals, to which an augmentation's p is adapted.
 REAL_SIGN = "real_sign"
 
 

@@ -32,7 +32,7 @@ class TrainingState(tf.Module):
         log2_scales: float32 variable `[2]`, the loss scales of the
             discriminator and the generator for float16.
         augment: float32 variable `[3]`, the state of `augmentation.adapted`;
-            None where p does not follow.
+            None where p is not adapted.
     """
 
     def __init__(self, config, strategy):
@@ -128,7 +128,7 @@ class TrainingState(tf.Module):
 
     @property
     def augment_p(self):
-        """How often pictures are changed, a float32 scalar, or None."""
+        """The probability of each augmentation, float32 scalar, or None."""
         if self.augment is not None:
             return self.augment.read_value()[0]
         if self.config.augment == "none":

@@ -270,7 +270,7 @@ class _Step:
         return replica.all_reduce("SUM", means), gradients, statistics
 
     def _adapt(self, sign, finite, reals):
-        """Let p of an augmentation follow, unless the step was skipped."""
+        """Adapt the p of the augmentation, unless the step was skipped."""
         before = self.state.augment.read_value()
         (local, *_) = self.strategy.experimental_local_results(reals)
         target = self.config.ada_target or ADA_TARGET
