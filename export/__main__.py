@@ -73,7 +73,7 @@ def main():
     arguments = generator, out, form, FLAGS.overwrite, precision
     difference = export_generator(*arguments, metrics=metrics, options=options)
     print(
-        f"Wrote {out}: on 8 seeds its images, of numbers from 0 to 1, differ "
+        f"Wrote {out}. For 8 seeds its images, with values in [0, 1], differ "
         f"from the generator's by at most {difference:.2g}."
     )
 
@@ -84,14 +84,16 @@ def _push(name):
         if FLAGS[flag].value:
             raise UserError(f"--{flag} does not go with --push")
     if FLAGS["format"].present and FLAGS.format != "keras":
-        raise UserError("--push writes --format=keras and no other")
+        raise UserError(
+            "--push always writes the format keras; leave --format out"
+        )
     addresses.repository(name)
     addresses.check(name, "generator")
     generator, metrics = _opened()
     from progan_tf.export.pushing import push
 
     url = push(generator, name, FLAGS.precision, metrics, FLAGS.license)
-    print(f"Pushed to {url}; it loads with --run_dir={name}")
+    print(f"Pushed to {url}; load it with --run_dir={name}")
 
 
 def _opened():

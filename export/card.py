@@ -16,8 +16,10 @@ from progan_tf.sampling import as_generator, generate_images
 from progan_tf.weights.runs import inherited_licence
 
 _LARGEST_SAMPLE = 1024  # Pixels along a side of the picture.
-_OTHERS = """What may be done with the images depends on the licence of the \
-training data, which this model does not know."""
+_OTHERS = (
+    "What the images may be used for depends on the licence of the training "
+    "data, which is not recorded in this model."
+)
 
 
 def card_files(generator, form, precision, metrics, batch_size, picture=None):
@@ -51,7 +53,9 @@ def model_card(
     for layer in generator.model.layers:
         if isinstance(layer, FixedLabel):
             last = layer.num_classes - 1
-            rows["draws"] = f"class {layer.label} alone, of 0 to {last}"
+            rows["draws"] = (
+                f"only class {layer.label} of the classes 0 to {last}"
+            )
     shape = f"[{batch}, {height}, {width}, {channels}]"
     rows[f"output `{record.images}`"] = f"float32 {shape} {record.values}"
     # LiteRT stores weights in it, and computes as the device does best.
@@ -65,7 +69,7 @@ def model_card(
         rows["preset"] = config.preset
     licence, *inherited = licences(config)
     if inherited:
-        began = "Of the weights that training began with"
+        began = "Licence of the weights that training started from"
         licence += f"\n\n{began}: {inherited[0]}."
     rows |= {name: f"{value:.4g}" for name, value in (metrics or {}).items()}
     table = "\n".join(f"| {name} | {text} |" for name, text in rows.items())

@@ -55,8 +55,8 @@ def largest_difference(
     # Written so that NaN is refused, too.
     if not typical <= _TOLERANCES[precision]:
         raise UserError(
-            f"the written images differ by {typical:.2g} in root mean square "
-            f"from the generator's, expected {_TOLERANCES[precision]:.2g} at "
-            "most; what was written was removed"
+            f"expected images within {_TOLERANCES[precision]:.2g} of the "
+            "generator's (root mean square); those of the exported model "
+            f"differ by {typical:.2g}, so it was removed"
         )
     return float(differences.max())

@@ -53,8 +53,8 @@ def export_generator(
     generator, options = as_generator(generator), options or {}
     if generator.image_shape[-1] not in (1, 3):
         raise UserError(
-            "expected a generator of grey pictures or of RGB, of 1 or 3 "
-            f"channels; received one of {generator.image_shape[-1]}"
+            "expected a generator of images with 1 (grey) or 3 (RGB) channels; "
+            f"this one has {generator.image_shape[-1]}"
         )
     path = check_request(form, path, precision, overwrite, options)
     batch_size = options.get("batch_size")

@@ -44,8 +44,8 @@ def check_request(name, path, precision="float32", overwrite=False, options=()):
         expected = f"a file that ends with {form.ending}"
     elif not form.ending and path.suffix in others:
         raise UserError(
-            f"{path} has the ending of the format {others[path.suffix]}, not "
-            f"of {name}"
+            f"{path} has the ending of the format {others[path.suffix]}; give "
+            f"--format={others[path.suffix]}, or another --out for {name}"
         )
     elif form.folder and path.suffix in _ARCHIVES:
         archive = form.folder.archive
@@ -86,7 +86,9 @@ def _check_replaced(name, path):
         return
     there = set(os.listdir(path)) if path.is_dir() else {path.name}
     if is_file or (there and not folder.mark in there <= folder.parts):
-        kind = "file" if is_file else f"{folder.kind}, or more than that"
+        what = "is not a file"
+        if not is_file:
+            what = f"is not a {folder.kind}, or holds other files as well"
         raise UserError(
-            f"{path} is no {kind}, so it is not replaced; choose another --out"
+            f"{path} {what}, so it is not replaced; choose another --out"
         )

@@ -65,7 +65,8 @@ layer = hub.KerasLayer("path/to/this")
 ```
 
 Its signatures, for TensorFlow Serving, are `default` and `serving_default`.
-Packed as `.tar.gz` on a web server, `hub.load` takes it from there.
+`hub.load` also takes the address of the module on a web server, packed as
+`.tar.gz`.
 """
 
 HUB = Format(

@@ -46,8 +46,8 @@ KERAS = Format(
     write=_write,
     load=_load,
     snippet=_snippet,
-    note="It needs the Python package progan-tf, whose layers it has. Any\n"
-    "backend of Keras will do.\n",
+    note="Loading it needs the Python package progan-tf, which has its\n"
+    "layers. It runs on any backend of Keras.\n",
     latents="latents",
     images="images",
     values="about in [-1, 1]",

@@ -78,9 +78,8 @@ images = run(**inputs)["default"]
 
 
 _NOTE = f"""\
-Runtimes in browsers, such as LiteRT.js, take no `batch` of any size:
-for them export with `--batch_size=1`, and call
-`model.run({{latent_vector: tensor}})`.
+Browser runtimes such as LiteRT.js need a fixed batch size: for them,
+export with `--batch_size=1` and call `model.run({{latent_vector: tensor}})`.
 
 {OPENVINO}"""
 

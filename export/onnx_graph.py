@@ -46,8 +46,9 @@ def onnx_model(generator, precision="float32", card=None):
     for layer in generator.layers:
         if type(layer) not in {keras.layers.InputLayer, *_LAYERS}:
             raise UserError(
-                "the format onnx has the layers of progan_tf.layers; received "
-                f"{layer.name}, a {type(layer).__name__}"
+                "the format onnx supports the layers of progan_tf.layers; "
+                f"received {layer.name}, a {type(layer).__name__}; choose "
+                "another format"
             )
     sizes = as_generator(generator).input_sizes
     sizes = dict(zip((LATENTS, LABELS), sizes, strict=False))
@@ -193,8 +194,9 @@ def _add_activation(graph, layer, x):
     if layer.activation in others:
         return graph.add(others[layer.activation], [x])
     raise UserError(
-        "the format onnx has the activations linear, leaky_relu, relu and "
-        f"tanh; received {layer.activation.__name__} in {layer.name}"
+        "the format onnx supports the activations linear, leaky_relu, relu and "
+        f"tanh; received {layer.activation.__name__} in {layer.name}; choose "
+        "another format"
     )
 
 

@@ -102,7 +102,7 @@ def _refusal(name, error):
     """What is said of a model that could not be pushed, a `UserError`."""
     if addresses.status_of(error) in (401, 403):
         return UserError(
-            f"you may not write to {name}: log in with hf auth login, by a "
-            "token that may write there"
+            f"you may not write to {name}: log in with hf auth login, using a "
+            "token with write access to it"
         )
     return UserError(f"cannot push to {name}: {first_line(error)}")

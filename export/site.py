@@ -46,8 +46,8 @@ def site_files(generator, precision="float32"):
     height, width, channels = generator.image_shape
     if channels not in (1, 3):
         raise UserError(
-            "expected a generator of grey pictures or of RGB, of 1 or 3 "
-            f"channels; received one of {channels}"
+            "expected a generator of images with 1 (grey) or 3 (RGB) channels; "
+            f"this one has {channels}"
         )
     sizes, tanh, directions = [[height, width]], False, None
     if generator.model is None:

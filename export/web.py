@@ -28,7 +28,7 @@ def _snippet(latent_size, classes, count):
     return """import functools
 import http.server
 
-# To look at it here; any web server of files will do.
+# To open the page on this machine; any static web server will do.
 handler = functools.partial(
     http.server.SimpleHTTPRequestHandler, directory="path/to/this"
 )
@@ -37,10 +37,10 @@ http.server.ThreadingHTTPServer(("127.0.0.1", 8000), handler).serve_forever()
 
 
 _NOTE = """Then open http://127.0.0.1:8000/. Or copy the folder to any web
-server: no headers are needed, and nothing is loaded from elsewhere.
-`network.tflite` runs by itself, too: its signature takes `latent_vector` (and
-`labels`), a batch of one, and gives `level_0`, `level_1` and so on, images of
-every resolution about in [-1, 1].
+server: it needs no special HTTP headers and loads nothing from elsewhere.
+`network.tflite` can be used on its own, too: its signature takes
+`latent_vector` (and `labels`) with a batch size of 1, and gives the images at
+every resolution, about in [-1, 1], as `level_0`, `level_1` and so on.
 """
 
 WEB = Format(

@@ -81,7 +81,7 @@ def network_of_module(generator, precision="float32"):
         return _converted(images, sizes, tf.Module(), precision)
     except Exception as error:  # The converter raises no narrower one.
         raise UserError(
-            f"{generator.name} cannot be computed in a browser: "
+            f"{generator.name} cannot be converted for the browser: "
             f"{first_line(error)}"
         ) from error
 

@@ -36,8 +36,8 @@ _WANTED = {
     "weights": ("one .pkl or .pth file", ("*.pkl", "*.pth"), ()),
 }
 _ELSEWHERE = (
-    "a Keras model goes to --run_dir, a TF-Hub module to --module, published "
-    "weights to --weights of convert"
+    "give a Keras model to --run_dir, a TF-Hub module to --module, published "
+    "weights to convert --weights"
 )
 # What servers answer about what is not there, and what is not for everybody.
 _REFUSED = (401, 403, 404)
@@ -69,8 +69,8 @@ def check_no_address(run_dir):
     """Raise UserError for a name on the net where a run's folder is wanted."""
     if is_address(run_dir):
         raise UserError(
-            f"{shortened(run_dir)} is on the net; expected a run directory of "
-            "this machine"
+            "expected a run directory on this machine; received the address "
+            f"{shortened(run_dir)}"
         )
 
 
@@ -181,12 +181,13 @@ def _refusal(name, error, login=None):
     name = shortened(name, 200)
     if status_of(error) in _REFUSED and login:
         return UserError(
-            f"there is no {name}, or none that you may read: look for it on "
-            f"the site; if it is not for everybody, first log in with {login}"
+            f"there is no {name}, or you have no access to it: check the name "
+            "on the site; for a private or gated model, first log in with "
+            f"{login}"
         )
     return UserError(
-        f"cannot fetch {name}: {first_line(error)}; without a network only "
-        "what was fetched before can be used"
+        f"cannot fetch {name}: {first_line(error)}; without a network "
+        "connection, only models that were fetched before can be used"
     )
 
 

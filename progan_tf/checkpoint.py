@@ -194,7 +194,9 @@ def load_with_origin(path, resolution=None, average=True):
     if path.is_file() or addresses.is_unpacked_keras(path):
         return load_keras(path, resolution), None
     if not path.is_dir():
-        raise UserError(f"expected a run directory or .keras file; no {path}")
+        raise UserError(
+            f"expected a run directory or .keras file; there is no {path}"
+        )
     if (path / "saved_model.pb").exists():
         raise UserError(
             f"expected a run directory or .keras file; {path} is a TF-Hub "

@@ -64,8 +64,8 @@ def main():
     highest = FLAGS.resolution if form != "run" else None
     if FLAGS.blend_from and highest and FLAGS.blend_from > highest:
         raise UserError(
-            f"--blend_from={FLAGS.blend_from} is above --resolution={highest}: "
-            "nothing of --blend would be left"
+            f"expected --blend_from of at most --resolution={highest}; "
+            f"received {FLAGS.blend_from}, which would use nothing of --blend"
         )
     for name in ("weights", "blend"):
         place = FLAGS[name].value
@@ -73,7 +73,10 @@ def main():
         addresses.check(place, "weights")
         known = known or addresses.is_address(place)
         if not known and not os.path.exists(place):
-            raise UserError(f"expected --{name}; there is no {place}")
+            raise UserError(
+                f"expected a file or run directory as --{name}; there is no "
+                f"{place}"
+            )
     command.import_tensorflow()
     from progan_tf.export.exporting import export_generator
     from progan_tf.training import fine_tuning
@@ -90,16 +93,16 @@ def main():
         config = fine_tuning.write_run(published, out, given, FLAGS.images_seen)
         if notice := fine_tuning.held_out_notice(published, config):
             print(notice)
-        print(f"Wrote {out}; go on with progan_tf.train --run_dir={out}")
+        print(f"Wrote {out}; to train it, run progan_tf.train --run_dir={out}")
         return
     generator = published.finished(FLAGS.resolution, average=not FLAGS.latest)
-    licence = f"\nOf the weights: {published.info.licence}.\n"
+    licence = f"\nLicence of the weights: {published.info.licence}.\n"
     difference = export_generator(
         generator, out, form, overwrite, precision, licence, options=options
     )
     print(
-        f"Wrote {out}: on 8 seeds its images, of numbers from 0 to 1, differ "
-        f"from those of the weights by at most {difference:.2g}."
+        f"Wrote {out}. For 8 seeds its images, with values in [0, 1], differ "
+        f"from those of the original weights by at most {difference:.2g}."
     )
 
 

@@ -106,7 +106,7 @@ def _from_discriminator(generator):
     if FLAGS.module or not (generator.origin and generator.num_classes):
         raise UserError(
             "expected a run with classes, whose discriminator tells them "
-            "apart; of any other generator give --samples that you sorted"
+            "apart; for any other generator, give sorted samples with --samples"
         )
     from progan_tf.weights import read_published
 

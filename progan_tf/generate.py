@@ -73,7 +73,7 @@ def main():
     else:
         made = array_files.save_array(source, seeds, out, FLAGS.overwrite)
     if not made:
-        print(f"These images are in {out} already; none was made.")
+        print(f"{out} already holds these images; nothing was generated.")
 
 
 if __name__ == "__main__":

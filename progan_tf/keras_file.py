@@ -34,9 +34,9 @@ def load_keras(path, resolution=None):
             generator = keras.Model(generator.inputs[0], generator.outputs[0])
     if not _is_generator(generator):
         raise UserError(
-            "expected a generator, from latents [batch, Z] (and labels "
-            "[batch, L]) to square images [batch, R, R, 1 or 3]; the Keras "
-            f"model in {path} is another one"
+            "expected a generator, from latents [batch, Z] (and labels [batch, "
+            "L]) to square images [batch, R, R, 1 or 3]; the Keras model in "
+            f"{path} has other inputs or outputs"
         )
     found = generator.output_shape[1]
     if resolution not in (None, found):

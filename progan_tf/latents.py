@@ -22,7 +22,7 @@ def parse_seeds(text):
         last = int(match[3] or first) if match else -1
         if not 0 <= first <= last <= _HIGHEST_SEED:
             raise UserError(
-                "expected seeds such as 0-63 or 1,5,9-12, of 0 to "
+                "expected seeds such as 0-63 or 1,5,9-12, from 0 to "
                 f"{_HIGHEST_SEED}; received {part!r} in {text!r}"
             )
         if len(seeds) + last - first >= _MOST_SEEDS:

@@ -182,8 +182,8 @@ class AnyGenerator(abc.ABC):
             # Conversion to uint8 would make grey of NaN.
             if finite and not np.all(np.isfinite(floats)):
                 raise UserError(
-                    "the generator makes images of NaN or infinity: it has "
-                    "diverged; take an earlier one"
+                    "the generator makes images with NaN or infinity: it has "
+                    "diverged; use an earlier checkpoint of it"
                 )
             yield to_uint8(floats)[: len(rows[0])]
 

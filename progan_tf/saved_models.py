@@ -76,7 +76,9 @@ def load_saved_model(folder, name, trust=False):
             raise ValueError(f"it has no file {GRAPH}")
         # TensorFlow would take this one in its place.
         if graph.with_suffix(".cpb").exists():
-            raise ValueError("it is in pieces (.cpb)")
+            raise ValueError(
+                "it is split into several files (.cpb), which are not read"
+            )
         if not trust:
             _check_operations(graph, name)
         # TensorFlow 1's modules hold several graphs; this is the one for use.
@@ -149,11 +151,15 @@ def _unpack(file, folder: pathlib.Path) -> None:
             parts = [part for part in member.name.split("/") if part != "."]
             shown = repr(member.name[:80])
             if member.issym() or member.islnk():
-                raise ValueError(f"{shown} is a link, which no module has")
+                raise ValueError(
+                    f"{shown} is a link, which a module may not contain"
+                )
             if not (member.isdir() or member.isreg()):
                 raise ValueError(f"{shown} is neither file nor folder")
             if ".." in parts or not all(map(_PLAIN_NAME.fullmatch, parts)):
-                raise ValueError(f"{shown} lies outside or has an odd name")
+                raise ValueError(
+                    f"{shown} lies outside the module or has an odd name"
+                )
             total += member.size
             if count >= _MOST_FILES or total > _MOST_BYTES or len(parts) > 9:
                 raise ValueError(
@@ -198,9 +204,9 @@ def _check_operations(path: pathlib.Path, name: str) -> None:
 def _raise_if(refused: set[str], name: str) -> None:
     if refused:
         raise UserError(
-            f"{name} has operations that do more than to compute pictures or "
-            f"features: {', '.join(sorted(refused))[:200]}; if it comes from "
-            "people whom you trust with your files, give --trust"
+            f"{name} has operations that do more than compute images or "
+            f"features: {', '.join(sorted(refused))[:200]}; if you trust its "
+            "authors with your files, give --trust"
         )
 
 

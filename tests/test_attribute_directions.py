@@ -193,10 +193,10 @@ def test_samples_that_are_of_no_use(tmp_path):
     folder = sorted_samples(tmp_path / "x", range(60))
     manifest = folder / ".generate.json"
     for fields, said in (
-        ({"generator": "another"}, "are of another generator"),
+        ({"generator": "another"}, "they are of another generator"),
         (
             {"generator": generator.fingerprint, "edit": "0:1"},
-            "were moved; make some without --edit",
+            "made with --edit: make new ones without it",
         ),
     ):
         manifest.write_text(json.dumps(fields))

@@ -281,12 +281,12 @@ def test_nothing_is_replaced_by_a_run(tmp_path, fused):
         (["--out=x.keras", "--blend=none"], "--blend_from go together"),
         (
             ["--out=x.keras", "--blend=none.pkl", "--blend_from=8"],
-            "expected --blend; there is no none.pkl",
+            "run directory as --blend; there is no none.pkl",
         ),
         (
             ["--out=x.keras", f"--blend={FUSED}", "--blend_from=16"]
             + ["--resolution=8"],
-            "--blend_from=16 is above --resolution=8",
+            "at most --resolution=8; received 16",
         ),
     ],
 )

@@ -82,7 +82,7 @@ def test_what_has_no_such_layer(tmp_path):
         with pytest.raises(UserError, match=f"1 to 12 dir.* received {count}"):
             sefa(generator, count)
     export_saved_model(generator, tmp_path / "module")
-    with pytest.raises(UserError, match="is a module, whose layers cannot"):
+    with pytest.raises(UserError, match="is a TF-Hub module, whose layers"):
         pca(load_module(tmp_path / "module"))
 
 

@@ -228,9 +228,9 @@ def test_export_writes_a_site(run_dir, tmp_path):
         check_request("web", path)
     check_request("web", path, overwrite=True)
     (path / "thesis.txt").write_text("")
-    with pytest.raises(UserError, match="is no site, or more than that"):
+    with pytest.raises(UserError, match="is not a site, or holds other files"):
         check_request("web", path, overwrite=True)
-    with pytest.raises(UserError, match="is no module"):
+    with pytest.raises(UserError, match="is not a module"):
         check_request("hub", path, overwrite=True)
     with pytest.raises(UserError, match="expected a folder, not"):
         check_request("web", tmp_path / "site.tar.gz")
@@ -264,9 +264,9 @@ def test_a_module_that_browsers_cannot_compute_is_told():
             )
             return tf.reshape(images, (-1, 4, 4, 1))
 
-    with pytest.raises(UserError, match="cannot be computed in a browser"):
+    with pytest.raises(UserError, match="cannot be converted for the browser"):
         site_files(Odd("odd", 16, 0, (4, 4, 1)))
-    with pytest.raises(UserError, match="grey pictures or of RGB"):
+    with pytest.raises(UserError, match=r"1 \(grey\) or 3 \(RGB\) channels"):
         site_files(Odd("odd", 16, 0, (4, 4, 2)))
 
 

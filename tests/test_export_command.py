@@ -36,7 +36,7 @@ def test_module_of_a_run_that_is_going(run_dir, tmp_path):
     path = tmp_path / "module"
     result = export(f"--run_dir={run_dir}", f"--out={path}")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"Wrote {path}: on 8 seeds")
+    assert result.stdout.startswith(f"Wrote {path}. For 8 seeds")
     latents = seeded_latents(range(3), 16)
     images = tf.saved_model.load(str(path))(latents).numpy()
     # 16x16 still fades, so 8x8 is the highest that is finished.
@@ -69,7 +69,7 @@ def test_onnx_file(run_dir, tmp_path):
     flags = f"--run_dir={run_dir}", f"--out={path}", "--format=onnx"
     result = export(*flags, "--precision=float16")
     assert result.returncode == 0, result.stderr
-    assert result.stdout.startswith(f"Wrote {path}: on 8 seeds")
+    assert result.stdout.startswith(f"Wrote {path}. For 8 seeds")
     session = onnxruntime.InferenceSession(path)
     latents = seeded_latents(range(3), 16)
     (images,) = session.run(None, {"latent_vector": latents})
@@ -156,8 +156,8 @@ def test_card_tells_the_licence_that_a_run_inherited(run_dir, tmp_path):
     )
     card = model_card(open_generator(str(copy)))
     assert card.endswith(
-        "\n\nOf the weights that training began with: CC BY-NC 4.0: no "
-        "commercial use.\n"
+        "\n\nLicence of the weights that training started from: CC BY-NC 4.0: "
+        "no commercial use.\n"
     )
     assert "David Revoy" in card
 
@@ -183,4 +183,4 @@ def test_snippet_of_the_card_runs(tmp_path):
     names = {}
     exec(snippet, names)
     assert names["images"].shape == (4, 8, 8, 3)
-    assert "this model does not know" in card
+    assert "which is not recorded in this model" in card

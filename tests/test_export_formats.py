@@ -203,7 +203,7 @@ def test_places(tmp_path, generator, form):
     with pytest.raises(UserError, match=f"ends with .{ENDINGS[form]}, not"):
         write(generator, tmp_path / "generator")
     path.mkdir()
-    with pytest.raises(UserError, match="is no file, so it is not replaced"):
+    with pytest.raises(UserError, match="is not a file, so it is not replaced"):
         write(generator, path, overwrite=True)
     path.rmdir()
     path.write_text("mine")
@@ -316,6 +316,6 @@ def test_litert_with_a_batch_of_one_size(tmp_path):
 
 
 def test_pictures_that_are_neither_grey_nor_rgb(tmp_path):
-    with pytest.raises(UserError, match="1 or 3 channels; received one of 4"):
+    with pytest.raises(UserError, match=r"3 \(RGB\) channels; this one has 4"):
         export_generator(make_generator(8, channels=4), tmp_path / "x")
     assert list(tmp_path.iterdir()) == []

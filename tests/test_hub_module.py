@@ -279,7 +279,10 @@ def test_no_module(tmp_path, folder):
         archive.add(folder, arcname=".")
     (tmp_path / "half.tar.gz").write_bytes(packed.getvalue()[:-5000])
     for name, words in (
-        ("none", "expected the folder of a module, or its .tar.gz; no "),
+        (
+            "none",
+            "expected the folder of a module, or its .tar.gz; there is no ",
+        ),
         ("empty", "cannot read .*empty as a TF-Hub module"),
         ("broken", "cannot read .*broken as a TF-Hub module"),
         ("text.tar.gz", "cannot unpack .*text.tar.gz"),

@@ -83,7 +83,7 @@ def test_the_command(tmp_path):
     assert not path.exists()
     assert run_command("export", *flags, "--class=2").returncode == 0
     card = (path / "README.md").read_text()
-    assert "class 2 alone, of 0 to 2" in card
+    assert "only class 2 of the classes 0 to 2" in card
     assert "labels" not in card
     images = tf.saved_model.load(str(path))(tf.constant(LATENTS))
     generator = make_generator(8, num_classes=3)

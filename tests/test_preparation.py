@@ -262,7 +262,7 @@ def test_what_is_no_data_set_is_never_replaced(tmp_path):
     assert names(tmp_path / "photos") == ["dear.png"]
     preparation.prepare(source, order, tmp_path / "set", 4)
     (tmp_path / "set" / "notes.txt").touch()
-    with pytest.raises(UserError, match="or more than that"):
+    with pytest.raises(UserError, match="or holds other files"):
         preparation.prepare(source, order, tmp_path / "set", 4, overwrite=True)
     # An empty folder is nobody's loss.
     (tmp_path / "empty").mkdir()

@@ -181,7 +181,10 @@ def test_other_files_of_a_module(tmp_path, module):
     for number, (change, words) in enumerate(
         (
             (lambda p: p.rename(p.with_suffix(".pbtxt")), "has no file"),
-            (lambda p: p.with_suffix(".cpb").touch(), "in pieces"),
+            (
+                lambda p: p.with_suffix(".cpb").touch(),
+                "split into several files",
+            ),
             (lambda p: (p.unlink(), os.mkfifo(p)), "has no file"),
         )
     ):

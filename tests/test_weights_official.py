@@ -238,7 +238,7 @@ def doubled(state):
 
 
 WRONG = [
-    (lambda s: changed(s, use_wscale=False), "G and Gs were made with other"),
+    (lambda s: changed(s, use_wscale=False), "G and Gs with the same options"),
     (lambda s: changed(s, fmap_max=10**6), "a network of its options has"),
     (lambda s: changed(s, resolution=12), "power of two"),
     (lambda s: changed(s, resolution="8"), "resolution is no whole number"),

@@ -80,10 +80,10 @@ def test_files_of_other_programs_are_told_apart(tmp_path, name, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([1, 2, 3], "something else than the three networks"),
-        ({"G": 1}, "something else than the three networks"),
-        ((np.zeros(3),) * 3, "something else than the three networks"),
-        (np.zeros(3), "something else than the three networks"),
+        ([1, 2, 3], "expected a pickle of the three networks"),
+        ({"G": 1}, "expected a pickle of the three networks"),
+        ((np.zeros(3),) * 3, "expected a pickle of the three networks"),
+        (np.zeros(3), "expected a pickle of the three networks"),
         ({1, 2}, "the instruction EMPTY_SET at byte"),
         ({(1, 2): 3}, "SETITEM of a wrong kind"),
         (3.5j, "asks for 'builtins.complex'"),

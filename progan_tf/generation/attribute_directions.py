@@ -72,10 +72,14 @@ def from_samples(generator, folder, labels_file=None, count=10):
     generator, folder = as_generator(generator), pathlib.Path(folder)
     found = read_manifest(folder / MANIFEST)
     if found.get("generator", generator.fingerprint) != generator.fingerprint:
-        raise UserError(f"the samples in {folder} are of another generator")
+        raise UserError(
+            f"expected samples of this generator in {folder}; they are of "
+            "another generator"
+        )
     if "edit" in found:
         raise UserError(
-            f"the samples in {folder} were moved; make some without --edit"
+            f"expected samples made from seeds alone in {folder}; they were "
+            "made with --edit: make new ones without it"
         )
     files = find_pictures(folder)
     if labels_file is None:

@@ -137,7 +137,9 @@ def _write_mp4(frames, path, fps):
     try:
         ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     except RuntimeError as error:
-        raise UserError(f"no ffmpeg: {error}; or write a .gif") from error
+        raise UserError(
+            f"cannot find ffmpeg: {error}; install it, or write a .gif"
+        ) from error
     first = next(frames)
     height, width = (side + side % 2 for side in first.shape[:2])
     # Without file: a colon in the path would make it an address.

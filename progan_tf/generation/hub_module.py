@@ -90,10 +90,14 @@ def load_module(path, trust=False):
     if place.is_dir():
         return ModuleGenerator(place, str(path), trust)
     if place.suffix == ".keras" and place.is_file():
-        raise UserError(f"{path} is no module; give it to --run_dir")
+        raise UserError(
+            f"expected a TF-Hub module; {path} is a Keras model: give it to "
+            "--run_dir"
+        )
     if not place.is_file():
         raise UserError(
-            f"expected the folder of a module, or its .tar.gz; no {path}"
+            "expected the folder of a module, or its .tar.gz; there is no "
+            f"{path}"
         )
     with unpacked(place) as folder:
         return ModuleGenerator(folder, str(path), trust)

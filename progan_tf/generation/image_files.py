@@ -93,8 +93,8 @@ def place_of(out, kind=None):
         raise UserError(f"expected FOLDER/, {names}; received {out!r}")
     if kind not in (None, ending):
         raise UserError(
-            f"--format={kind} is for FOLDER/; a file is what its ending says, "
-            f"here {ending}"
+            f"--format={kind} is for FOLDER/; the format of a single file "
+            f"follows its ending, here {ending}"
         )
     if not os.access(path.parent, os.W_OK | os.X_OK):
         reason = f"{path.parent} is no folder to write to"
@@ -200,9 +200,9 @@ def occupied(place, found, wanted):
     """
     both = {**wanted, **found}
     names = [name for name in both if found.get(name) != wanted.get(name)]
-    kind = "of an unknown request"
+    kind = "made by an unknown request"
     if found and names:
-        kind = f"of a request that differs in {' and '.join(names)}"
+        kind = f"made by a request with other {' and '.join(names)}"
     return UserError(
         f"{place} holds images {kind}; choose another place, or give "
         "--overwrite to replace them"

@@ -214,8 +214,9 @@ def _first_layer(generator, count):
 
     if generator.model is None:
         raise UserError(
-            f"{generator.name} is a module, whose layers cannot be looked at; "
-            "give the run directory or .keras file that it was made of"
+            f"{generator.name} is a TF-Hub module, whose layers are not "
+            "accessible; give the run directory or .keras file that it was "
+            "exported from"
         )
     if not 1 <= count <= generator.latent_size:
         raise UserError(

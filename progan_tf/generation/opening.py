@@ -58,12 +58,12 @@ def open_generator(
     named = shipped or addresses.is_address(run_dir)
     if latest and (named or os.path.isfile(run_dir)):
         raise UserError(
-            "--latest needs a run directory; a .keras file holds one "
-            "generator, and so does what comes with the program or the net"
+            "--latest needs a run directory; a .keras file, the included "
+            "generator and a model from the net each hold one generator only"
         )
     if module is None and not (named or os.path.exists(run_dir)):
         raise UserError(
-            f"expected a run directory or .keras file; no {run_dir}"
+            f"expected a run directory or .keras file; there is no {run_dir}"
         )
     addresses.check(run_dir, "generator")
     addresses.check(module, "module")

@@ -157,6 +157,6 @@ def check_place(
     whole = os.path.isdir(out) and kind_at(out).form is not None
     if not whole or not all(map(_SET_FILE.fullmatch, list_folder(out))):
         raise UserError(
-            f"{out} is no prepared data set, or more than that, so it is not "
-            "replaced; choose another --out"
+            f"{out} is not a prepared data set, or holds other files as well, "
+            "so it is not replaced; choose another --out"
         )

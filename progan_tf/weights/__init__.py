@@ -53,8 +53,9 @@ def read_published(path):
     if addresses.is_unpacked_keras(path) or str(path).endswith(".keras"):
         raise UserError(
             f"expected published weights or a run directory; {path} is a Keras "
-            "model, of a generator alone, which progan_tf.export writes in "
-            "other forms: --generator="
+            "model, which holds a generator without its discriminator; to "
+            "write it in another format, use progan_tf.export "
+            f"--generator={path}"
         )
     if os.path.isdir(path):
         return read_run(path)

@@ -63,7 +63,10 @@ def read_gan_zoo(path):
     names = "netG", "netD", "avgG"
     netG, netD, avgG = (_arrays(f"{path}: {n}", content, n) for n in names)
     if netG is None or netD is None:
-        raise UserError(f"{path} holds no netG and netD of pytorch_GAN_zoo")
+        raise UserError(
+            f"expected a checkpoint of pytorch_GAN_zoo; {path} holds no netG "
+            "and netD"
+        )
     settings = getattr(content.get("config"), "__dict__", {})
     _check_settings(path, settings)
     attributes = _attributes(path, settings)

@@ -80,7 +80,9 @@ def read_official(path):
         networks[name] = family
     generator, discriminator, average = networks.values()
     if generator.architecture != average.architecture:
-        raise UserError(f"{path}: G and Gs were made with other options")
+        raise UserError(
+            f"{path}: expected G and Gs with the same options; theirs differ"
+        )
     classes = generator.architecture.num_classes
     # That of the average, which came last.
     info = PublishedInfo(
@@ -99,8 +101,8 @@ def _states(path, content, functions):
         for network in content
     ):
         raise UserError(
-            f"{path} is a pickle of something else than the three networks "
-            "(G, D, Gs) of the official code"
+            "expected a pickle of the three networks (G, D, Gs) of the "
+            f"official code; {path} holds something else"
         )
     states = [network.state for network in content]
     for state, function in zip(states, functions, strict=True):

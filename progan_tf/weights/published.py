@@ -153,8 +153,9 @@ def blended(published, other, resolution):
     for name in ours:
         if ours[name] != theirs[name]:
             raise UserError(
-                f"expected to blend networks that are alike; {name} is "
-                f"{ours[name]} and {theirs[name]}"
+                "expected two networks of the same architecture to blend; "
+                f"{name} is {ours[name]} in --weights and {theirs[name]} in "
+                "--blend"
             )
     for one in (published, other):
         sizes = [

@@ -73,4 +73,4 @@ def _check_archive(path):
                 "own; files of PyTorch are not compressed"
             )
         if archive.testzip():
-            raise ValueError("a check sum is wrong")
+            raise ValueError("a checksum does not match")
