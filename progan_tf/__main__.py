@@ -2,6 +2,7 @@
 
 import ast
 import pathlib
+import sys
 
 COMMANDS = (
     "train generate walk film project directions explore evaluate export "
@@ -27,3 +28,5 @@ if __name__ == "__main__":
     print("Progressive growing of GANs. Add --help to any of these:\n")
     for name in COMMANDS:
         print(f"  python -m progan_tf.{name:12}{summary(name)}")
+    # Such as "progan_tf train", which has not trained.
+    sys.exit(2 if set(sys.argv[1:]) - {"--help"} else 0)

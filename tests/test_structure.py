@@ -153,16 +153,18 @@ def test_nothing_imports_export_or_a_command():
     assert {"schedule", "errors"} <= targets
 
 
-def test_the_package_tells_its_commands():
-    told = subprocess.run(
-        [sys.executable, "-m", "progan_tf"],
+@pytest.mark.parametrize(("words", "status"), [([], 0), (["train"], 2)])
+def test_the_package_tells_its_commands(words, status):
+    done = subprocess.run(
+        [sys.executable, "-m", "progan_tf", *words],
         cwd=ROOT,
         capture_output=True,
         text=True,
-        check=True,
-    ).stdout
-    named = set(re.findall(r"^  python -m progan_tf\.(\w+) +\S", told, re.M))
-    assert named == {*COMMANDS, "export"}
+        check=False,
+    )
+    pattern = r"^  python -m progan_tf\.(\w+) +\S"
+    assert set(re.findall(pattern, done.stdout, re.M)) == {*COMMANDS, "export"}
+    assert done.returncode == status
 
 
 def test_layers_know_only_keras():
