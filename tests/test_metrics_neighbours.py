@@ -94,6 +94,19 @@ def test_copies_are_told_from_new_pictures(copies):
     )
 
 
+def test_images_are_kept_of_those_alone_that_are_shown():
+    samples, reals = pictures(0, 5), pictures(1, 20)
+    for shown in (2, 1):
+        every = nearest_neighbours(samples, reals)
+        some = nearest_neighbours(samples, reals, shown=shown)
+        assert len(some.images) == shown
+        np.testing.assert_array_equal(some.images, every.images[:shown])
+        np.testing.assert_array_equal(some.indices, every.indices)
+        np.testing.assert_array_equal(
+            memorised(some, reals), memorised(every, reals)
+        )
+
+
 def test_features_may_decide():
     def mean_colour(images):
         return images.mean((1, 2), dtype="float32")

@@ -223,6 +223,7 @@ class Evaluation:
             self._pictures(count),
             _NEIGHBOURS,
             self._features,
+            _SAMPLES,
         )
         copies = 1 + reals.mirror
         flags = metrics.memorised(

@@ -32,10 +32,11 @@ class Neighbours(NamedTuple):
 
     indices: np.ndarray  # int64 [N, k], places among the reals, from 0.
     distances: np.ndarray  # float64 [N, k].
-    images: np.ndarray  # uint8 [N, k, R, R, C].
+    images: np.ndarray  # uint8 [n, k, R, R, C], of the first n of the N.
+    vectors: np.ndarray  # float32 [N, k, d], what was compared.
 
 
-def nearest_neighbours(samples, reals, count=3, features=None):
+def nearest_neighbours(samples, reals, count=3, features=None, shown=None):
     """Find the reals that are most like some pictures, in one pass.
 
     Args:
@@ -44,6 +45,8 @@ def nearest_neighbours(samples, reals, count=3, features=None):
         count: int, k, neighbours a sample.
         features: `Features` in whose space they are compared; by default
             pixels are, of both shrunk to 64x64 where they are larger.
+        shown: int, of how many samples, the first, the images of neighbours
+            are kept, which take memory; by default of all.
 
     Returns:
         `Neighbours`. Of equally near ones the first come.
@@ -53,24 +56,13 @@ def nearest_neighbours(samples, reals, count=3, features=None):
     """
     batches.check_images(samples)
     check_count("nearest neighbours of samples", len(samples), 1)
-    vectors_of = features or _pixels
-    own, found, total = vectors_of(samples), [[] for _ in samples], 0
     # The samples lead, so that reals of another shape are found out.
     both = itertools.chain([samples], batches.as_batches(reals))
     checked = batches.checked_batches(both)
     next(checked)
-    for group in batches.regrouped(checked, _GROUP):
-        vectors, numbers = vectors_of(group), range(total, total + len(group))
-        squares = squared_distances(own, vectors)  # [Nn]
-        for nearest, row in zip(found, squares, strict=True):
-            _keep_nearest(nearest, count, row, numbers, vectors, group)
-        total += len(group)
-    check_count("nearest neighbours", total, count)
-    parts = zip(*map(_in_order, own, found), strict=True)
-    indices, distances, images = map(np.stack, parts)
-    if not features:
-        distances /= math.sqrt(own.shape[1])
-    return Neighbours(indices, distances, images)
+    own = (features or _pixels)(samples)
+    shown = len(samples) if shown is None else shown
+    return _nearest(own, checked, count, features, shown)
 
 
 def memorised(found, reals, features=None, copies=1):
@@ -97,9 +89,8 @@ def memorised(found, reals, features=None, copies=1):
     _, first, places = np.unique(
         found.indices[:, 0], return_index=True, return_inverse=True
     )
-    nearest = found.images[first, 0]
-    different = _different(reals, copies)
-    around = nearest_neighbours(nearest, different, copies + 1, features)
+    nearest, different = found.vectors[first, 0], _different(reals, copies)
+    around = _nearest(nearest, different, copies + 1, features, 0)
     # The first is the picture itself.
     own = around.indices // copies == around.indices[:, :1] // copies
     apart = np.where(own, np.inf, around.distances).min(1)
@@ -121,6 +112,26 @@ def neighbours_grid(samples, found):
     return make_grid(np.concatenate([samples, *rows]), len(samples))
 
 
+def _nearest(own, reals, count, features, shown):
+    """`nearest_neighbours` of vectors `[N, d]` among batches of reals."""
+    found, total = [[] for _ in own], 0
+    for group in batches.regrouped(reals, _GROUP):
+        vectors = (features or _pixels)(group)
+        numbers = range(total, total + len(group))
+        squares = squared_distances(own, vectors)  # [Nn]
+        for number, row in enumerate(squares):
+            images = group if number < shown else None
+            _keep_nearest(found[number], count, row, numbers, vectors, images)
+        total += len(group)
+    check_count("nearest neighbours", total, count)
+    *parts, images = zip(*map(_in_order, own, found), strict=True)
+    indices, distances, vectors = map(np.stack, parts)
+    if not features:
+        distances /= math.sqrt(own.shape[1])
+    images = np.array(images[:shown], "uint8")
+    return Neighbours(indices, distances, images, vectors)
+
+
 def _different(reals, copies):
     """Iterator of reals, `copies` at a time, without those that come again.
 
@@ -138,26 +149,27 @@ def _different(reals, copies):
 def _keep_nearest(found, count, squares, indices, vectors, images):
     """Add reals to those that were found for a sample, and keep the nearest.
 
-    They are n, with squared distances `[n]`. Of equally near ones the first
-    stay in front, as the order of NumPy and that of Python are stable.
+    They are n, with squared distances `[n]`, and images or None. Of equally
+    near ones the first stay in front, as the order of NumPy and that of Python
+    are stable.
     """
     for i in np.argsort(squares, kind="stable")[:count]:
         # Copies: a part of an array keeps all of it in memory.
-        pair = vectors[i].copy(), images[i].copy()
-        found.append((squares[i], indices[i], *pair))
+        image = None if images is None else images[i].copy()
+        found.append((squares[i], indices[i], vectors[i].copy(), image))
     found.sort(key=lambda entry: entry[0])
     del found[count:]
 
 
 def _in_order(sample, found):
-    """Indices, distances and images of what was found for a sample."""
+    """Indices, distances, vectors and images of what was found for a sample."""
     _, indices, vectors, images = zip(*found, strict=True)
+    vectors = np.stack(vectors)
     # Anew, from differences: those of equal vectors are exactly 0.
-    differences = np.stack(vectors) - sample.astype("float64")
-    lengths = np.linalg.norm(differences, axis=1)
+    lengths = np.linalg.norm(vectors - sample.astype("float64"), axis=1)
     order = np.argsort(lengths, kind="stable")
-    arrays = np.array(indices, "int64"), lengths, np.stack(images)
-    return [array[order] for array in arrays]
+    arrays = np.array(indices, "int64"), lengths, vectors
+    return *(array[order] for array in arrays), [images[i] for i in order]
 
 
 def _pixels(images):
