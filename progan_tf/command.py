@@ -140,7 +140,9 @@ def _parse_flags(arguments):
         # After --helpfull and the like, where absl exits as for an error.
         sys.exit(0)
     except UnicodeError as error:
-        raise UserError("the file of --flagfile is no text in UTF-8") from error
+        raise UserError(
+            "expected a text file in UTF-8 as --flagfile"
+        ) from error
     if positional:
         raise UserError(
             f"unexpected argument {positional[0]!r}; flags are written "

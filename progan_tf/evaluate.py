@@ -69,8 +69,8 @@ def main():
     if FLAGS.out and os.path.exists(os.path.join(FLAGS.out, CONFIG_FILE)):
         # Its metrics.jsonl is of the training, which may be going on there.
         raise UserError(
-            f"--out={FLAGS.out} is a run directory; leave it out, and what is "
-            "found of a run goes to RUN/evaluation, or choose another folder"
+            f"--out={FLAGS.out} is a run directory; leave --out out to write "
+            "the results of a run to RUN/evaluation, or choose another folder"
         )
     if FLAGS.held_out and measures.NEIGHBOURS not in FLAGS.metrics:
         raise UserError("--held_out needs --metrics=neighbours")

@@ -131,7 +131,7 @@ class Family(tf.Module):
         super().__init__(name=name or self._called)
         if keras.backend.backend() != "tensorflow":
             raise UserError(
-                "the networks are made on TensorFlow, and Keras runs on "
+                "expected Keras to run on TensorFlow; it runs on "
                 f"{keras.backend.backend()}: set KERAS_BACKEND=tensorflow "
                 "before Keras is imported"
             )

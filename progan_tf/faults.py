@@ -39,7 +39,7 @@ def explain(error: BaseException) -> tuple[int, str]:
         words = (shortened(word, _LONGEST_WORD) for word in line.split())
         return USER_ERROR_STATUS, " ".join(words)
     return FAULT_STATUS, (
-        f"a fault of the program, not yours: {type(error).__name__}: "
+        f"an internal error of the program, not yours: {type(error).__name__}: "
         f"{shortened(first_line(error), 200)}; {_details(error)}"
     )
 
@@ -100,4 +100,4 @@ def _details(error):
             file.write(text)
     except OSError:
         return "--debug shows the details"
-    return f"the details, for a report, are in {path}"
+    return f"the details for a bug report are in {path}"

@@ -54,19 +54,21 @@ def _check_text(name, value):
     except UnicodeEncodeError as error:
         raise UserError(f"--{name}={not_utf8(value)}") from error
     if "\0" in value:
-        raise UserError(f"--{name}={shortened(value)} has a NUL in it")
+        raise UserError(
+            f"--{name}={shortened(value)} has a NUL character in it"
+        )
 
 
 def _check_path(name, value):
     flag = f"--{name}={shortened(value)}"
     if not value:
         raise UserError(
-            f"--{name} is empty: expected a path; is a variable of the shell "
-            "not set?"
+            f"--{name} is empty: expected a path; perhaps a shell variable is "
+            "not set"
         )
     if "://" in value and name not in _ADDRESSES:
         raise UserError(
-            f"{flag} is an address; expected a path of this machine"
+            f"{flag} is an address; expected a path on this machine"
         )
     if max(len(os.fsencode(part)) for part in value.split(os.sep)) > 255:
         raise UserError(f"{flag}: a name is too long")

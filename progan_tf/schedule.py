@@ -115,7 +115,7 @@ class GrowthSchedule:
             start = end
         if not phases:
             raise UserError(
-                "the schedule must have images, but has none; raise "
+                "expected a schedule of at least one image; raise "
                 "--total_kimg, --fade_kimg or --stable_kimg"
             )
         _check_finishes(phases)

@@ -216,8 +216,8 @@ def _too_large(config, steps):
     how = _another_run(config) if steps.start else "begin again"
     return UserError(
         f"the memory does not hold a step of {batch} images of {size}x{size} "
-        f"in {config.precision}; {how}, with --batch_size={size}:N, N below "
-        f"{batch}, or --precision=bfloat16"
+        f"in {config.precision}; {how}, with a smaller --batch_size={size}:N "
+        f"(N below {batch}) or --precision=bfloat16"
     )
 
 

@@ -67,8 +67,8 @@ def test_a_fault_is_one_line_and_a_file(tmp_path):
     assert result.returncode == 70
     (path,) = tmp_path.iterdir()
     assert result.stderr.decode() == (
-        "-c: error: a fault of the program, not yours: KeyError: 'key'; the "
-        f"details, for a report, are in {path}\n"
+        "-c: error: an internal error of the program, not yours: KeyError: "
+        f"'key'; the details for a bug report are in {path}\n"
     )
     details = path.read_text()
     assert "'--name=x y'" in details and "tensorflow 2" in details
@@ -97,7 +97,7 @@ def test_what_the_system_refuses_is_no_fault(error, said):
     [
         ("ResourceExhaustedError", "not enough memory (OOM in"),
         ("UnavailableError", "another worker is gone (OOM in"),
-        ("InternalError", "a fault of the program"),
+        ("InternalError", "an internal error of the program"),
     ],
 )
 def test_errors_of_tensorflow(name, said):
@@ -125,7 +125,7 @@ def test_errors_of_tensorflow(name, said):
         ("--out=gs://bucket/x", "is an address"),
         ("--name=\udcff", "is not UTF-8"),
         ("--out=\udcff", "is not UTF-8"),
-        (f"--flagfile={sys.executable}", "--flagfile is no text"),
+        (f"--flagfile={sys.executable}", "a text file in UTF-8 as --flagfile"),
         ("--nothing=1", "nothing"),
         ("more", "unexpected argument 'more'"),
         ("--count=" + "9" * 5000, "9...9"),

@@ -155,7 +155,7 @@ def test_fewer_data_than_pictures(folder, tmp_path):
     notices = " ".join(made.notices())
     assert "swd: the data have 40 pictures, which are repeated" in notices
     assert "precision_recall: compared with all 40 pictures" in notices
-    assert "reals are compared as two sets of 20, fewer than" in notices
+    assert "compares two sets of 20 pictures, fewer than" in notices
     results = {x.metric: x for x in made.results(in_batches(FAKES, 64), "")}
     once = np.concatenate([*reals.batches(0, 40)])
     repeated = np.concatenate([*reals.batches(0, 64)])
@@ -184,7 +184,7 @@ def test_mistakes(tmp_path):
         comparison(Reals(Cats(), "cats", 8), tmp_path, ["swd"], 32)
     with pytest.raises(UserError, match="received 'fid'"):
         measures.check_names(["swd", "fid"], True)
-    with pytest.raises(UserError, match="kid compare features: give --feat"):
+    with pytest.raises(UserError, match="kid need --features=: the file"):
         measures.check_names(["swd", "kid"], False)
 
 

@@ -380,7 +380,7 @@ def test_a_run_that_does_not_grow():
     assert phase.fade_end == 0
     (phase,) = resolve("laptop", settings).schedule().phases
     assert phase.end == 1000 * (8 + 8 + 12 + 12 + 20)
-    with pytest.raises(UserError, match="must have images, but has none"):
+    with pytest.raises(UserError, match="a schedule of at least one image"):
         resolve("laptop", settings | {"total_kimg": 0.0004})
 
 

@@ -250,7 +250,7 @@ def test_an_epsilon_of_its_own_is_kept(tmp_path):
     [
         ({"total_kimg": 100}, None, "the schedule ends after 100,000 images"),
         ({}, 20_000_000, "the schedule ends after 12,000,000 images"),
-        ({"labels": True}, None, "learnt no classes, which cannot change"),
+        ({"labels": True}, None, "without classes, which cannot change"),
         ({"data": "nowhere"}, None, "expected --data="),
         ({"resolution": 7}, None, "power of two"),
     ],

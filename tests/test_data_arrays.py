@@ -113,5 +113,5 @@ def test_the_ending_may_be_written_large(tmp_path):
     path = save(tmp_path, x=random_pictures(3, 8, 8))
     path = path.rename(tmp_path / "X.NPZ")
     assert len(open_source(str(path), preparing=True)) == 3
-    with pytest.raises(UserError, match="goes through progan_tf.prepare"):
+    with pytest.raises(UserError, match="converted by progan_tf.prepare"):
         open_source(str(path))

@@ -92,7 +92,7 @@ def test_wrong_databases(tmp_path):
     with pytest.raises(UserError, match="data.mdb as lmdb: No such file"):
         Lsun(tmp_path)
     (tmp_path / "text").write_text("no lmdb" * 1000)
-    with pytest.raises(UserError, match="text as lmdb: it is none"):
+    with pytest.raises(UserError, match="text as lmdb: it is not an lmdb"):
         Lsun(tmp_path / "text")
     with pytest.raises(UserError, match="of 0 values 0 are"):
         Lsun(database(tmp_path / "empty", []))
@@ -155,7 +155,7 @@ def test_the_largest_of_several_sizes_is_taken(tmp_path, caplog):
     assert (len(source), source.resolution) == (20, 128)
     (message,) = caplog.messages
     assert message.endswith(
-        "has pictures of 8, 32, 128 pixels; those of 128 are taken"
+        "has pictures of 8, 32, 128 pixels; only those of 128 are used"
     )
     image = source.images(np.array([7]), 128)[0, :, :, 0]
     np.testing.assert_array_equal(image, random_pixels(20, 128, 128)[7])

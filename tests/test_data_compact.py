@@ -199,7 +199,7 @@ def spoil(folder, what):
         ("checks", "cannot read .*checks.npy: "),
         ("short labels", r"int64 \[6\] in .*labels.npy, found int64 \[5\]"),
         ("a label", "labels.npy is damaged; copy"),
-        ("index", "from 0 that do not fall in .*index.npy; copy"),
+        ("index", "with 0 and never decrease in .*index.npy; copy"),
         ("header", "cannot read .*index.npy: "),
         ("labels", "labels from 0 to 2 in .*, found 0 to 5; prepare"),
         ("no classes", "was prepared without; train without labels"),

@@ -286,10 +286,10 @@ def test_kinds_of_pictures_that_are_not_read_are_named(tmp_path, caplog):
     (tmp_path / ".hidden").mkdir()
     assert Folder(tmp_path, labels=True).class_names == ("a", "b")
     assert caplog.messages == [
-        f"{tmp_path}: 3 .heic, 1 .tif are left out, only JPEG, PNG, WebP, BMP "
-        "or GIF is read",
-        f"{tmp_path}: no classes, because no picture in them can be read: "
-        "phone",
+        f"{tmp_path}: 3 .heic, 1 .tif are skipped; the program reads only "
+        "JPEG, PNG, WebP, BMP or GIF",
+        f"{tmp_path}: these sub-folders are not classes, because no picture "
+        "in them can be read: phone",
     ]
 
 

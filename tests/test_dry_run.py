@@ -106,7 +106,7 @@ def test_a_run_that_ends_too_early_is_told():
 def test_a_run_too_small_to_be_evaluated_is_told():
     config = resolve("laptop", {"resolution": 8, "eval_kimg": 5})
     (line,) = notices(config, 1)
-    assert "--eval_kimg begins at 16x16, and the run is of 8x8" in line
+    assert "--eval_kimg begins at 16x16, and the run ends at 8x8" in line
 
 
 def test_a_standard_deviation_of_single_images_is_told():

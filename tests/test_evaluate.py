@@ -275,7 +275,7 @@ def test_mistakes_of_the_command(tmp_path):
     mistakes = {
         (place, "--metrics=fid"): "expected metrics of swd, ms_ssim, frechet",
         (place, "--metrics="): "expected metrics of swd, ms_ssim, frechet",
-        (place, "--metrics=kid"): "kid compare features: give",
+        (place, "--metrics=kid"): "kid need --features=",
         (place, f"--images={tmp_path}"): "one of --run_dir, --module and",
         (f"--images={tmp_path}",): "--module and --images need --data",
         (f"--images={tmp_path}", "--all"): "--all needs --run_dir",

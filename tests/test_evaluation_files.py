@@ -169,7 +169,7 @@ def test_what_is_found_once_more_is_not_shown_twice(tmp_path):
 @pytest.mark.parametrize("text", ["[1, 2]", '{"images_seen": 5}', "{half"])
 def test_lines_of_something_else_are_refused(text, tmp_path):
     (tmp_path / "metrics.jsonl").write_text(text + "\n")
-    with pytest.raises(UserError, match="cannot read .*mend it or move it"):
+    with pytest.raises(UserError, match="cannot read .*repair it or move it"):
         read_lines(tmp_path)
 
 
@@ -284,7 +284,7 @@ def test_a_plot_leaves_out_what_is_null(tmp_path):
 def test_lines_of_other_types_are_refused(change, tmp_path):
     line = {**lines_at(1000)[0], **change}
     (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
-    with pytest.raises(UserError, match="cannot read .*mend it or move it"):
+    with pytest.raises(UserError, match="cannot read .*repair it or move it"):
         read_lines(tmp_path)
 
 

@@ -142,5 +142,5 @@ def test_another_backend_is_told(tmp_path):
         text=True,
         check=False,
     )
-    assert "UserError: the networks are made on TensorFlow" in done.stderr
+    assert "UserError: expected Keras to run on TensorFlow" in done.stderr
     assert "KERAS_BACKEND=tensorflow" in done.stderr.splitlines()[-1]

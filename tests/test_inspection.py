@@ -144,7 +144,9 @@ def test_records_that_are_no_means_of_the_finest_are_found(tmp_path):
     wrong = (other / "cats-r03.tfrecords").read_bytes()
     content[66 * size : 67 * size] = wrong[66 * size : 67 * size]
     (folder / "cats-r03.tfrecords").write_bytes(content)
-    with pytest.raises(UserError, match="picture 66, .* at 8x8 not the mean"):
+    with pytest.raises(
+        UserError, match="picture 66, .* at 8x8 not the average"
+    ):
         inspection.verify(folder)
 
 

@@ -204,7 +204,9 @@ def test_a_folder_that_holds_no_module(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"nonsense")
     with pytest.raises(UserError, match="cannot read"):
         load_features(tmp_path)
-    with pytest.raises(UserError, match=r"no folder .*none; expected that of"):
+    with pytest.raises(
+        UserError, match=r"the folder of .* there is no folder .*none"
+    ):
         load_features(tmp_path / "none")
 
 

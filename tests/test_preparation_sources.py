@@ -121,5 +121,5 @@ def test_pictures_that_stand_in_for_others_are_told(tmp_path, caplog):
     source = open_pictures(folder)
     order = preparation.choose(source)
     preparation.prepare(source, order, tmp_path / "set", 8)
-    assert "1 pictures could not be decoded; each has the next" in caplog.text
+    assert "1 pictures could not be decoded; each was replaced" in caplog.text
     assert len(TFRecords(tmp_path / "set")) == 119

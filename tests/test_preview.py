@@ -68,5 +68,5 @@ def test_the_command_trains_nothing(tmp_path):
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "From the top, p is 0, 0.2" in done.stdout
+    assert "from the top row down, p is 0, 0.2" in done.stdout
     assert sorted(os.listdir(tmp_path)) == ["pictures", "seen.png"]

@@ -156,7 +156,7 @@ def test_an_explicit_preset_is_compared_in_full(tmp_path):
     with pytest.raises(UserError, match="; leave those flags .* --run_dir$"):
         resume.resolve_for_run(given | {"fmap_max": 64}, one_device)
     # Other settings are for another run, of the same networks.
-    with pytest.raises(UserError, match="convert --format=run begins with"):
+    with pytest.raises(UserError, match="convert --format=run begins one with"):
         resume.resolve_for_run(given | {"drift": 0.1}, one_device)
 
 

@@ -199,7 +199,7 @@ def test_no_growth_at_all_with_zero_lengths():
         ("batch_sizes", {4: 0, 8: 1}, "batch_sizes at 4x4 must be 1 or more"),
         ("learning_rates", {4: 0.0, 8: 1}, "must be more than 0, not 0.0"),
         ("resolution", 12, "power of two from 4 to 1024, not 12"),
-        ("total_images", 0, "the schedule must have images"),
+        ("total_images", 0, "a schedule of at least one image"),
     ],
 )
 def test_wrong_arguments_are_named(name, value, message):

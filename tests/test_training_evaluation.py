@@ -235,7 +235,7 @@ def test_a_request_to_stop_ends_an_evaluation(untrained, tmp_path):
     run, said = untrained
     run._stopped = lambda: True
     run.run(32)
-    assert said == ["Left the evaluation at 0.032 kimg."]
+    assert said == ["Broke off the evaluation at 0.032 kimg."]
     assert not (tmp_path / "run" / "evaluation").exists()
 
 

@@ -55,8 +55,8 @@ def leaks(text, p):
     if p < LEAKS_FROM or not shown:
         return ""
     return (
-        f"Generated pictures may show {shown}, because the p of augment {text} "
-        f"is {p:.2g}: look at the samples, and if they do begin again with "
+        f"Generated pictures may show {shown}, because --augment={text} has a "
+        f"p of {p:.2g}: look at the samples; if they do, begin again with "
         f"--augment_p below {LEAKS_FROM}."
     )
 
@@ -81,8 +81,8 @@ def check_augmentation(config):
             )
     elif LOSSES[config.loss].margin is None:
         raise UserError(
-            f"augment {config.augment} needs --augment_p with --loss="
-            f"{config.loss}, whose scores have no zero that p could follow"
+            f"augment {config.augment} needs --augment_p with "
+            f"--loss={config.loss}: its scores have no zero for p to adapt to"
         )
     elif config.ada_target is not None and config.ada_target >= 1:
         raise UserError(

@@ -39,8 +39,9 @@ def notices(config, replicas):
         )
     if config.eval_kimg and size < LOWEST_EVALUATED:
         found.append(
-            f"Nothing is evaluated: --eval_kimg begins at {LOWEST_EVALUATED}x"
-            f"{LOWEST_EVALUATED}, and the run is of {size}x{size}."
+            "Nothing is evaluated: --eval_kimg begins at "
+            f"{LOWEST_EVALUATED}x{LOWEST_EVALUATED}, and the run ends at "
+            f"{size}x{size}."
         )
     group, alone = config.minibatch_stddev_group, []
     for phase in schedule.phases:
@@ -51,7 +52,7 @@ def notices(config, replicas):
         found.append(
             f"A device's share of a minibatch at {', '.join(alone)} cannot be "
             f"split into groups of 2 to {group}, so the minibatch standard "
-            "deviation tells nothing: choose another --batch_size."
+            "deviation has no effect: choose another --batch_size."
         )
     if not adapts(config):
         p = 1.0 if config.augment_p is None else config.augment_p

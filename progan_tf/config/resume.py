@@ -154,7 +154,10 @@ def _refuse(stored, changes, flags="those flags"):
         f"{name} is {_text(old)} there, not {_text(new)}"
         for name, (old, new) in changes.items()
     )
-    hint = ", which progan_tf.convert --format=run begins with its networks"
+    hint = (
+        "; progan_tf.convert --format=run begins one with the networks of this "
+        "run"
+    )
     if not changes.keys().isdisjoint({*NETWORK_SETTINGS, "labels"}):
         hint = ""  # They would not be these.
     raise UserError(

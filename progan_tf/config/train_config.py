@@ -266,7 +266,10 @@ class TrainConfig(NetworkSettings):
         if self.channels not in (1, 3):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")
         if self.num_classes and not self.drawn_classes():
-            raise UserError("empty_classes are all that there are")
+            raise UserError(
+                "expected at least one class with pictures; empty_classes "
+                "lists all classes"
+            )
         presets.check_shared_evenly(self.batch_size, self.replicas)
         # They check themselves.
         self.schedule()

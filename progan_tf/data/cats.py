@@ -61,8 +61,8 @@ class Cats(Source):
     def open(cls, data: str, wanted: Wanted) -> "Cats":
         if os.path.isdir(data):
             logging.getLogger("progan_tf").warning(
-                "--data=cats are the drawn cats; the folder cats that is here "
-                "would be --data=./cats"
+                "--data=cats means the drawn cats that come with the program; "
+                "for the folder cats that is here, give --data=./cats"
             )
         return cls(wanted.channels)
 

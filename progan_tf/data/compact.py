@@ -223,8 +223,8 @@ def _open(folder: pathlib.Path, about: About) -> tuple[np.ndarray, np.ndarray]:
     checks = _load_array(folder / CHECKS, np.uint32, about.count)
     if index[0] != 0 or (index[1:] < index[:-1]).any():
         raise UserError(
-            f"expected numbers from 0 that do not fall in {folder / INDEX}; "
-            + _AGAIN
+            "expected numbers that begin with 0 and never decrease in "
+            f"{folder / INDEX}; " + _AGAIN
         )
     _check_size(folder / PICTURES, int(index[-1]))
     for size in raw_resolutions(about.resolution):

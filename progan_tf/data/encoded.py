@@ -58,9 +58,9 @@ class Unreadable:
         if self.count > _MAX_PART * self._found:
             more = ", ..." if self.count > len(self._first) else ""
             raise UserError(
-                f"{self.count} of the {self._found} pictures in "
-                f"{self._place} cannot be read, more than 1 %: "
-                f"{', '.join(self._first)}{more}; mend or remove them"
+                f"{self.count} of the {self._found} pictures in {self._place} "
+                "cannot be read, more than 1 %: "
+                f"{', '.join(self._first)}{more}; repair or remove them"
             )
 
 
@@ -202,8 +202,9 @@ class EncodedSource(Source):
             except Exception as error:  # Damage raises anything.
                 self._mark_broken(candidate, error)
         raise UserError(
-            f"no picture like {self._picture_name(index)} of {self.name} can "
-            "be read; mend or remove the pictures of its class"
+            "expected at least one readable picture in the class of "
+            f"{self._picture_name(index)} of {self.name}; repair or remove the "
+            "pictures of that class"
         )
 
     def _replacements(self, index: int) -> Iterator[int]:

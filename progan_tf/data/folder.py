@@ -174,7 +174,7 @@ def find_pictures(root: pathlib.Path) -> list[pathlib.Path]:
         )
     skipped = [f"{others[x]} {x}" for x in _OTHER_PICTURES if others[x]]
     if skipped:
-        text = "%s: %s are left out, only %s is read"
+        text = "%s: %s are skipped; the program reads only %s"
         _log.warning(text, root, ", ".join(skipped), KINDS)
     return sorted(pictures, key=pathlib.PurePath.as_posix)
 
@@ -199,8 +199,8 @@ def find_classes(
     alike = len(names) - len({normal(printable(name)) for name in names})
     if alike:
         raise UserError(
-            f"expected sub-folders of different names in {root}, but of "
-            f"{alike} there is another that is written alike, in other bytes; "
+            f"expected sub-folders of different names in {root}; {alike} of "
+            "them look the same as another and differ only in their bytes: "
             "rename them"
         )
     numbers = {name: number for number, name in enumerate(names)}
@@ -211,7 +211,10 @@ def find_classes(
         if not name.startswith(".") and (root / name).is_dir()
     ]
     if empty:
-        text = "%s: no classes, because no picture in them can be read: %s"
+        text = (
+            "%s: these sub-folders are not classes, because no picture in them "
+            "can be read: %s"
+        )
         _log.warning(text, root, listed(map(printable, empty)))
     check_classes(labels, len(names), str(root))
     return tuple(map(printable, names)), labels

@@ -101,8 +101,8 @@ def classes_of(
     check_classes(labels, len(numbers), name, hint)
     if numbers[-1] >= len(numbers):
         logging.getLogger("progan_tf").warning(
-            "the classes of %s are the %d numbers that have pictures (%s), "
-            "counted from 0 in this order",
+            "%s: the classes are the %d numbers that have pictures (%s), "
+            "numbered anew from 0 in this order",
             name,
             len(numbers),
             listed(numbers.tolist()),
@@ -120,8 +120,8 @@ def check_classes(
     """
     if classes < 2:
         raise UserError(
-            f"expected two or more classes in {name}, got {classes}; leave "
-            "the labels away where there is one"
+            f"expected two or more classes in {name}, got {classes}; with a "
+            "single class, train without labels"
         )
     if classes > MOST_CLASSES:
         raise UserError(
@@ -130,7 +130,7 @@ def check_classes(
     used = len(np.unique(labels))
     if len(labels) >= _SOME and 2 * used > len(labels):
         raise UserError(
-            f"expected two or more pictures a class in {name}, got {used} "
+            f"expected two or more pictures per class in {name}, got {used} "
             f"classes for {len(labels)} pictures{hint}"
         )
 
@@ -187,9 +187,10 @@ def _classes_by_name(
     unknown = sorted(classes.keys() - set(names.values()))
     if unknown:
         raise UserError(
-            f"{path} gives a class to {shortened(unknown[0])!r}, which is no "
-            f"picture of the folder, and to {len(unknown) - 1} more such; "
-            f"expected paths as {next(iter(names.values()))!r}"
+            "expected paths of pictures in the folder, such as "
+            f"{next(iter(names.values()))!r}, in {path}; got "
+            f"{shortened(unknown[0])!r} and {len(unknown) - 1} more that are "
+            "not in it"
         )
     return classes
 

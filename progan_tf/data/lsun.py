@@ -88,7 +88,7 @@ def _records(path: str | os.PathLike, file: BinaryIO) -> Iterator[tuple]:
     """Yields the `_RECORD` of each value, in the order of the keys."""
     first = _META.unpack(file.read(_META.size))
     if first[:2] != (_MAGIC, _VERSION):
-        raise ValueError("it is none, or of another version")
+        raise ValueError("it is not an lmdb, or of another version")
     size = first[2]
     if not 256 <= size <= 65536 or size & (size - 1):
         raise ValueError(f"pages of {size} bytes")
@@ -114,13 +114,16 @@ def _below(
 ) -> Iterator[tuple]:
     """Yields the records of a page and of those below it."""
     if number > last or number in seen or not levels:
-        raise ValueError("it is damaged: its pages are no tree")
+        raise ValueError("it is damaged: its pages do not form a tree")
     seen.add(number)
     file.seek(number * size)
     page = file.read(size)
     flags, end = _PAGE.unpack_from(page)
     if flags & ~16 not in (_BRANCH, _LEAF):  # 16: written a moment ago.
-        raise ValueError("it is damaged, or has several values a key")
+        raise ValueError(
+            "it is damaged, or has several values per key, which is not "
+            "supported"
+        )
     for (place,) in struct.iter_unpack("<H", page[_PAGE.size : end]):
         low, high, node_flags, key_length = _NODE.unpack_from(page, place)
         if flags & _BRANCH:
@@ -128,7 +131,10 @@ def _below(
             yield from _below(file, size, below, last, seen, levels - 1)
             continue
         if node_flags & _OTHER_TREE:
-            raise ValueError("it has databases in it, or several values a key")
+            raise ValueError(
+                "it has named databases or several values per key, which is "
+                "not supported"
+            )
         key_end = place + _NODE.size + key_length
         length, start = low | high << 16, number * size + key_end
         if node_flags & _OWN_PAGES:
@@ -150,7 +156,7 @@ def _of_one_size(records: np.ndarray, name: str) -> np.ndarray:
     if len(sides) < 2 or sized < len(records) - 1:
         return records
     logging.getLogger("progan_tf").warning(
-        "%s has pictures of %s pixels; those of %d are taken",
+        "%s has pictures of %s pixels; only those of %d are used",
         name,
         ", ".join(map(str, sides[:20])),
         sides[-1],

@@ -191,8 +191,8 @@ def check_resolution(source: Source, resolution: int) -> None:
         )
     if resolution > source.resolution:
         raise UserError(
-            f"resolution {resolution} is beyond the data: {source.limit}; "
-            f"use --resolution={source.resolution} or larger pictures"
+            f"resolution {resolution} is beyond the data: {source.limit}; use "
+            f"--resolution={source.resolution} or larger pictures"
         )
 
 

@@ -66,7 +66,7 @@ def open_source(
     flag = flag or ("--source" if preparing else "--data")
     if len(data) > _LONGEST:
         raise UserError(
-            f"expected {flag} of at most {_LONGEST:,} letters; received "
+            f"expected {flag} of at most {_LONGEST:,} characters; received "
             f"{shortened(data)}"
         )
     kind = kind_named(data)
@@ -76,7 +76,9 @@ def open_source(
         kinds = [x for x in SOURCES if preparing or not x.prepare_first]
         *usages, last = dict.fromkeys(x.usage for x in kinds)
         there = "is not a folder" if os.path.exists(data) else "does not exist"
-        problem = "goes through progan_tf.prepare" if kind else there
+        problem = (
+            ("must first be converted by progan_tf.prepare") if kind else there
+        )
         raise UserError(
             f"expected {flag}={', '.join(usages)} or {last}; {data!r} {problem}"
         )

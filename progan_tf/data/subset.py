@@ -56,9 +56,9 @@ def split(
     count = round(share * total)
     if not 1 <= count <= total - 2:
         raise UserError(
-            f"hold_out {share:g} of the {total:,} pictures of {source.name} is "
-            f"{count:,}: expected at least 1, and 2 that are left; choose "
-            "another share"
+            "expected --hold_out to hold out at least 1 picture and leave at "
+            f"least 2; {share:g} of the {total:,} pictures of {source.name} is "
+            f"{count:,}: choose another share"
         )
     kept, others = held_out(seed, total, count)
     return Subset(source, kept), Subset(source, others)

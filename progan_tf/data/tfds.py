@@ -96,8 +96,8 @@ class TFDS(RecordsSource):
         except Exception as error:  # Damage raises anything.
             raise UserError(
                 f"cannot read the label of {picture}, counted from 0: it is "
-                "damaged; train without labels, or remove the data set's "
-                "folder, and it is prepared again"
+                "damaged; train without labels, or remove the folder of the "
+                "data set, which is then prepared again"
             ) from error
         if not 0 <= label < self.num_classes:
             raise UserError(
@@ -304,7 +304,8 @@ def record_starts(path: str | os.PathLike, count: int) -> np.ndarray:
     if found < count or start != size:
         raise UserError(
             f"expected {count} records in {path}, but it is cut off or has "
-            "others; remove its folder, and it is prepared again"
+            "another number; remove its folder, and the data set is prepared "
+            "again"
         )
     starts[count] = size
     return starts

@@ -73,8 +73,8 @@ class Comparison:
                 )
             if measure.compares and 2 * count > there:
                 told.append(
-                    f"{name}: reals are compared as two sets of "
-                    f"{there // 2:,}, fewer than of what is evaluated"
+                    f"{name}: the value for reals compares two sets of "
+                    f"{there // 2:,} pictures, fewer than are evaluated"
                 )
         return told
 
@@ -135,7 +135,7 @@ class Comparison:
                 values = json.loads(found["values"].item())
                 self._floors[measure] = values, parts[-1].count
         needed = [part for _, parts, _ in missing for part in parts]
-        statistics = iter(self._statistics_of_reals(needed, "data once more"))
+        statistics = iter(self._statistics_of_reals(needed, "data again"))
         for measure, parts, key in missing:
             sets = [next(statistics) for _ in parts]
             # A set that the cache already had can serve as the first.

@@ -45,17 +45,17 @@ def reals_for(subjects, data=None, resolution=None, mirror=None):
     config, classes = subjects.config, subjects.num_classes
     data = data or subjects.data
     if data is None:
-        raise UserError("expected --data=, what the pictures are compared with")
+        raise UserError("expected --data=, the pictures to compare with")
     source = open_source(data, subjects.channels, classes > 0)
     if len(source) < 2:
         raise UserError(
-            f"expected two or more pictures to compare with in {data}; it has "
+            f"expected two or more pictures to compare with; {data} has "
             f"{len(source)}"
         )
     if classes not in (0, source.num_classes):
         raise UserError(
-            f"the generator has {classes} classes; {data} has "
-            f"{source.num_classes}"
+            f"expected data of {classes} classes, as the generator has; {data} "
+            f"has {source.num_classes}"
         )
     if config and kind_named(data).absolute(data) == config.data:
         source, _ = split(source, config.seed, config.hold_out)
@@ -76,8 +76,8 @@ def held_out_for(subjects, reals, data=None):
     if data is not None:
         if kind_named(data).absolute(data) == reals.data:
             raise UserError(
-                f"--held_out={data} is the data itself; expected pictures "
-                "that were not trained on"
+                "expected pictures that were not trained on; "
+                f"--held_out={data} is the data itself"
             )
         source = open_source(
             data, subjects.channels, flag="--held_out", few=True
@@ -145,7 +145,9 @@ class Evaluation:
             board, out = config.run_dir, pathlib.Path(config.run_dir, FOLDER)
         self._neighbours = measures.NEIGHBOURS in names
         if self._neighbours and out is None:
-            raise UserError("neighbours is a picture; give --out=, its folder")
+            raise UserError(
+                "--metrics=neighbours writes a picture; give --out=, its folder"
+            )
         self._subjects, self._reals = subjects, reals
         self._num_images, self._seed, self._out = num_images, seed, out
         self._held_out = held_out
@@ -237,7 +239,10 @@ class Evaluation:
         )
         if unseen:
             normal = float(flags[judged:].mean())
-            text += f"; of {unseen} held-out pictures {normal:.1%}"
+            text += (
+                f"; the same holds for {normal:.1%} of {unseen} held-out "
+                "pictures"
+            )
         print(f"{text}.", flush=True)
         name = measures.MEMORISED
         return Result(

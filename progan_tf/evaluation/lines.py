@@ -72,7 +72,7 @@ def read_lines(folder):
     except ValueError as error:
         reason = str(error).removeprefix(f"cannot read {path}: ")
         raise UserError(
-            f"cannot read {path}: {reason}; mend it or move it away"
+            f"cannot read {path}: {reason}; repair it or move it away"
         ) from error
 
 

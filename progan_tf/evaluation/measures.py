@@ -65,9 +65,10 @@ def check_names(names, with_features):
     needy = [name for name in names if name not in (*PLAIN, NEIGHBOURS)]
     if needy and not with_features:
         raise UserError(
-            f"{', '.join(needy)} compare features: give --features=, the file "
+            f"{', '.join(needy)} need --features=: the file "
             "classify_image_graph_def.pb (Inception-2015-12-05) for the "
-            "published metrics, or any image module's folder or address"
+            "published metrics, or the folder or address of any image feature "
+            "module"
         )
 
 

@@ -88,7 +88,8 @@ def at_resolution(images, resolution):
     if max(size, resolution) % min(size, resolution):
         raise UserError(
             f"cannot compare pictures of {size}x{size} at "
-            f"{resolution}x{resolution}: no whole number of pixels becomes one"
+            f"{resolution}x{resolution}: neither size is a multiple of the "
+            "other"
         )
     if size <= resolution:
         return nearest_up(images, resolution // size)

@@ -61,7 +61,7 @@ class StatisticsCache:
                 about = np.array(_about(key, fingerprint))
                 np.savez(temporary, **{_ABOUT: about}, **arrays)
         except UserError as error:
-            _log.warning("statistics of the data are not kept: %s", error)
+            _log.warning("the statistics of the data are not cached: %s", error)
 
     def _path(self, key):
         name = digest_of(_text(key).encode())

@@ -83,7 +83,7 @@ class TrainingEvaluation:
             self._log.write(lines_of(results, subject, reals))
             best = self._keep_best(results, phase, images_seen)
         except _Stopped:
-            self._say(f"Left the evaluation at {place}.")
+            self._say(f"Broke off the evaluation at {place}.")
         except UserError as error:
             self._say(f"Not evaluated at {place}: {error}")
         else:

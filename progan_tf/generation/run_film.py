@@ -78,8 +78,8 @@ def _read(path, is_right):
     if not is_right(picture.shape):
         height, width, _ = picture.shape
         raise UserError(
-            f"{path}, of {width}x{height} pixels, is no grid like this run's; "
-            "delete it to leave it out"
+            f"expected a sample grid like this run's others; {path} has "
+            f"{width}x{height} pixels: delete it to leave it out"
         )
     return picture
 

@@ -34,7 +34,7 @@ def check_images(images, resolution=None):
     expect(is_array, "pictures as an array", type(images).__name__)
     shape = f"{images.dtype} {list(images.shape)}"
     finite = images.dtype.kind != "f" or np.all(np.isfinite(images))
-    diverged = "such as a network makes that has diverged"
+    diverged = "as a diverged network makes them"
     received = f"floats with NaN or infinity, {diverged}"
     expect(finite, "uint8 pictures", received)
     good = images.dtype == np.uint8 and images.ndim == 4

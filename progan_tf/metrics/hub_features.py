@@ -29,8 +29,8 @@ class HubModule(Features):
         files = str(addresses.local(source, "module"))
         if not os.path.isdir(files):
             raise UserError(
-                f"there is no folder {source}; expected that of a SavedModel, "
-                f"the address of a TF-Hub module, or {GRAPH_FILE}"
+                "expected the folder of a SavedModel, the address of a TF-Hub "
+                f"module, or {GRAPH_FILE}; there is no folder {source}"
             )
         # Kept, because functions alone do not keep their variables.
         self._module = load_saved_model(files, source, trust)

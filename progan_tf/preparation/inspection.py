@@ -25,7 +25,9 @@ _TOGETHER = 64  # Pictures that are compared at a time.
 def open_prepared(folder: str | os.PathLike) -> Source:
     """Opens a prepared data set, with its channels and its classes."""
     if not os.path.isdir(folder):
-        raise UserError(f"expected a prepared data set; no folder {folder}")
+        raise UserError(
+            f"expected a prepared data set; there is no folder {folder}"
+        )
     kind = kind_at(folder)
     if kind.form is None:
         raise UserError(
@@ -132,7 +134,7 @@ def _compare_levels(source: Source) -> Iterator[None]:
                 if not np.array_equal(level, expected):
                     raise UserError(
                         f"picture {index}, counted from 0, of {source.name} is "
-                        f"at {size}x{size} not the mean of what it is at "
+                        f"at {size}x{size} not the average of its pixels at "
                         f"{finest}x{finest}; prepare the data again"
                     )
             yield

@@ -78,8 +78,8 @@ def prepare(
         writer.finish(classes, source.class_names if labels else ())
     if source.replaced:
         logging.getLogger("progan_tf").warning(
-            "%d pictures could not be decoded; each has the next readable one "
-            "in its place, which so is in the set twice",
+            "%d pictures could not be decoded; each was replaced by the next "
+            "readable one, which is therefore in the set twice",
             source.replaced,
         )
 

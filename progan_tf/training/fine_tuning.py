@@ -116,8 +116,8 @@ def held_out_notice(published, config):
     if new:
         return ""
     return (
-        "The weights were trained on pictures that are now held out, whose "
-        "scores then hide what is known by heart: the run of the weights had "
+        "The weights were trained on pictures that are now held out, so the "
+        "scores of these hide overfitting; the run of the weights had "
         f"--hold_out={before['hold_out']:g} and --seed={before['seed']}."
     )
 
@@ -136,8 +136,8 @@ def _config(published, run_dir, given):
     settings = _network_settings(published, given["resolution"])
     if given.get("labels") and not settings["labels"]:
         raise UserError(
-            "the networks of the file learnt no classes, which cannot change; "
-            "leave --labels out"
+            "the networks of the file were trained without classes, which "
+            "cannot change; leave --labels out"
         )
     settings = {**given, **settings, "run_dir": str(run_dir)}
     replicas = devices.count_replicas(given.get("devices", ""))
@@ -155,9 +155,9 @@ def _start(published, config, images_seen):
         images_seen = ends.get(resolution)
     if images_seen is None or images_seen >= schedule.total_images:
         raise UserError(
-            f"the schedule ends after {schedule.total_images:,} images, "
-            f"before {resolution}x{resolution} is trained from where the file "
-            "left it; give another --total_kimg, or --images_seen"
+            f"the schedule ends after {schedule.total_images:,} images, which "
+            f"leaves nothing to train beyond the {resolution}x{resolution} of "
+            "the weights; give another --total_kimg, or --images_seen"
         )
     return images_seen
 
@@ -182,13 +182,14 @@ def _network_settings(published, resolution):
         ours, theirs = getattr(generator, name), getattr(discriminator, name)
         if ours != theirs:
             raise UserError(
-                f"the generator was made with {name}={ours}, the "
-                f"discriminator with {theirs}; a run has one"
+                f"expected one value of {name} for both networks of a run; the "
+                f"generator has {ours}, the discriminator {theirs}"
             )
     if len(published.info.attributes) > 1:
         raise UserError(
-            f"the networks have {len(published.info.attributes)} labels an "
-            "image; a run has one at most: --nolabels goes on without"
+            "expected at most one label per image; the networks have "
+            f"{len(published.info.attributes)}: give --nolabels to go on "
+            "without"
         )
     settings = generator.settings
     # Of fused_scale the generator is the same function either way.

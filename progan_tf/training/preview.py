@@ -60,4 +60,4 @@ def write_preview(config, source, path):
     cells = np.clip(np.rint((cells + 1.0) * 127.5), 0, 255).astype("uint8")
     save_png(path, make_grid(cells, _COLUMNS))
     chances = ", ".join(f"{p:g}" for p in _CHANCES)
-    print(f"From the top, p is {chances}: {path}")
+    print(f"Wrote {path}; from the top row down, p is {chances}.")

@@ -48,5 +48,5 @@ def check_apart(data, place, flag):
     if folder == place or folder in place.parents or place in folder.parents:
         raise UserError(
             f"{place} and the pictures in {folder} must lie apart, or what is "
-            f"written becomes data; choose another {flag}"
+            f"written there is read as training data; choose another {flag}"
         )

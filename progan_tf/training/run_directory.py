@@ -77,8 +77,8 @@ def _check_not_beyond(config, stored):
         return  # There is none, or an older one must be read.
     if seen > end:
         raise UserError(
-            f"{config.run_dir} has seen {seen / 1000:g} kimg, more than "
-            f"--total_kimg={end / 1000:g}; give at least as many"
+            f"expected --total_kimg of at least {seen / 1000:g}, which "
+            f"{config.run_dir} has seen; received {end / 1000:g}"
         )
 
 
