@@ -1,7 +1,7 @@
-"""From a trained generator to other programs; installed as progan_tf.export.
+"""Export of trained generators; installed as progan_tf.export.
 
 `python -m progan_tf.export` is the command. The public names below are
-imported when they are first used, so that its mistakes do not wait for
+imported when they are first used, so that user errors do not wait for
 TensorFlow.
 """
 

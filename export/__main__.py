@@ -65,7 +65,7 @@ def main():
     form, out, precision = FLAGS.format, FLAGS.out, FLAGS.precision
     names = "trainable", "batch_size"
     options = {name: FLAGS[name].value for name in names if FLAGS[name].value}
-    # Here too, so that these mistakes need not wait for TensorFlow.
+    # Checked here, too, so that these errors do not wait for TensorFlow.
     check_request(form, out, precision, FLAGS.overwrite, options)
     generator, metrics = _opened()
     from progan_tf.export.exporting import export_generator
@@ -79,7 +79,7 @@ def main():
 
 
 def _push(name):
-    """Push the generator, once its name and the flags are in order."""
+    """Check the name and the flags, and push the generator."""
     for flag in ("trainable", "batch_size", "overwrite"):
         if FLAGS[flag].value:
             raise UserError(f"--{flag} does not go with --push")
@@ -110,7 +110,7 @@ def _opened():
         generator = of_one_class(generator, label)
     from progan_tf.evaluation.lines import newest_metrics
 
-    # What was measured is of all classes.
+    # The metrics were measured on all classes.
     if label is not None or not generator.origin:
         return generator, None
     return generator, newest_metrics(*generator.origin, generator.resolution)

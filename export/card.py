@@ -1,4 +1,4 @@
-"""The model card and the sample picture that lie in an exported model."""
+"""The model card and the sample picture of an exported model."""
 
 import io
 import math
@@ -23,7 +23,7 @@ _OTHERS = (
 
 
 def card_files(generator, form, precision, metrics, batch_size, picture=None):
-    """dict from name to bytes: `model_card` and, with room, a picture."""
+    """dict from name to bytes: `model_card` and, if supported, a picture."""
     card = model_card(generator, form, precision, metrics, batch_size)
     if not (FORMATS[form].has_picture if picture is None else picture):
         return {CARD_FILE: card.encode()}
@@ -35,10 +35,10 @@ def card_files(generator, form, precision, metrics, batch_size, picture=None):
 def model_card(
     generator, form="hub", precision="float32", metrics=None, batch_size=None
 ):
-    """What a model maps, where it comes from and how to load it, Markdown.
+    """The inputs, outputs, origin and usage of a model, as Markdown.
 
     The generator is a `keras.Model` or `AnyGenerator`; metrics are a dict from
-    a metric's name to its value; `batch_size` is the one that the model takes.
+    a metric's name to its value; `batch_size` is None or the model's fixed one.
     """
     generator, record = as_generator(generator), FORMATS[form]
     config, images_seen = generator.origin or (None, None)
@@ -58,12 +58,12 @@ def model_card(
             )
     shape = f"[{batch}, {height}, {width}, {channels}]"
     rows[f"output `{record.images}`"] = f"float32 {shape} {record.values}"
-    # LiteRT stores weights in it, and computes as the device does best.
+    # LiteRT only stores weights in it; the device chooses how to compute.
     rows["precision"] = precision + record.of_precision
     rows["parameters"] = f"{generator.model.count_params():,}"
     if config:
         kind = kind_named(config.data)
-        # A folder's name alone: where it lies is nobody's business.
+        # Only the folder's name, because its full path is private.
         rows["training data"] = kind.title(config.data).replace("|", "\\|")
         rows["images seen in training"] = f"{images_seen:,}"
         rows["preset"] = config.preset
@@ -92,10 +92,10 @@ GANs for Improved Quality, Stability, and Variation", ICLR 2018.
 
 
 def licences(config):
-    """What is known of a model's licence, a list of one text or two.
+    """The known licences of a model, a list of one text or two.
 
-    Of the training data, and of the weights that training began with, if they
-    had one; the config is the `TrainConfig` of its run, or None.
+    They are those of the training data and, if it has one, of the weights that
+    training started from; the config is the run's `TrainConfig`, or None.
     """
     if config is None:
         return [_OTHERS]

@@ -1,4 +1,4 @@
-"""Writing a generator in the format that is asked for."""
+"""Writing a generator in any of the formats."""
 
 import contextlib
 import tarfile
@@ -33,22 +33,22 @@ def export_generator(
     Args:
         generator: `keras.Model` from latents (and one-hot labels) to images
             in [-1, 1], whose layers are those of `progan_tf.layers`; or an
-            `AnyGenerator` that has one, whose origin the card tells.
-        path: the file or folder; with `overwrite` it may be there.
+            `AnyGenerator` that has one, whose origin the card states.
+        path: the file or folder; with `overwrite` it may exist.
         form: str, the format's name.
         precision: "float32", "bfloat16" or "float16", to compute in.
         note: str, Markdown for the end of the card, such as a licence.
         metrics: dict from a metric's name to its value, for the card.
-        options: dict of those that the format has, see `Format.options`.
+        options: dict of options of the format, see `Format.options`.
 
     Returns:
-        float, the largest difference between what was written and the
-        generator, of the images of 8 seeds in [0, 1].
+        float, the largest difference of a pixel value between the export and
+        the generator, over the images of 8 seeds in [0, 1].
 
     Raises:
-        UserError: if it cannot be written: see `check_request`; or if the
-            images differ. Then nothing is left of it, and what was there is as
-            it was.
+        UserError: if it cannot be written, see `check_request`, or if the
+            images differ. The export is then removed, and an existing one is
+            unchanged.
     """
     generator, options = as_generator(generator), options or {}
     if generator.image_shape[-1] not in (1, 3):
@@ -80,18 +80,18 @@ def export_saved_model(
     Args:
         generator, overwrite: as of `export_generator`.
         path: the folder to write, or a file that ends with `.tar.gz`, which
-            `hub.load` takes from a web server.
+            `hub.load` can load from a web server.
         trainable: bool, keep the weights as variables.
-        files: dict from file name to bytes, to lie beside the model.
-        precision: "float32", "bfloat16" or "float16", what the module
-            computes in and keeps its constants in. Latents, images and, with
-            `trainable`, the variables are float32 all the same.
+        files: dict from file name to bytes, to be put beside the model.
+        precision: "float32", "bfloat16" or "float16", in which the module
+            computes and stores its constants. Latents, images and, with
+            `trainable`, the variables are always float32.
 
     Returns:
         float, the largest difference, as there.
 
     Raises:
-        UserError: as there, and where what is to be overwritten is no module.
+        UserError: as there, and if `overwrite` would replace a non-module.
     """
     path = check_request("hub", path, precision, overwrite)
     generator, options = as_generator(generator), {"trainable": trainable}
@@ -105,7 +105,7 @@ def export_keras_file(
 
     Args:
         generator, path, overwrite, precision: as there.
-        card: str, Markdown to lie in the file as README.md.
+        card: str, Markdown to be put in the file as README.md.
 
     Returns:
         float, the largest difference, as there.
@@ -135,7 +135,7 @@ def _export(form, generator, path, overwrite, precision, card):
 
 
 def _write(form, generator, path, precision, files, options):
-    """Write it where the place has been checked, and compare it."""
+    """Write to a path that has been checked, and compare the images."""
     form = FORMATS[form]
     with _place(form, path) as place:
         with writing(path):
@@ -148,12 +148,12 @@ def _write(form, generator, path, precision, files, options):
 
 @contextlib.contextmanager
 def _place(form, path):
-    """Gives the place to write; it, or an archive of it, takes the path."""
+    """Yields a temporary place, which is moved or packed to the path."""
     if form.ending:
         with making(path.parent), replacing(path) as file:
             yield file
     elif not is_archive(path):
-        # What comes there meanwhile is not replaced.
+        # A folder that is created there meanwhile is not replaced.
         with replacing_folder(path, overwrite=path.exists()) as folder:
             yield folder
     else:

@@ -1,4 +1,4 @@
-"""What is told of a format in one place: its record in the table of formats."""
+"""The record of an export format, for the table of formats."""
 
 import dataclasses
 import zipfile
@@ -15,13 +15,13 @@ its property `INFERENCE_PRECISION_HINT` to `f32`.
 
 @dataclasses.dataclass(frozen=True)
 class Folder:
-    """What a format that writes a folder has instead of an ending.
+    """Properties of a format that writes a folder instead of a file.
 
     Attributes:
-        kind: what users call such a folder.
-        mark: the name that always lies in it.
-        parts: the names that may. An older export is known by them, and may be
-            replaced.
+        kind: what messages call such a folder.
+        mark: the name of a file that it always contains.
+        parts: all names that it may contain. An older export is recognized by
+            them, and may be replaced.
         archive: ending of a file that it may be packed in; empty for none.
     """
 
@@ -36,30 +36,30 @@ class Format:
     """One format of an export.
 
     Attributes:
-        name: as users give it; the extra that installs `packages` has it, too.
+        name: as in `--format`; also the extra that installs `packages`.
         ending: of the file's name; empty for a folder.
-        folder: `Folder`, where it writes one.
-        precisions: that it can be written in.
-        packages: what it needs beside TensorFlow, as imported.
-        options: names of flags that it takes and others need not: `trainable`,
+        folder: `Folder`, if it writes one.
+        precisions: the supported ones.
+        packages: those needed besides TensorFlow, by their import names.
+        options: names of flags that not all formats have: `trainable`,
             a bool, whether the weights stay variables; `batch_size`, an int,
-            the one batch that the file takes.
+            the fixed batch size of the file.
         write: function of (`AnyGenerator` that has a model, path of the file
             or folder, precision, files, options). Files are a dict from name
-            to bytes that lie beside the model or in it; options a dict of
+            to bytes, to be put beside the model or in it; options a dict of
             those that were given.
-        load: function of the path to one from a dict of the named inputs,
-            float32 `[batch, ...]`, to images `[batch, R, R, channels]` in
-            [0, 1].
+        load: function from the path to a function from a dict of the named
+            inputs, float32 `[batch, ...]`, to images `[batch, R, R, channels]`
+            in [0, 1].
         snippet: function of (latent size, number of classes, 0 for none, count)
-            to Python that makes so many `images` of the model at
+            to Python code that generates `count` `images` with the model at
             "path/to/this".
         note: Markdown, what else a reader needs who has only the file.
-        batch_size: the one that it takes, whatever the options; None for any.
-        has_picture: whether it has room for a picture of samples.
+        batch_size: a fixed one, whatever the options; None for any.
+        has_picture: whether a picture of samples can be included.
         latents, labels, images: names of the inputs and the output.
-        values: where the images' numbers lie.
-        of_precision: of what its card tells the precision.
+        values: the range of the images' values.
+        of_precision: what the precision in the card refers to.
     """
 
     name: str
@@ -99,8 +99,7 @@ def named_inputs(latent_size: int, classes: int, count: int) -> str:
 def append_files(path, files: dict[str, bytes]) -> None:
     """Put files into a zip archive, such as a `.keras` file.
 
-    Of another file, whose readers ignore what follows it, they become a zip
-    archive at its end.
+    Other files get a zip archive appended, which their readers ignore.
     """
     if files:
         with zipfile.ZipFile(path, "a") as archive:

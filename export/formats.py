@@ -12,8 +12,8 @@ from progan_tf.export.onnx_file import ONNX
 from progan_tf.export.web import WEB
 from progan_tf.files import check_folder, put_back
 
-# The table of formats. What a format is stands in its record; a new one is a
-# new file with a record, and a line here.
+# The table of formats. To add a format, write its record in a new file, and
+# enter it here.
 FORMATS = {form.name: form for form in (HUB, KERAS, ONNX, LITERT, WEB)}
 
 # A folder of such a name would be taken for an archive.
@@ -21,12 +21,12 @@ _ARCHIVES = (".zip", ".tgz", ".tar", ".gz")
 
 
 def check_request(name, path, precision="float32", overwrite=False, options=()):
-    """Refuse at once what could not be written in the end; the `pathlib.Path`.
+    """Check at the start that an export can be written; returns the path.
 
-    Raises UserError for an option or a precision that the format of that name
-    does not have, another ending than its own, something that is there and may
-    not be overwritten or is not of the format's kind, a place that cannot be
-    written, or packages that are not installed.
+    Raises UserError for an option or a precision that the format does not
+    support, a wrong ending, an existing path that may not be overwritten or is
+    not an export of this format, a place that cannot be written, or packages
+    that are not installed. The path is a `pathlib.Path`.
     """
     path, form = pathlib.Path(path), FORMATS[name]
     for option in options:
@@ -76,9 +76,9 @@ def is_archive(path):
 
 
 def _check_replaced(name, path):
-    """Raise UserError where more would be lost than an older export.
+    """Raise UserError if anything but an older export would be replaced.
 
-    One wrong --out would cost a run or a folder of pictures.
+    Otherwise a wrong --out could delete a run or a folder of pictures.
     """
     folder = FORMATS[name].folder
     is_file = folder is None or is_archive(path)

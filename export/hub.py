@@ -29,7 +29,7 @@ def _load(path):
 
     from progan_tf.saved_models import load_saved_model
 
-    # Our own, in a folder of any name.
+    # Our own module, whatever its folder is called.
     module = load_saved_model(path, str(path), trust=True)
 
     def images_of(inputs):

@@ -6,7 +6,7 @@ from progan_tf.export.format import Format, append_files
 def _write(generator, path, precision, files, options):
     from progan_tf.export.precision import in_precision
 
-    # The layers compute in it; the weights are float32 all the same.
+    # The layers compute in this precision; the weights stay float32.
     in_precision(generator.model, precision).save(path)
     append_files(path, files)
 
@@ -17,7 +17,7 @@ def _load(path):
     import tensorflow as tf
 
     model = keras.saving.load_model(path, compile=False)
-    # As a graph, which takes less memory than layer by layer.
+    # As a graph, which takes less memory than eager execution.
     forward = tf.function(model, autograph=False)
 
     def images_of(inputs):

@@ -1,4 +1,4 @@
-"""A generator's images at every resolution, by one model."""
+"""A model that gives a generator's images at every resolution."""
 
 import os
 
@@ -11,19 +11,19 @@ from progan_tf.weights.runs import read_shipped
 
 
 def levels_of(generator):
-    """What a generator draws at each resolution that it grew through.
+    """A generator's images at each resolution that it grew through.
 
-    The colours of a lower resolution are not part of the model that draws the
-    highest; they are read from the run that the generator comes from. Without
-    a run there is one resolution.
+    The toRGB layers of lower resolutions are not part of the generator's model;
+    they are read from the run that the generator comes from. Without
+    a run there is only one resolution.
 
     Args:
         generator: `AnyGenerator` that has a model.
 
     Returns:
         `keras.Model` from the generator's inputs to a list of images, the
-        smallest first, about in [-1, 1] and before a last tanh. Its weights
-        are the generator's.
+        smallest first, approximately in [-1, 1] and before a final tanh. Its
+        weights are the generator's.
     """
     model = generator.model
     layers = {layer.name: layer for layer in model.layers}
@@ -41,7 +41,7 @@ def levels_of(generator):
 
 
 def _family(generator):
-    """All resolutions of the run that a generator comes from, or None."""
+    """The averaged `Generator` of the run that it comes from, or None."""
     config, _ = generator.origin or (None, None)
     if config is None or not os.path.isdir(config.run_dir):
         return None

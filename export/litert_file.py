@@ -1,9 +1,9 @@
 """The format litert: a file for LiteRT, formerly TensorFlow Lite.
 
 Its one signature takes `latent_vector` (and `labels`) and gives `default`, as
-a `GeneratorModule` does. The batch may have any size, unless one is asked for:
-runtimes in browsers take no other than that of the file. All operations are
-LiteRT's own.
+a `GeneratorModule` does. The batch size is free, unless a fixed one is given:
+runtimes in browsers need a fixed batch size. All operations are LiteRT's
+built-in ones.
 """
 
 from progan_tf.export.format import OPENVINO, Format, append_files, named_inputs
@@ -15,7 +15,7 @@ def _write(generator, path, precision, files, options):
     from progan_tf.export.module import GeneratorModule
     from progan_tf.export.precision import in_precision
 
-    # In float32, because float16 is how the converter stores that.
+    # In float32; the converter then stores float16.
     model = _upscaling_apart(in_precision(generator.model, "float32"))
     batch_size = options.get("batch_size")
     module = GeneratorModule(model, batch_size=batch_size, empty=False)
@@ -26,14 +26,14 @@ def _write(generator, path, precision, files, options):
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
     path.write_bytes(converter.convert())
-    # `unzip` finds them, as it finds other files packed in LiteRT's.
+    # `unzip` extracts them, as is usual for files packed in LiteRT's.
     append_files(path, files)
 
 
 def _upscaling_apart(generator):
-    """The same function, upscaling before a convolution and not within it.
+    """An equivalent model with upscaling before the convolutions.
 
-    LiteRT's transposed convolution is slower than that, for all its fewer
+    LiteRT's transposed convolution is slower than that in spite of fewer
     taps: measured on two x86 cores at 32x32 to 256x256, images take 1.4 to
     2.5 times as long. Its kernels are larger, too.
     """
@@ -50,7 +50,7 @@ def _upscaling_apart(generator):
     def changes(layer):
         return {"resample": None} if layer.name in fused else {}
 
-    # Keras hands on a mask, where a layer can take one.
+    # Keras passes a mask if a layer accepts one.
     def call(layer, *inputs, mask=None):
         if layer.name in fused:
             inputs = [NearestUpscale()(*inputs)]
@@ -90,8 +90,8 @@ LITERT = Format(
     load=_load,
     snippet=_snippet,
     note=_NOTE,
-    # Its operations do not take bfloat16. float16 is of the weights, half the
-    # file: a CPU then still computes in float32.
+    # Its operations do not support bfloat16. float16 applies to the weights and
+    # halves the file; a CPU still computes in float32.
     precisions=("float32", "float16"),
     packages=("ai_edge_litert",),
     options=("batch_size",),

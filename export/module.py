@@ -1,4 +1,4 @@
-"""What a TF-Hub module of a generator holds."""
+"""The object that is saved as a generator's TF-Hub module."""
 
 import contextlib
 
@@ -30,8 +30,8 @@ class GeneratorModule(tf.train.Checkpoint):
         generator: `keras.Model` from latents (and one-hot labels) to images
             in [-1, 1], whose layers are those of `progan_tf.layers`.
         trainable: bool.
-        batch_size: int, the one batch that it takes; by default any.
-        empty: bool, whether no latents are among the batches that it takes.
+        batch_size: int, a fixed batch size; by default any.
+        empty: bool, whether it accepts an empty batch.
 
     Attributes:
         variables, trainable_variables, regularization_losses: lists, the
@@ -41,7 +41,7 @@ class GeneratorModule(tf.train.Checkpoint):
     def __init__(self, generator, trainable=False, batch_size=None, empty=True):
         super().__init__()
         self._batch_size = batch_size
-        self._face = as_generator(generator)
+        self._generator = as_generator(generator)
         self.variables = [
             tf.Variable(
                 weight.numpy(),
@@ -50,7 +50,7 @@ class GeneratorModule(tf.train.Checkpoint):
             )
             for weight in (generator.weights if trainable else ())
         ]
-        # All but the alpha of a fade.
+        # All except the alpha of a fade.
         self.trainable_variables = [v for v in self.variables if v.trainable]
         self.regularization_losses = []
         weights = _weights_of(generator, self.variables)
@@ -71,7 +71,8 @@ class GeneratorModule(tf.train.Checkpoint):
         self.__call__ = tf.function(call, spec, autograph=False)
         if isinstance(spec[0], dict):
             # A signature takes its inputs by name, but TFSMLayer passes only
-            # one. To an attribute of the same name it passes the dict.
+            # one positional input. To an attribute of the same name it passes
+            # the whole dict.
             self.serving_default = tf.function(
                 lambda inputs: {IMAGES: self.__call__(inputs)},
                 input_signature=spec,
@@ -79,11 +80,11 @@ class GeneratorModule(tf.train.Checkpoint):
             )
 
     def _input_spec(self):
-        """One `tf.TensorSpec`, or where there are classes a dict of two."""
+        """One `tf.TensorSpec`, or a dict of two if there are classes."""
         specs = {
             name: tf.TensorSpec([self._batch_size, size], name=name)
             for name, size in zip(
-                (LATENTS, LABELS), self._face.input_sizes, strict=False
+                (LATENTS, LABELS), self._generator.input_sizes, strict=False
             )
         }
         return specs if len(specs) > 1 else specs[LATENTS]
@@ -103,10 +104,10 @@ class GeneratorModule(tf.train.Checkpoint):
 
 
 def _unless_empty(images, rows):
-    """The images of rows, made of a row of zeros where there is none.
+    """The images of rows; an empty batch is padded with a row of zeros.
 
-    TensorFlow's convolutions of one pixel give no images the shape of their
-    input.
+    For an empty batch, TensorFlow's convolutions of one pixel return the shape
+    of their input.
     """
     batch = tf.shape(rows[0])[0]
     missing = 1 - tf.minimum(batch, 1)
@@ -114,10 +115,10 @@ def _unless_empty(images, rows):
 
 
 def _weights_of(generator, variables):
-    """A function to a context manager, in which other weights are in place.
+    """A function to a context manager that substitutes the weights.
 
-    It is to be entered where a `tf.function` is traced. They are `variables`,
-    in the order of `generator.weights`, or constants where there are none.
+    Enter it while a `tf.function` is traced. The new weights are `variables`,
+    in the order of `generator.weights`, or constants if there are none.
     """
     if variables:
         return lambda: keras.StatelessScope(
@@ -126,12 +127,12 @@ def _weights_of(generator, variables):
     kernels = folded_kernels(generator)
     folded = [layer for layer in generator.layers if id(layer) in kernels]
     folded = {id(layer.kernel) for layer in folded}
-    # Only biases: the stored kernels would be in the module a second time.
+    # Only biases: otherwise the module would store the kernels twice.
     rest = [w for w in generator.weights if id(w) not in folded]
-    # Made here and only captured by the function: constants within its graph
-    # are copied by every stage that looks at the graph. Measured for 64x64
+    # Created here and captured by the function: constants inside its graph
+    # are copied by every pass over the graph. Measured for 64x64
     # with all feature maps, 116 MB: a loaded module took 440 MB after the
-    # first call, with constants within 1,670 MB and ten times as long.
+    # first call; with constants inside, 1,670 MB and ten times as long.
     kernels = {key: tf.constant(kernel) for key, kernel in kernels.items()}
     state = [(weight, tf.constant(weight.numpy())) for weight in rest]
 
@@ -144,7 +145,7 @@ def _weights_of(generator, variables):
 
 
 def folded_kernels(generator):
-    """Every kernel as it is multiplied with: scaled, folded and rounded.
+    """Every kernel as it is used: scaled, folded and rounded.
 
     A dict from the `id` of a `keras.Model`'s layer to the kernel, an array of
     the layer's compute dtype.

@@ -1,4 +1,4 @@
-"""A generator with classes made into one that draws a single class."""
+"""Conversion of a generator with classes to one that draws a single class."""
 
 import keras
 
@@ -16,8 +16,8 @@ def of_one_class(generator, label):
         label: int, the class.
 
     Returns:
-        `AnyGenerator` with a copy of the weights. Its images are to the bit
-        those that the given one makes with that label.
+        `AnyGenerator` with a copy of the weights. Its images are bit-identical
+        to those of the given one with that label.
 
     Raises:
         UserError: if the generator has no such class.
@@ -25,7 +25,7 @@ def of_one_class(generator, label):
     generator = as_generator(generator)
     generator.checked_labels([label], 1)
 
-    # Keras hands on a mask, where a layer can take one.
+    # Keras passes a mask if a layer accepts one.
     def call(layer, *inputs, mask=None):
         if not isinstance(layer, keras.layers.Concatenate):
             return layer(*inputs)

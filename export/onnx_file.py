@@ -55,9 +55,9 @@ ONNX = Format(
     load=_load,
     snippet=_snippet,
     note=_NOTE,
-    # Its convolution takes bfloat16 from opset 22 on only, which is too new for
-    # many runtimes. In float16 onnxruntime computes on GPUs; on most CPUs it
-    # converts to float32 and back.
+    # Its convolution supports bfloat16 only from opset 22 on, which is too new
+    # for many runtimes. onnxruntime computes in float16 on GPUs; on most CPUs
+    # it converts to float32 and back.
     precisions=("float32", "float16"),
     packages=("onnx", "onnxruntime"),
 )

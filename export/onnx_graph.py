@@ -1,10 +1,9 @@
 """A generator as an ONNX graph, layer by layer.
 
-Written from the layers and not from TensorFlow's graph: pictures stay
-channels-first from the first layer to the last, as ONNX has them, where a
-converter puts a transposition before and after every convolution. (Keras
-itself exports through tf2onnx; its release 1.17 fails to remove them from
-this graph, and says so in two tracebacks.)
+It is built from the layers and not from TensorFlow's graph: feature maps stay
+channels-first throughout, as in ONNX, whereas a converter puts a transpose
+before and after every convolution. (Keras itself exports through tf2onnx; its
+release 1.17 fails to remove them from this graph, with two tracebacks.)
 """
 
 import keras
@@ -25,8 +24,8 @@ from progan_tf.layers import (
 )
 from progan_tf.sampling import as_generator
 
-# Of 2022, old enough for the runtimes in use, and the version of the file
-# format that came with it; the onnx package would take its newest.
+# From 2022, old enough for the runtimes in use, with the file format version
+# of that time; the onnx package would use its newest.
 _OPSET, _IR_VERSION = 17, 8
 _FLOAT = onnx.TensorProto.FLOAT
 _NHWC = [0, 2, 3, 1]  # [NCHW] -> [NHWC]
@@ -40,8 +39,8 @@ def onnx_model(generator, precision="float32", card=None):
     It has the inputs, output and names of a `GeneratorModule`; kernels are
     constants, scaled and folded. The generator is a functional `keras.Model` of
     the layers of `progan_tf.layers`, which compute in `precision`, "float32" or
-    "float16". Raises UserError for a layer or an activation that it does not
-    know.
+    "float16". Raises UserError for a layer or an activation that is not
+    supported.
     """
     for layer in generator.layers:
         if type(layer) not in {keras.layers.InputLayer, *_LAYERS}:
@@ -75,8 +74,8 @@ def onnx_model(generator, precision="float32", card=None):
 class _Graph:
     """The nodes and constants of a generator, lists of ONNX's records.
 
-    `precision` is the dtype between the inputs, of these names, and the images;
-    `kernels` a dict from the `id` of a layer to its folded kernel.
+    `precision` is the dtype to compute in, `inputs` the names of the inputs;
+    `kernels` is a dict from the `id` of a layer to its folded kernel.
     """
 
     def __init__(self, generator, precision, inputs):
@@ -99,7 +98,7 @@ class _Graph:
         self._add_images(names[id(copy.outputs[0])])
 
     def add(self, operation, inputs, attributes=None):
-        """Add a node; gives the name of its output."""
+        """Add a node; returns the name of its output."""
         output = f"{self._scope}/{operation}"
         self.nodes.append(
             helper.make_node(operation, inputs, [output], **attributes or {})
@@ -107,7 +106,7 @@ class _Graph:
         return output
 
     def constant(self, name, value, dtype=None):
-        """Add a constant, by default in the graph's precision; its name."""
+        """Add a constant, by default in `precision`; returns its name."""
         name = f"{self._scope}/{name}"
         value = np.asarray(value, dtype or self._precision)
         self.constants.append(numpy_helper.from_array(value, name))
@@ -120,7 +119,7 @@ class _Graph:
         return self.add("Cast", [name], {"to": to})
 
     def _add_images(self, x):
-        """From [-1, 1] to [0, 1], float32 and channels-last."""
+        """Map [-1, 1] to [0, 1], float32 and channels-last."""
         x = self._cast(x, np.float32)
         half = self.constant("half", 0.5, np.float32)
         limits = [self.constant(str(v), v, np.float32) for v in (0, 1)]
@@ -133,11 +132,11 @@ class _Graph:
 def _calls_of(generator):
     """A copy of a generator, and its calls: (layer, input tensors, output).
 
-    A copy, because layers remember how they were called.
+    It is a copy, because layers record their calls.
     """
     calls = []
 
-    # Keras hands on a mask, where a layer can take one.
+    # Keras passes a mask if a layer accepts one.
     def call(layer, *inputs, mask=None):
         output = layer(*inputs)
         calls.append((layer, keras.tree.flatten(inputs), output))
@@ -151,7 +150,7 @@ def _calls_of(generator):
 def _add_dense(graph, layer, x):
     kernel = graph.kernels[id(layer)]
     shape = layer.target_shape or (layer.units,)
-    # Channels first: the order of the kernel's columns is that of the output.
+    # The kernel's columns are put in the order of a channels-first output.
     order = np.arange(layer.units).reshape(shape)
     order = np.moveaxis(order, -1, 0).ravel()
     inputs = [x, graph.constant("kernel", kernel[:, order])]
@@ -172,7 +171,7 @@ def _add_convolution(graph, layer, x):
     if layer.bias is not None:
         inputs.append(graph.constant("bias", _bias_of(layer)))
     operation = "ConvTranspose" if layer.resample == "up" else "Conv"
-    # Where a kernel has 4 taps, 1 lies outside on either side, too.
+    # Kernels of 4 taps, too, are padded by 1 on either side.
     padding = {"pads": [(kernel.shape[0] - 1) // 2] * 4}
     strides = {"strides": [2, 2] if layer.resample else [1, 1]}
     y = graph.add(operation, inputs, padding | strides)
@@ -233,12 +232,12 @@ def _add_fade(graph, layer, old, new):
 
 
 def _add_concatenation(graph, layer, *inputs):
-    # Of latents and labels, which have two axes.
+    # Latents and labels have two axes.
     return graph.add("Concat", list(inputs), {"axis": 1})
 
 
 def _add_fixed_label(graph, layer, x):
-    # A product, because a constant has no rows for a batch of any size.
+    # A matrix product, because a constant cannot have a variable batch size.
     size = layer.input.shape[-1]
     kernel = np.eye(size, size + layer.num_classes)
     row = np.eye(1, len(kernel[0]), size + layer.label)[0]

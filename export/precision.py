@@ -7,13 +7,13 @@ from progan_tf.layers import PixelNormalization
 
 
 def in_precision(generator, precision):
-    """Rebuild a generator from its layers' settings and its weights.
+    """Rebuild a generator to compute in another precision.
 
-    The weights are float32 in every precision, "float32", "bfloat16" or
-    "float16", and so are the latents that go in and the images that come out,
-    through an `Identity` layer: these are Keras's mixed policies. In float16
-    the epsilon of the pixel normalization is 1e-4 at least. A functional
-    `keras.Model`; the given one where all of it is as it shall be.
+    In every precision, "float32", "bfloat16" or "float16", weights, latents and
+    images are float32; an `Identity` layer casts the images. These are Keras's
+    mixed-precision policies. In float16 the epsilon of the pixel normalization
+    is at least 1e-4. Returns a functional `keras.Model`; the given one if it
+    has this precision already.
     """
     policy = precision if precision == "float32" else f"mixed_{precision}"
     policies = {layer.dtype_policy.name for layer in generator.layers}
@@ -32,10 +32,10 @@ def in_precision(generator, precision):
 
 
 def rebuilt(generator, changes, call=None):
-    """A copy of a functional `keras.Model`, its layers with other settings.
+    """A copy of a functional `keras.Model`, with other settings of layers.
 
-    `changes` is a function of a layer to the settings that are other, and
-    `call` that of `keras.models.clone_model`.
+    `changes` is a function from a layer to a dict of changed settings, `call`
+    the `call_function` of `keras.models.clone_model`.
     """
 
     def remade(layer):

@@ -13,7 +13,7 @@ from progan_tf.export.format import CARD_FILE
 from progan_tf.sampling import as_generator
 from progan_tf.text import first_line
 
-# What the site finds models by; of its own list, but the tags.
+# Metadata for the site's search; all but the tags are from the site's lists.
 _FRONT_MATTER = """\
 ---
 library_name: keras
@@ -30,18 +30,18 @@ _WORD = re.compile(r"[A-Za-z0-9][\w.-]*")
 
 
 def push(generator, name, precision="float32", metrics=None, licence=None):
-    """Push a generator, whose repository is made if there is none.
+    """Push a generator; its repository is created if there is none.
 
-    What is pushed are the files of a `.keras` file, unpacked, as Keras' own
-    `keras.saving.load_model("hf://USER/MODEL")` reads them, a model card and a
-    picture of samples: all of them at once, or none.
+    The files of an unpacked `.keras` file, which
+    `keras.saving.load_model("hf://USER/MODEL")` can read, a model card and a
+    picture of samples are pushed in a single commit.
 
     Args:
         generator: as of `export_generator`.
         name: str, hf://USER/MODEL.
         precision, metrics: as of `export_generator`.
-        licence: str, by the site's own list, such as "cc-by-4.0"; by default
-            what the card knows, or "unknown".
+        licence: str, from the site's own list, such as "cc-by-4.0"; by default
+            that of the card, or "unknown".
 
     Returns:
         str, the address of the model's page.
@@ -84,13 +84,13 @@ def front_matter(config, licence=None):
     names = [licence] if licence else _names_of(licences(config))
     text = f"license: {names[0]}"
     if len(names) > 1:
-        # The site's list has no name for several.
+        # The site's list has no name for several licences.
         text = f"license: other\nlicense_name: {'-and-'.join(names)}"
     return _FRONT_MATTER.format(licence=text)
 
 
 def _names_of(texts):
-    """The site's names of licences; "unknown" if there is none for a text."""
+    """The site's names of licences; "unknown" if a text has none."""
     matches = [_CREATIVE_COMMONS.search(text) for text in texts]
     if not all(matches):
         return ["unknown"]
@@ -99,7 +99,7 @@ def _names_of(texts):
 
 
 def _refusal(name, error):
-    """What is said of a model that could not be pushed, a `UserError`."""
+    """The `UserError` for a model that could not be pushed."""
     if addresses.status_of(error) in (401, 403):
         return UserError(
             f"you may not write to {name}: log in with hf auth login, using a "

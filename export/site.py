@@ -1,7 +1,7 @@
 """The files of a site that draws a generator's pictures in the browser.
 
-The page is that of `progan_tf.explorer`; here it gets what differs from
-generator to generator: the network, its directions and what is told of it.
+The page is that of `progan_tf.explorer`; here the parts that depend on the
+generator are added: the network, its directions and its description.
 """
 
 import json
@@ -39,8 +39,8 @@ def site_files(generator, precision="float32"):
         dict from file name to bytes; names may have a "/".
 
     Raises:
-        UserError: if a module computes what browsers cannot, or if the images
-            are neither grey nor RGB.
+        UserError: if browsers cannot run a module's operations, or if the
+            images are neither grey nor RGB.
     """
     generator = as_generator(generator)
     height, width, channels = generator.image_shape
@@ -67,7 +67,7 @@ def site_files(generator, precision="float32"):
         "latent_size": generator.latent_size,
         "channels": channels,
         "classes": _class_names(generator),
-        # Which class each of the first seeds has.
+        # The classes of the first seeds.
         "seed_classes": _seed_classes(generator),
         "levels": [
             {"name": name, "height": size[0], "width": size[1]}
@@ -112,7 +112,7 @@ def network_images(folder):
     folder = pathlib.Path(folder)
     about = json.loads((folder / ABOUT_FILE).read_text())
     with warnings.catch_warnings():
-        # It asks for the package ai-edge-litert, for which there is no need.
+        # It recommends the package ai-edge-litert, which is not needed here.
         warnings.simplefilter("ignore")
         interpreter = tf.lite.Interpreter(str(folder / NETWORK_FILE))
     run, name = interpreter.get_signature_runner(), about["levels"][-1]["name"]
@@ -126,7 +126,7 @@ def network_images(folder):
 
 
 def _checked_file(name, data):
-    """What the page needs to see whether a file arrived as it was."""
+    """The fields by which the page checks that a file is intact."""
     return {"file": name, "bytes": len(data), "crc32": zlib.crc32(data)}
 
 
@@ -135,7 +135,7 @@ def _directions(generator):
     try:
         return pca(generator, count)
     except UserError:
-        return None  # Of a network without the layers that it looks at.
+        return None  # The network lacks the layers that `pca` needs.
 
 
 def _class_names(generator):
@@ -147,8 +147,7 @@ def _class_names(generator):
 def _seed_classes(generator):
     if not generator.num_classes:
         return []
-    # The pattern repeats after as many seeds as there are classes with
-    # pictures.
+    # The classes repeat; the period is the number of classes with pictures.
     drawn = range(generator.num_classes)
     if generator.origin:
         drawn = generator.origin[0].drawn_classes()
@@ -156,7 +155,7 @@ def _seed_classes(generator):
 
 
 def _about(generator):
-    """What the page says of the network, texts."""
+    """The page's description of the network, dict of texts."""
     height, width, _ = generator.image_shape
     config, images_seen = generator.origin or (None, None)
     rows = {"pictures": f"{width}x{height}"}
@@ -165,6 +164,6 @@ def _about(generator):
     if config:
         rows["training data"] = kind_named(config.data).title(config.data)
         rows["images seen in training"] = f"{images_seen:,}"
-    # A folder's name alone: where it lies is nobody's business.
+    # Only the folder's name, because its full path is private.
     name = pathlib.PurePath(generator.name).name
     return {"name": name, "facts": rows, "licence": " ".join(licences(config))}

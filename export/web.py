@@ -1,7 +1,7 @@
 """The format web: a folder with a page that draws pictures in the browser.
 
-Any static web server will do; nothing is computed on it. The page and the
-runtime are files of `progan_tf.explorer`, which every site gets a copy of.
+Any static web server will do; nothing is computed on the server. The page and
+the runtime are copies of files of `progan_tf.explorer`.
 """
 
 from progan_tf.export.format import CARD_FILE, Folder, Format
@@ -50,7 +50,7 @@ WEB = Format(
     load=_load,
     snippet=_snippet,
     note=_NOTE,
-    # Of the weights that are stored.
+    # The precision of the stored weights.
     precisions=("float32", "float16"),
     of_precision=" weights",
     images="level_N",

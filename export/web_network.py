@@ -2,8 +2,8 @@
 
 Its one signature takes `latent_vector` (and `labels`), a batch of one, and
 gives `level_0`, `level_1` and so on, from the smallest up: float32
-`[1, height, width, channels]`, about in [-1, 1], not clipped. All operations
-are ones that LiteRT computes on GPUs, too.
+`[1, height, width, channels]`, approximately in [-1, 1], not clipped. LiteRT
+supports all operations on GPUs, too.
 """
 
 import keras
@@ -19,8 +19,9 @@ from progan_tf.layers import (
 )
 from progan_tf.text import first_line
 
-# Which rows (or columns) of the 4x4 kernel of a transposed convolution meet
-# an even and an odd pixel, and the four pixels that come of one.
+# The rows (or columns) of the 4x4 kernel of a transposed convolution that
+# contribute to an even and to an odd output pixel; and the four output pixels
+# of an input pixel.
 _TAPS = (3, 1), (2, 0)
 _PHASES = (0, 0), (0, 1), (1, 0), (1, 1)
 
@@ -31,13 +32,13 @@ def level_names(count):
 
 
 def network_of_levels(levels, precision="float32"):
-    """The file of a Keras model.
+    """Convert a Keras model to a LiteRT file.
 
     Args:
         levels: `keras.Model` from latents (and one-hot labels) to a list of
             images, of the layers of `progan_tf.layers`: see `levels_of`.
         precision: "float32" or "float16", in which weights are stored; a CPU
-            multiplies in float32 all the same.
+            computes in float32 in either case.
 
     Returns:
         bytes.
@@ -58,7 +59,7 @@ def network_of_levels(levels, precision="float32"):
 
 
 def network_of_module(generator, precision="float32"):
-    """The file of a generator that can be called and not looked into.
+    """Convert a generator whose layers are not accessible, as a module's.
 
     Args:
         generator: `AnyGenerator`.
@@ -68,7 +69,7 @@ def network_of_module(generator, precision="float32"):
         bytes.
 
     Raises:
-        UserError: if it computes something that LiteRT does not.
+        UserError: if it has an operation that LiteRT does not support.
     """
     sizes = [generator.latent_size]
     if generator.num_classes:
@@ -79,7 +80,7 @@ def network_of_module(generator, precision="float32"):
 
     try:
         return _converted(images, sizes, tf.Module(), precision)
-    except Exception as error:  # The converter raises no narrower one.
+    except Exception as error:  # The converter raises errors of any kind.
         raise UserError(
             f"{generator.name} cannot be converted for the browser: "
             f"{first_line(error)}"
@@ -87,7 +88,7 @@ def network_of_module(generator, precision="float32"):
 
 
 def _converted(images, sizes, module, precision):
-    """The file of a function of inputs of these sizes to a list of images."""
+    """Convert a function from inputs of these sizes to a list of images."""
 
     def named(*inputs):
         outputs = images(*inputs)
@@ -110,12 +111,12 @@ def _converted(images, sizes, module, precision):
 class _FourTaps(EqualizedConv2D):
     """Upscaling and a 3x3 convolution, as four 2x2 convolutions.
 
-    Each pixel that comes out meets 2x2 of the 16 taps of the transposed
-    convolution. One convolution of the small picture computes all four that
-    come of a pixel, which are then put side by side. Measured in a browser, a
-    picture takes two thirds of the time that it takes with 3x3 taps of the
-    upscaled picture, which LiteRT in turn computes faster than a transposed
-    convolution.
+    Each output pixel depends on 2x2 of the 16 taps of the transposed
+    convolution. One convolution at the lower resolution computes all four
+    output pixels of an input pixel, which are then interleaved. Measured in a
+    browser, a picture takes two thirds of the time of 3x3 convolutions of the
+    upscaled feature maps, which in LiteRT are faster than transposed
+    convolutions.
     """
 
     def _compute_kernel(self):
@@ -149,7 +150,7 @@ class _FourTaps(EqualizedConv2D):
 
 
 class _Nearest(NearestUpscale):
-    """The same by an operation that GPUs know."""
+    """The same with an operation that is supported on GPUs."""
 
     def call(self, inputs):
         _, height, width, _ = inputs.shape
@@ -158,7 +159,7 @@ class _Nearest(NearestUpscale):
 
 
 def _for_browsers(model):
-    """The same function, whose layers LiteRT computes well."""
+    """An equivalent model of layers that are fast in LiteRT."""
 
     def rebuilt(layer):
         kind = type(layer)

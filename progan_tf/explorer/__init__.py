@@ -1,8 +1,8 @@
 """A page in the browser that draws a generator's pictures, and its server.
 
-`page/` is what every site has: one HTML file, one script, one style sheet, and
-in `runtime/` LiteRT.js, which computes. The rest of a site, such as the
-network, is made by `progan_tf.export.site`.
+`page/` has the files of every site: one HTML file, one script, one style sheet,
+and in `runtime/` LiteRT.js, which runs the network. The rest of a site, such as
+the network, is made by `progan_tf.export.site`.
 """
 
 import html
@@ -20,15 +20,15 @@ __all__ = ["PAGE", "Explorer", "Server", "explore"]
 def explore(generator=None, resolution=None, height=900):
     """Show a generator's pictures in a notebook, in Jupyter or Colab.
 
-    As the last expression of a cell it is shown below it. All pictures are
-    computed in the browser; the kernel only hands out the files.
+    If it is the last expression of a cell, the page appears below the cell. All
+    pictures are computed in the browser; the kernel only serves the files.
 
     Args:
-        generator: a run directory, a `.keras` file or the name of a generator
-            that comes with the program; or a `keras.Model` from latents (and
-            one-hot labels) to images in [-1, 1], or an `AnyGenerator`. By
-            default the one that comes with the program.
-        resolution: int, of a run; by default the highest that is finished.
+        generator: a run directory, a `.keras` file or the name of an included
+            generator; or a `keras.Model` from latents (and one-hot labels) to
+            images in [-1, 1], or an `AnyGenerator`. By default the included
+            generator.
+        resolution: int, for a run; by default the highest that is finished.
         height: int, of the page in the notebook, in pixels.
 
     Returns:
@@ -42,7 +42,7 @@ def explore(generator=None, resolution=None, height=900):
 
     if generator is None or isinstance(generator, (str, pathlib.Path)):
         if isinstance(generator, pathlib.Path):
-            # A folder, also if it is called like what comes along.
+            # A folder, even if it has the name of an included generator.
             generator = str(generator.absolute())
         generator = open_generator(generator, resolution=resolution)
     return Explorer(Server(site_files(generator)), height)
@@ -52,7 +52,7 @@ class Explorer:
     """A page that is served until `close` or the end of the process.
 
     Attributes:
-        address: str, where it is; it works on this machine alone.
+        address: str, the page's URL; it works only on this machine.
     """
 
     def __init__(self, server, height=900):
@@ -70,7 +70,7 @@ class Explorer:
 
     def _ipython_display_(self):
         display = importlib.import_module("IPython.display")
-        # Colab's browser is on another machine, which it connects.
+        # On Colab the browser is on another machine; Colab forwards the port.
         if "google.colab" in sys.modules:
             colab = importlib.import_module("google.colab.output")
             colab.serve_kernel_port_as_iframe(

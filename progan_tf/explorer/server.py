@@ -1,4 +1,4 @@
-"""Serving files from memory, to this machine alone, at a secret address."""
+"""Serving files from memory, only to this machine, at a secret address."""
 
 import http.server
 import pathlib
@@ -28,15 +28,15 @@ _HEADERS = {
 
 
 class Server:
-    """Files at an address that only this machine reaches and nobody guesses.
+    """Serves files at an address that is local and cannot be guessed.
 
-    It listens from the beginning, on a port that is free, and answers from
+    It listens from its construction, on a free port, and answers from
     `start` to `stop`. Other pages in the browser cannot read it, because they
     do not know the random word in its path.
 
     Args:
-        files: dict from a name, such as "a/b.js", to bytes. "index.html" is
-            what the address itself shows.
+        files: dict from a name, such as "a/b.js", to bytes. The address itself
+            shows "index.html".
 
     Attributes:
         port: int.
@@ -57,11 +57,11 @@ class Server:
         )
 
     def start(self):
-        """Answer from now on, in a thread of its own."""
+        """Start answering requests, in a separate thread."""
         self._thread.start()
 
     def stop(self):
-        """Answer no more, and free the port."""
+        """Stop answering requests, and free the port."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join()
@@ -74,11 +74,11 @@ class _Server(http.server.ThreadingHTTPServer):
 
 
 def _handler(files):
-    """A class that answers for a dict from path to bytes."""
+    """A request handler class for files, a dict from path to bytes."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        timeout = 60  # Seconds, of a browser that says nothing more.
+        timeout = 60  # Seconds until an idle connection is closed.
 
         def do_GET(self):
             self._answer(with_body=True)
@@ -101,6 +101,6 @@ def _handler(files):
                 self.wfile.write(data)
 
         def log_message(self, format, *arguments):
-            """Not a word: it would come between what the command says."""
+            """Log nothing: it would mix with the output of the command."""
 
     return Handler

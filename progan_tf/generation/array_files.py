@@ -1,8 +1,8 @@
 """Writing images as one array, a .npy or .npz file of any size.
 
-The images grow as an array under a hidden name, `.NAME.partial`. A manifest
-beside it, `.NAME.generate.json`, tells how many are written, so that an
-interrupted one goes on there.
+The array is written under a hidden name, `.NAME.partial`. A manifest
+beside it, `.NAME.generate.json`, records how many images are written, so that
+an interrupted command can resume.
 """
 
 import hashlib
@@ -24,25 +24,25 @@ from progan_tf.generation.image_files import (
     write_manifest,
 )
 
-# Between two notes of how far the file is: what a power cut may cost.
+# Between two updates of the manifest: the work that a power cut may cost.
 _SECONDS = 2.0
 
 
 def save_array(source, seeds, path, overwrite=False):
     """Writes all images as uint8 `[N, height, width, channels]`.
 
-    FILE.npy is that array. FILE.npz holds it as `images`, not compressed,
-    besides `seeds` and, where there are classes, `labels`, both int64 `[N]`.
-    It is packed when all images are there, for which the disk needs their
-    space twice. The folder must exist.
+    FILE.npy is that array. FILE.npz holds it as `images`, uncompressed,
+    besides `seeds` and, if there are classes, `labels`, both int64 `[N]`.
+    It is packed at the end, which takes twice the space on the disk. The
+    folder must exist.
 
-    An image goes to the disk when it is made. After an interruption the same
-    call goes on, and its file is that of an uninterrupted one, to the byte.
+    Images are written as they are made. After an interruption the same call
+    resumes, and its file is byte for byte that of an uninterrupted one.
 
-    Returns how many images were made: 0 where the file is there already. Raises
-    UserError where there is a file of another request, which `overwrite`
-    replaces once this one is whole, or another process is writing it, or the
-    place cannot be written.
+    Returns the number of images made: 0 if the file is complete already. Raises
+    UserError if there is a file of another request, which `overwrite` replaces
+    once this one is complete, or another process is writing it, or it cannot be
+    written.
     """
     path = pathlib.Path(path)
     partial = path.with_name(f".{path.name}.partial")
@@ -66,7 +66,7 @@ def save_array(source, seeds, path, overwrite=False):
     if there and not overwrite:
         raise occupied(path, found, request)
     with writing(path):
-        path.parent.stat()  # A lock would make the folder.
+        path.parent.stat()  # A lock would create the folder.
     with only_writer(path, beside=True), writing(path):
 
         def note(done, size=None):
@@ -86,13 +86,13 @@ def save_array(source, seeds, path, overwrite=False):
 
 
 def _grow(path, source, seeds, done, note):
-    """Writes the images that are missing in an .npy file; how many they were.
+    """Writes the missing images of an .npy file; returns their number.
 
-    `done` should be in it. `note` is told how many have reached the disk.
+    It should hold `done` already. `note` is called with how many are on disk.
     """
     header = _npy_header((len(seeds), *source.shape))
     image_bytes = math.prod(source.shape)
-    # Not emptied, because it goes on where it was.
+    # Without truncation, to resume what is there.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     with open(descriptor, "r+b") as file:
         whole = os.fstat(descriptor).st_size >= len(header) + done * image_bytes
@@ -114,14 +114,14 @@ def _grow(path, source, seeds, done, note):
             if time.monotonic() - noted >= _SECONDS:
                 save(count)
                 noted = time.monotonic()
-        # What an attempt may have left that was interrupted here.
+        # Removes leftovers of an earlier attempt.
         file.truncate()
         save(len(seeds))
     return len(left)
 
 
 def _pack(path, images, members):
-    """Writes an .npz of an .npy file, its `images`, and of small arrays."""
+    """Writes an .npz of `images`, an .npy file, and of small arrays."""
     with zipfile.ZipFile(path, "w") as archive:
         with (
             open(images, "rb") as source,
@@ -135,7 +135,7 @@ def _pack(path, images, members):
 
 
 def _entry(name):
-    """An array's place in an archive, of 1980: equal arrays, equal files."""
+    """An archive entry dated 1980, so that equal arrays give equal files."""
     entry = zipfile.ZipInfo(f"{name}.npy")
     entry.external_attr = 0o644 << 16  # Readable where it is unpacked.
     return entry

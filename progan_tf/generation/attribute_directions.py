@@ -1,9 +1,9 @@
 """Directions of attributes: normals of linear classifiers over latents.
 
-What InterFaceGAN does (Shen et al. 2020, section 2): pictures are told apart
-by an attribute, their latents by a plane, and its normal is the direction along
-which the attribute changes. Who tells pictures apart is the discriminator, by
-its classes, or a person, who sorted samples into folders.
+This is InterFaceGAN (Shen et al. 2020, section 2): a hyperplane separates the
+latents of pictures with and without an attribute, and its normal is the
+direction along which the attribute changes. The pictures are labelled by the
+discriminator's classes, or by a person who sorted samples into folders.
 """
 
 import pathlib
@@ -21,10 +21,10 @@ from progan_tf.progress import progress
 from progan_tf.sampling import as_generator
 from progan_tf.text import shortened
 
-# Fewer tell nothing: every fifth is left out to see how good a plane is.
-_FEWEST, _LEFT_OUT = 10, 5
+# Samples needed on either side; every fifth is held out to test the classifier.
+_FEWEST, _HELD_OUT_EVERY = 10, 5
 _TOGETHER = 32  # Pictures, a multiple of the discriminator's groups.
-# Newton's method doubles the digits a step.
+# Newton's method converges quadratically.
 _MOST_STEPS, _ENOUGH = 50, 1e-8
 _SEED = re.compile(r"seed(\d{6,10})")
 
@@ -35,17 +35,17 @@ def from_labels(latents, labels, names, count=10):
     Args:
         latents: float `[N, latent_size]`, of the pictures.
         labels: int64 `[N]`, the class of each, from 0 to len(names) - 1.
-        names: the classes, two or more. Of two the second is the attribute;
-            of more each is one, against all others.
+        names: the classes, two or more. Of two, the second is the attribute;
+            of more, each is one, against all others.
         count: int, directions at most.
 
     Returns:
         `Directions`, of length 1 and not orthogonal to each other. Strengths
-        are the shares of pictures that were left out of the search and told
-        right, the mean of those with and without the attribute: 0.5 is chance.
+        are the balanced accuracy on held-out pictures, the mean of those with
+        and without the attribute: 0.5 is chance.
 
     Raises:
-        UserError: for less than 10 pictures with an attribute, or without.
+        UserError: for fewer than 10 pictures with an attribute, or without.
     """
     first = 1 if len(names) == 2 else 0
     having = {names[n]: labels == n for n in range(first, len(names))}
@@ -57,8 +57,8 @@ def from_samples(generator, folder, labels_file=None, count=10):
 
     Args:
         generator: `keras.Model` or `AnyGenerator`.
-        folder: path of pictures that `generate` wrote, seedNNNNNN.png, in a
-            sub-folder a class, unless there is a labels file.
+        folder: path of pictures that `generate` wrote, seedNNNNNN.png, one
+            sub-folder per class, unless there is a labels file.
         labels_file: path of the pictures' classes, as for training.
         count: as of `from_labels`.
 
@@ -67,7 +67,7 @@ def from_samples(generator, folder, labels_file=None, count=10):
 
     Raises:
         UserError: as `from_labels`, for pictures without a seed or class, and
-            for those of another generator, as far as their folder tells.
+            for those of another generator, if their folder records it.
     """
     generator, folder = as_generator(generator), pathlib.Path(folder)
     found = read_manifest(folder / MANIFEST)
@@ -98,11 +98,11 @@ def from_samples(generator, folder, labels_file=None, count=10):
 
 
 def from_classifier(generator, classify, count=10, samples=4096, seed=0):
-    """Directions along which a classifier takes pictures for a class more.
+    """Directions along which a classifier's odds for a class increase.
 
-    A picture counts as having a class where its odds for it are above the mean
-    of the pictures that were made for the same class as it: so the directions
-    are what latents do besides the class that a generator is given.
+    A picture counts as a member of a class if its log-odds are above the mean
+    over the pictures generated with the same label. So the directions show the
+    effect of the latent, not that of the label given to the generator.
 
     Args:
         generator: `keras.Model` or `AnyGenerator`.
@@ -115,7 +115,7 @@ def from_classifier(generator, classify, count=10, samples=4096, seed=0):
     Returns:
         `Directions` of `from_labels`.
     """
-    # Here, because samples need none.
+    # Imported here, because the other functions do not need it.
     import tensorflow as tf
 
     generator = as_generator(generator)
@@ -145,18 +145,18 @@ def from_classifier(generator, classify, count=10, samples=4096, seed=0):
     names = generator.class_names or [f"class {number}" for number in classes]
     having = dict(zip(names, odds > 0, strict=True))
     if len(names) == 2:
-        del having[names[0]]  # Which is the other way along the second.
+        del having[names[0]]  # It is the opposite of the second.
     return _directions(latents, having, count)
 
 
 def _log_odds(logits, number):
-    """Logarithm of a class's probability over that of all others."""
+    """Log-odds of a class against all others."""
     others = np.delete(logits, number, axis=1)
     return logits[:, number] - np.logaddexp.reduce(others, axis=1)
 
 
 def _directions(latents, having, count):
-    """`Directions` of a dict from an attribute to who has it, bool `[N]`."""
+    """`Directions` of a dict from attribute to its presence, bool `[N]`."""
     latents = np.asarray(latents, "float64")
     found = []
     for name, has in having.items():
@@ -165,15 +165,15 @@ def _directions(latents, having, count):
                 f"expected at least {_FEWEST} samples with {name} and as many "
                 f"without; received {has.sum()} and {(~has).sum()}"
             )
-        # Every fifth of either, in their order.
-        left_out = np.zeros(len(has), bool)
+        # Every fifth of either side.
+        held_out = np.zeros(len(has), bool)
         for side in (has, ~has):
-            left_out[np.flatnonzero(side)[::_LEFT_OUT]] = True
-        plane = _plane(latents[~left_out], has[~left_out])
-        told = latents[left_out] @ plane[1:] + plane[0] > 0
-        right, truth = told == has[left_out], has[left_out]
-        strength = (right[truth].mean() + right[~truth].mean()) / 2
-        normal = _plane(latents, has)[1:]
+            held_out[np.flatnonzero(side)[::_HELD_OUT_EVERY]] = True
+        plane = _hyperplane(latents[~held_out], has[~held_out])
+        predicted = latents[held_out] @ plane[1:] + plane[0] > 0
+        correct, truth = predicted == has[held_out], has[held_out]
+        strength = (correct[truth].mean() + correct[~truth].mean()) / 2
+        normal = _hyperplane(latents, has)[1:]
         found.append((strength, name, normal / np.linalg.norm(normal)))
     found = sorted(found, key=lambda each: -each[0])[:count]
     strengths, names, vectors = zip(*found, strict=True)
@@ -181,12 +181,12 @@ def _directions(latents, having, count):
     return Directions(vectors, np.array(strengths), "attributes", names)
 
 
-def _plane(latents, has):
+def _hyperplane(latents, has):
     """Bias and weights of a logistic regression, float64 `[1 + latent_size]`.
 
-    Either side counts as much as the other. A normal prior of the weights, with
-    a variance of 1 / latent_size, keeps them small where samples are few: the
-    classifier is then hardly surer than the difference of means.
+    Both sides have equal total weight. A Gaussian prior on the weights, with
+    variance 1 / latent_size, keeps them small if samples are few: the
+    classifier is then close to the difference of means.
     """
     count, size = latents.shape
     rows = np.concatenate([np.ones((count, 1)), latents], axis=1)

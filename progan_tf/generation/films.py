@@ -1,6 +1,6 @@
 """Writing films: GIF, MP4 and strips. No TensorFlow here.
 
-A film is an iterator of frames, so that it is written while it is computed.
+A film is an iterator of frames, so that it is encoded while it is computed.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ from progan_tf.files import replacing
 from progan_tf.images import make_grid, save_png
 from progan_tf.progress import progress
 
-# Beyond it few players show a film.
+# Few players show larger films.
 _LONGEST_SIDE = 8192
-# As of a grid of images: `image_files`.
+# The same as for a grid of images in `image_files`.
 _LONGEST_STRIP = 65_500
-# Browsers slow GIFs down that show a frame for 0.01 s.
+# Browsers slow down GIFs with frames of 0.01 s.
 _HIGHEST_GIF_FPS = 50
 # Pillow holds all frames of a GIF in memory, a byte a pixel.
 _GIF_BYTES = 2 * 10**9
@@ -71,15 +71,15 @@ def check_size(height, width, most=_LONGEST_SIDE):
 
 
 def write_film(frames, path, fps, total):
-    """Write an endless GIF or an MP4 (H.264, yuv420p), whole or not at all.
+    """Write a looping GIF or an MP4 (H.264, yuv420p), whole or not at all.
 
-    Or FILE.png, the frames in a row. They are `total`, one or more, uint8
-    `[height, width, 1 or 3]`, all of one shape; their progress is shown. A GIF
-    counts equal frames in a row as one that is shown for longer; its frames
-    last 0.01 s more or less, so that the film takes its time. An MP4 has even
-    sides: a black row or column is added where need be. Raises UserError if it
-    cannot be written there, or of that size, and ValueError for other frames,
-    or another number of them.
+    FILE.png is the frames in a row. There are `total` frames, one or more,
+    uint8 `[height, width, 1 or 3]`, all of one shape; their progress is shown.
+    A GIF merges equal consecutive frames; durations are rounded to 0.01 s
+    without changing the length of the film. An MP4 has even sides: a black row
+    or column is added if necessary. Raises UserError if it cannot be written
+    there, or not in that size, and ValueError for other frames or another
+    number of them.
     """
     check_place(path, (".mp4", ".gif", ".png"), fps)
     path, frames = pathlib.Path(path), _checked(frames, total)
@@ -87,7 +87,7 @@ def write_film(frames, path, fps, total):
     if suffix == ".png":
         first = next(frames)
         height, width, _ = first.shape
-        # Before the others are made, all of which a strip holds in memory.
+        # Checked before the others are made: a strip needs all in memory.
         check_size(height, width * total, _LONGEST_STRIP)
         save_png(path, make_grid(np.stack([first, *frames]), total))
         return
@@ -124,7 +124,7 @@ def _write_gif(frames, path, fps, total):
             f"take {size / 1e9:.1f} GB of memory; write an .mp4, or give fewer "
             "--seconds, a lower --fps or smaller cells"
         )
-    # GIF counts in 0.01 s: frames end at the nearest one to their true time.
+    # GIF counts in 0.01 s: rounding the end times keeps the total length.
     ends = np.rint(100 * np.arange(total + 1) / fps).astype(int)
     times = [10 * int(hundredths) for hundredths in np.diff(ends)]
     film = {"append_images": map(Image.fromarray, frames), "duration": times}
@@ -142,7 +142,7 @@ def _write_mp4(frames, path, fps):
         ) from error
     first = next(frames)
     height, width = (side + side % 2 for side in first.shape[:2])
-    # Without file: a colon in the path would make it an address.
+    # Without the prefix file: a colon in the path would make it a URL.
     command = [
         *(ffmpeg, "-y", "-v", "error"),
         *("-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}"),
@@ -150,7 +150,7 @@ def _write_mp4(frames, path, fps):
     ]
     add = [(0, height - first.shape[0]), (0, width - first.shape[1]), (0, 0)]
     with tempfile.TemporaryFile() as errors:
-        # In a session of its own Ctrl-C does not reach it before us.
+        # In a session of its own, so that Ctrl-C does not end it before us.
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -159,7 +159,7 @@ def _write_mp4(frames, path, fps):
             start_new_session=True,
         )
         try:
-            # Where the pipe breaks, ffmpeg says why and has a status.
+            # If the pipe breaks, ffmpeg's message and status say why.
             with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
                 for frame in itertools.chain([first], frames):
                     pipe.write(np.pad(frame, add).tobytes())

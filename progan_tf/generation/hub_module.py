@@ -1,4 +1,4 @@
-"""A TF-Hub module in the place of a generator."""
+"""A TF-Hub module used as a generator."""
 
 import hashlib
 import pathlib
@@ -20,19 +20,19 @@ _EXPECTED = (
 )
 # How far a network that does not clip may overshoot [0, 1].
 _RANGE = (-0.5, 1.5)
-# More than any generator takes; less than fills the memory.
+# More than any generator takes, but few enough to fit in memory.
 _MOST_NUMBERS = 100_000
 
 
 class ModuleGenerator(AnyGenerator):
     """The module in a folder, whose own images are in [0, 1].
 
-    Errors call it by a name, by default the path. See `load_module`.
+    The name, by default the path, is for messages. See `load_module`.
     """
 
     def __init__(self, folder, name=None, trust=False):
         name = name or str(folder)
-        # Kept, because a function does not keep the variables that it uses.
+        # Kept, because a function does not keep its variables alive.
         self._loaded = load_saved_model(folder, name, trust)
         self._signature, self._inputs = _signature_of(self._loaded, name)
         specs = self._signature.structured_input_signature[1]
@@ -54,7 +54,7 @@ class ModuleGenerator(AnyGenerator):
         return 2.0 * images - 1.0
 
     def _image_shape(self, name, latent_size, classes=0):
-        """The shape of the image of seed 0, which is made to see what comes."""
+        """The shape of the image of seed 0, which is generated to find out."""
         labels = one_hot([0], classes) if classes else None
         try:
             images = self(seeded_latents([0], latent_size), labels).numpy()
@@ -81,10 +81,10 @@ class ModuleGenerator(AnyGenerator):
 def load_module(path, trust=False):
     """Load a TF-Hub module, such as `progan_tf.export` writes.
 
-    It is in a folder, packed as `.tar.gz`, or on the net (see `addresses`); one
-    of TensorFlow 1's format, such as google/progan-128, will do, too. If
-    trusted it is loaded whatever its operations do. Raises UserError if it
-    makes no images from latents.
+    It is in a folder, packed as `.tar.gz`, or on the net (see `addresses`);
+    TensorFlow 1's format, such as google/progan-128, works, too. If trusted,
+    it is loaded whatever its operations do. Raises UserError if it does not
+    generate images from latents.
     """
     place = pathlib.Path(addresses.local(path, "module"))
     if place.is_dir():
@@ -108,7 +108,7 @@ def _signature_of(loaded, name):
     signatures = getattr(loaded, "signatures", {})
     for signature in (signatures[k] for k in _SIGNATURES if k in signatures):
         inputs = signature.structured_input_signature[1]
-        # One input may have any name.
+        # A single input may have any name.
         names = sorted(inputs, key=lambda each: each == _LABELS)
         known = len(names) == 1 or names[1:] == [_LABELS]
         rows = all(map(_is_rows, inputs.values()))
@@ -128,7 +128,7 @@ def _signature_of(loaded, name):
 
 
 def _is_rows(spec):
-    """Whether an input is float32 `[None, a number that can be]`."""
+    """Whether an input is float32 `[None, a plausible size]`."""
     if spec.dtype != tf.float32 or spec.shape.rank != 2:
         return False
     batch, size = spec.shape

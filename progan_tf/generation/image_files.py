@@ -1,8 +1,8 @@
 """Writing the images of seeds: a grid in one file, or a file each.
 
-What they were made for is kept in a hidden file beside them, the manifest. With
-it a command that was stopped goes on when it is given again, and never mixes
-the images of two generators.
+A hidden file beside them, the manifest, records the request. With it an
+interrupted command resumes when it is run again, and never mixes the images of
+two generators.
 """
 
 import contextlib
@@ -25,29 +25,29 @@ from progan_tf.progress import progress
 from progan_tf.reading import read_json
 from progan_tf.threads import in_threads
 
-# Endings of the files in a folder, of grids and of single files.
+# Extensions of the files in a folder, of grids and of single files.
 FORMATS = ("png", "jpg", "npy")
 GRIDS = ("png", "jpg")
 _FILES = (*GRIDS, "npy", "npz")
 MANIFEST = ".generate.json"
 _JPEG_QUALITY = 95
-# JPEG holds no more, and a grid is laid out in memory.
+# The limit of JPEG; and a grid is assembled in memory.
 _LONGEST_SIDE = 65_500
 _GRID_BYTES = 10**9
 _IMAGE = re.compile(rf"seed(\d{{6,10}})\.({'|'.join(FORMATS)})")
-# Packing PNG files takes longer than making the images on a GPU.
+# Encoding PNG files takes longer than generating the images on a GPU.
 _MOST_THREADS = 8
 
 
 class SeededImages:
-    """The images of an `AnyGenerator` by their seeds, made when wanted.
+    """The images of an `AnyGenerator` by their seeds, generated on demand.
 
-    `chosen` is the class of all (UserError if there is no such one), by default
-    seed modulo classes; an offset, float `[latent_size]`, moves all latents.
+    `chosen` is the class of all (UserError if there is no such class), by
+    default seed modulo classes; an offset, float `[latent_size]`, moves all.
 
     Attributes:
         shape: (height, width, channels) of an image.
-        request: what an image depends on but its seed; JSON can hold it.
+        request: dict for JSON, all that an image depends on except its seed.
     """
 
     def __init__(self, generator, chosen=None, offset=None):
@@ -62,11 +62,11 @@ class SeededImages:
         if offset is not None:
             digest = hashlib.sha256(np.ascontiguousarray(offset)).hexdigest()
             self.request["edit"] = digest[:16]
-        # So that a wrong class is told before anything is written.
+        # So that a wrong class raises before anything is written.
         self.labels([0])
 
     def labels(self, seeds):
-        """Classes int64 `[N]`, or None where the generator has none."""
+        """Classes int64 `[N]`, or None if the generator has none."""
         return self._generator.labels_of(seeds, self._chosen)
 
     def images(self, seeds):
@@ -78,10 +78,10 @@ class SeededImages:
 
 
 def place_of(out, kind=None):
-    """Whether images are written to a folder, and as which of `FORMATS`.
+    """Whether images are written to a folder, and the extension of files.
 
-    `out` is a folder where it exists as one or ends with a slash, otherwise a
-    file of its ending. `kind` is for the files in a folder, by default PNG.
+    `out` is a folder if it exists as one or ends with a slash, otherwise a
+    file. `kind` is one of `FORMATS` for the files in a folder, by default PNG.
     Raises UserError if it is neither, or the file cannot be written.
     """
     if out.endswith(("/", os.sep)) or os.path.isdir(out):
@@ -103,7 +103,7 @@ def place_of(out, kind=None):
 
 
 def save_grid(source, seeds, path, columns=None):
-    """Writes all images as one PNG or JPEG file, in place of what is there.
+    """Writes all images as one PNG or JPEG file, and replaces an existing one.
 
     By default it has about as many columns as rows. Raises UserError if the
     grid is too large, or cannot be written.
@@ -122,12 +122,12 @@ def save_grid(source, seeds, path, columns=None):
 
 
 def save_folder(source, seeds, folder, kind, overwrite=False):
-    """Writes those images that are missing as seedNNNNNN.png, .jpg or .npy.
+    """Writes the missing images as seedNNNNNN.png, .jpg or .npy.
 
-    Files that the same request has made stay as they are, for they are whole:
-    after an interruption the same call goes on where it was. Other calls may
-    write images of other seeds at the same time. A seed that comes again counts
-    once; the folder is made where need be.
+    Files of the same request are kept, because each is written atomically:
+    after an interruption the same call resumes. Other calls may write images of
+    other seeds at the same time. Repeated seeds count once; the folder is
+    created if necessary.
 
     Returns how many images were made. Raises UserError if the folder holds
     images of another request, which `overwrite` removes, or cannot be written.
@@ -145,7 +145,7 @@ def save_folder(source, seeds, folder, kind, overwrite=False):
     missing = [name for name in names if name not in kept]
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        # Before the manifest, which is thus true at any moment.
+        # Before the manifest is written, which is thus true at any moment.
         for name in others:
             (folder / name).unlink(missing_ok=True)
     write_manifest(folder / MANIFEST, request)
@@ -179,7 +179,7 @@ def write_image(path, image):
 
 
 def read_manifest(path):
-    """The fields of a manifest, a dict; none where no file can be read."""
+    """The fields of a manifest, a dict; empty if it cannot be read."""
     try:
         fields = read_json(path)
     except UserError:
@@ -188,15 +188,15 @@ def read_manifest(path):
 
 
 def write_manifest(path, fields):
-    """Writes a manifest, whole or not at all; fields as JSON can hold them."""
+    """Writes a manifest atomically; `fields` is a dict for JSON."""
     write_text_atomically(path, json.dumps(fields, indent=2) + "\n")
 
 
 def occupied(place, found, wanted):
-    """The UserError where a place holds images of another request.
+    """The UserError for a place that holds images of another request.
 
-    `found` is that of its manifest, empty where there is none, `wanted` that
-    which is made now.
+    `found` is the request in its manifest, empty if there is none; `wanted` is
+    the current request.
     """
     both = {**wanted, **found}
     names = [name for name in both if found.get(name) != wanted.get(name)]

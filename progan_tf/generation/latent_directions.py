@@ -1,7 +1,7 @@
-"""Directions in the space of latents along which pictures change in one way.
+"""Directions in latent space along which pictures change in one way.
 
-They are found in the generator itself, without labels: the principal axes of
-its first layer's weight (SeFa) or of what a layer near it computes (GANSpace).
+They are found in the generator itself, without labels: the singular vectors of
+its first layer's weight (SeFa), or the PCA of early activations (GANSpace).
 """
 
 import os
@@ -20,11 +20,11 @@ from progan_tf.sampling import as_generator
 
 _FIELDS = "vectors", "strengths", "method"
 DIRECTIONS_FILE, PICTURE_FILE = "directions.npz", "directions.png"
-# Of the picture: how far its columns are along a direction. A latent's
+# The positions of the picture's columns along a direction. A latent's
 # coordinate along it has a standard deviation of 1.
 STEPS = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
-_CELL = 64  # Pixels that one sees without a lens.
-# Latents whose activations are looked at, and how many at a time.
+_CELL = 64  # Pixels at least, so that details are visible.
+# Latents whose activations are computed, and how many at a time.
 _SAMPLES, _TOGETHER = 2048, 64
 
 
@@ -34,11 +34,11 @@ class Directions(NamedTuple):
     Attributes:
         vectors: float32 `[count, latent_size]`, orthonormal, and the largest
             number of each is positive; those of attributes have length 1.
-        strengths: float64 `[count]`, from the strongest down: how much of what
-            the method looks at changes along it, as a share of all; or how
-            often a classifier was right, 0.5 being chance.
-        method: str, how they were found.
-        names: tuple of str, the attributes; empty where they have none.
+        strengths: float64 `[count]`, in descending order: the share of the
+            total that the method attributes to each direction, or, for
+            attributes, the accuracy of a classifier, 0.5 being chance.
+        method: str, the name of the method.
+        names: tuple of str, the attributes; empty for the other methods.
     """
 
     vectors: np.ndarray
@@ -64,7 +64,7 @@ def sefa(generator, count=10):
 
     Raises:
         UserError: for more directions than a latent has numbers, or a module,
-            whose layers cannot be looked at.
+            whose layers are not accessible.
     """
     generator = as_generator(generator)
     layer = _first_layer(generator, count)
@@ -76,11 +76,11 @@ def sefa(generator, count=10):
 
 
 def pca(generator, count=10, samples=_SAMPLES, seed=0):
-    """Principal axes of early activations, as latents (GANSpace).
+    """Principal components of early activations, as latents (GANSpace).
 
-    The activations of the first convolution for random latents have principal
-    components; the latents are regressed on their coordinates (Härkönen et al.
-    2020, section 2.2), and the directions made orthonormal in their order.
+    PCA is computed on the activations of the first convolution for random
+    latents; the latents are regressed on the component scores (Härkönen et al.
+    2020, section 2.2), and the directions orthonormalized in their order.
 
     Args:
         generator, count: as of `sefa`, which raises the same errors.
@@ -96,7 +96,7 @@ def pca(generator, count=10, samples=_SAMPLES, seed=0):
     latents = seeded_latents(seeds, generator.latent_size)
     rows = _early_activations(generator, latents, seeds)  # [N features]
     rows -= rows.mean(axis=0)
-    # Of the smaller of the two products that have the same eigenvalues.
+    # The smaller of the two products, which have the same eigenvalues.
     if rows.shape[1] < len(rows):
         values, axes = np.linalg.eigh(rows.T @ rows)
         scores = rows @ axes
@@ -126,13 +126,13 @@ def load_directions(path, latent_size=None):
 
     Args:
         path: the file, or its folder.
-        latent_size: int, numbers a latent of the generator that they are for.
+        latent_size: int, numbers per latent of the generator to use them with.
 
     Returns:
         `Directions`.
 
     Raises:
-        UserError: if it is no such file, or one for other latents.
+        UserError: if it is no such file, or for another latent size.
     """
     if os.path.isdir(path):
         path = os.path.join(path, DIRECTIONS_FILE)
@@ -164,8 +164,8 @@ def load_directions(path, latent_size=None):
 def parse_edit(text, directions):
     """The offset for `moved`, float32 `[latent_size]`, of "2:1.5,0:-1".
 
-    These are numbers of directions, each with how far to go along it. Raises
-    UserError for other text, or no such direction.
+    Each part is the number of a direction and the distance along it. Raises
+    UserError for other text, or if there is no such direction.
     """
     offset = np.zeros(directions.vectors.shape[1])
     for part in text.split(","):
@@ -181,7 +181,7 @@ def parse_edit(text, directions):
 
 
 def direction(directions, number):
-    """One of the vectors, float32 `[latent_size]`; UserError if it is none."""
+    """Vector `number`, float32 `[latent_size]`; UserError if out of range."""
     count = len(directions.vectors)
     if not 0 <= number < count:
         raise UserError(
@@ -191,10 +191,10 @@ def direction(directions, number):
 
 
 def picture(generator, directions, seed=0, chosen=None):
-    """A row a direction, in whose columns a seed's latent goes from -3 to 3.
+    """A grid: one row per direction, along which a latent moves from -3 to 3.
 
-    uint8 `[height, width, channels]`, in cells of 64 pixels or more. The class
-    of all is `chosen`, by default seed modulo classes.
+    uint8 `[height, width, channels]`, in cells of 64 pixels or more. All have
+    the class `chosen`, by default seed modulo classes.
     """
     latents = seeded_latents([seed], generator.latent_size)
     rows = [
@@ -209,7 +209,7 @@ def picture(generator, directions, seed=0, chosen=None):
 
 
 def _first_layer(generator, count):
-    """The layer that takes the latents, with whatever follows them."""
+    """The layer that takes the latents, possibly with a label appended."""
     from progan_tf.layers import FixedLabel
 
     if generator.model is None:
@@ -236,7 +236,7 @@ def _first_layer(generator, count):
 
 
 def _early_activations(generator, latents, seeds):
-    """float64 `[N, features]`: of the first convolution, or the first layer."""
+    """The first convolution's or layer's outputs, float64 `[N, features]`."""
     import keras
     import tensorflow as tf
 
@@ -253,7 +253,7 @@ def _early_activations(generator, latents, seeds):
 
 
 def _directions(vectors, strengths, method):
-    """`Directions`, whose signs do not depend on the library's choice."""
+    """`Directions` with the signs fixed, which libraries choose differently."""
     largest = np.abs(vectors).argmax(axis=1)
     signs = np.sign(vectors[np.arange(len(vectors)), largest])
     vectors = (vectors * signs[:, np.newaxis]).astype("float32")

@@ -1,4 +1,4 @@
-"""Opening a generator, whatever it is, and the flags that tell which."""
+"""Opening a generator of any kind, and the flags that select it."""
 
 import os
 
@@ -24,13 +24,13 @@ def define_flags():
 
 
 def define_trust(flags):
-    """Define --trust, for what is of other people; flags is `absl.flags`."""
+    """Define --trust, for modules of other people; flags is `absl.flags`."""
     whatever = "run a module even if it does more than compute"
     flags.DEFINE_boolean("trust", False, whatever)
 
 
 def open_flagged(flags, latest=False):
-    """`open_generator` as the flags say that `define_flags` defines."""
+    """`open_generator` with the values of the flags of `define_flags`."""
     which = flags.run_dir, flags.module, flags.resolution
     return open_generator(*which, latest, flags.trust)
 
@@ -38,12 +38,12 @@ def open_flagged(flags, latest=False):
 def open_generator(
     run_dir=None, module=None, resolution=None, latest=False, trust=False
 ):
-    """Load a generator, an `AnyGenerator`, as the flags of these names say.
+    """Load a generator, an `AnyGenerator`, by the values of these flags.
 
-    TensorFlow is imported first; mistakes that show without it do not wait for
-    it. Without a run directory, `.keras` file or name and without a module it
-    is the default of `pretrained`, as a line says. Raises UserError for flags
-    that do not go together, or if it cannot be loaded.
+    The flags are checked before TensorFlow, which is slow, is imported. If
+    neither a run directory, `.keras` file or name nor a module is given, it is
+    the default of `pretrained`, and a line says so. Raises UserError for flags
+    that do not go together, or if the generator cannot be loaded.
     """
     if run_dir is not None and module is not None:
         raise UserError("expected one of --run_dir and --module")

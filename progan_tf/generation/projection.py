@@ -1,8 +1,8 @@
-"""Finding the latent of a picture: the generator run backwards.
+"""Projection: finding the latent of a picture.
 
 Gradient descent on the latent, with the generator's weights held constant. The
-search stays on the sphere on which latents lie: the generator's first layer
-normalizes them anyway.
+search stays on the hypersphere on which latents lie: the generator's first
+layer normalizes them anyway.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ from progan_tf.layers import kernels_computed_once
 from progan_tf.sampling import as_generator
 from progan_tf.text import first_line
 
-# Adam's decays. Gradients shrink by orders of magnitude on the way, and Adam
-# must forget the large ones: after 250 steps at 32x32 a second decay of 0.95
-# was 2 dB ahead of 0.99.
+# Adam's decays. Gradients shrink by orders of magnitude during the search, and
+# Adam must forget the large ones: after 250 steps at 32x32 a beta2 of 0.95
+# was 2 dB better than 0.99.
 _BETA_1, _BETA_2 = 0.9, 0.95
 _CANDIDATES, _STARTS = 512, 8
 # Shares of the steps after which half of the starts are dropped.
 _CUTS = (1 / 8, 1 / 4, 1 / 2)
-# A start whose error grows by such a factor over its best has gone too far. The
-# rate of 0.1, right at 32x32, took starts at 128x128 from 18 dB to 12 at once.
+# A start whose error grows to this multiple of its best has diverged. The rate
+# of 0.1, right at 32x32, took starts at 128x128 from 18 dB to 12 in one step.
 _TOO_FAR = 2.0
 
 
@@ -37,11 +37,11 @@ class Projection(NamedTuple):
 
     Attributes:
         latent: float32 `[latent_size]`, of norm sqrt(latent_size).
-        image: uint8 `[R, R, C]`, the generator's picture of it.
+        image: uint8 `[R, R, C]`, the generator's image of the latent.
         psnr: float, peak signal to noise ratio of image and target in dB;
-            infinite where they are equal.
+            infinite if they are equal.
         history: float32 `[steps]`, the PSNR of the best start before each
-            step that was taken, of floats that are not rounded.
+            step that was taken, of images that are not rounded to uint8.
         label: int, the class of the image, or None.
     """
 
@@ -67,29 +67,29 @@ def project(
 ):
     """Find the latent whose image is nearest to a picture.
 
-    Many latents are only looked at. The nearest go downhill together; after an
-    eighth of the steps, a quarter and a half of them, half of those that are
-    left are dropped. On one machine the result depends on the arguments alone.
+    Of many random candidates the nearest are optimized together by gradient
+    descent; after an eighth, a quarter and a half of the steps, the worse half
+    is dropped. On one machine the result depends only on the arguments.
 
     Args:
         generator: `keras.Model` from latents (and one-hot labels) to images
             `[B, R, R, C]`, or `AnyGenerator`. Its weights are not changed.
         target: `[R, R, C]`, uint8 or float in [-1, 1].
-        starts: int, of the candidates so many go downhill.
+        starts: int, how many candidates, the nearest, are optimized.
         steps: int.
         seed: int, of the random latents.
-        learning_rate: float, of Adam at the beginning; it falls to 0 along a
-            half cosine. A start that it leads too far goes back to its best
-            latent, and on at half the rate.
+        learning_rate: float, Adam's initial learning rate; it falls to 0 along
+            a half cosine. A start that diverges returns to its best latent and
+            continues at half the rate.
         label: int, its class; by default the class whose images of some random
             latents are nearest.
         coarse_weight: float, see `multi_scale_errors`.
         callback: function of (steps done, uint8 `[R, R, C]` the best image so
-            far, its PSNR in dB), called before each step; or None. Where it
-            returns True the search ends with what it has found.
-        candidates: int, latents that are looked at; at least as many as starts.
-        looked: function of (images looked at, how many there will be), called
-            after each few; or None. Where it returns True no more are.
+            far, its PSNR in dB), called before each step; or None. If it
+            returns True, the search ends with the best result so far.
+        candidates: int, random latents to evaluate; at least `starts`.
+        looked: function of (images evaluated, images in total), called
+            after every few; or None. If it returns True, no more are evaluated.
 
     Returns:
         `Projection`.
@@ -123,9 +123,9 @@ def project(
 def multi_scale_errors(images, target, coarse_weight=0.0):
     """Mean squared errors at full size and, weighted, at smaller sizes.
 
-    The smaller sizes, R/2, R/4, ... 4, are means over boxes of pixels. They
-    tell a form that is shifted from one that is missing, as pixels do not, and
-    so can help with a picture that the generator cannot make. They also count
+    The smaller sizes, R/2, R/4, ... 4, are means over boxes of pixels. Unlike
+    pixel errors they distinguish a shifted shape from a missing one, and so can
+    help with a picture that the generator cannot make. They also count
     colours several times, and details converge more slowly.
 
     float32 `[B]`, the error at full size + coarse_weight * the sum of those at
@@ -151,20 +151,20 @@ def peak_ratio(image, target):
 
 
 def _step_of(generator, target, coarse_weight):
-    """One step down, compiled, for one generator and one target.
+    """One step of gradient descent, compiled, for a generator and a target.
 
     A function of (state, one-hot labels, learning rates `[B, 1]`) to (state,
     errors `[B]`, images `[B, R, R, C]`). The state is the latents, both moments
-    and how many steps each took with these, `[B, 1]`.
+    and their step count for each latent, `[B, 1]`.
     """
     target = tf.constant(to_float(target)[np.newaxis])
-    # Images are clipped to [-1, 1] when they become files. So a number beyond
-    # an end of the range is right where the target is at that end. Clipping all
-    # numbers would leave wrong pixels without a gradient.
+    # Images are clipped to [-1, 1] when they are saved. So a value beyond an
+    # end of the range is right if the target is at that end. Clipping all
+    # values would leave wrong pixels without a gradient.
     low = tf.where(target <= -1, -1.0, -math.inf)
     high = tf.where(target >= 1, 1.0, math.inf)
     zeros = [np.zeros((1, size), "float32") for size in generator.input_sizes]
-    # The weights stay as they are, so each kernel is scaled only here.
+    # The weights are constant, so each kernel is scaled only once, here.
     with kernels_computed_once() as kernels:
         generator(*zeros)
 
@@ -177,8 +177,8 @@ def _step_of(generator, target, coarse_weight):
                 images = generator(latents, labels)
             within = tf.clip_by_value(images, low, high)
             totals = multi_scale_errors(within, target, coarse_weight)
-        # The gradient of the sum will do: an image depends on its own latent
-        # alone.
+        # The gradient of the sum suffices: an image depends only on its own
+        # latent.
         gradients = tape.gradient(totals, latents)
         if gradients is None:
             raise LookupError("its pictures do not depend on its latents")
@@ -202,9 +202,9 @@ def _on_sphere(latents):
 
 
 def _descend(generator, step, latents, labels, steps, learning_rate, callback):
-    """Returns the best latents of those left, their labels and the history."""
+    """Returns the best latents of the remaining starts, labels, history."""
     zeros = np.zeros((len(latents), 1), "float32")
-    # In NumPy between the steps, where rows are put back and dropped.
+    # In NumPy between the steps, where rows are reset and dropped.
     state = [latents, 0.0 * latents, 0.0 * latents, zeros]
     best, lowest = latents.copy(), np.full(len(latents), math.inf)
     rates = np.float32(learning_rate) + zeros
@@ -213,24 +213,24 @@ def _descend(generator, step, latents, labels, steps, learning_rate, callback):
     for done in range(steps):
         latents = state[0]
         fall = np.float32(0.5 * (1 + math.cos(math.pi * done / steps)))
-        state, errors, images = _taken(
+        state, errors, images = _run_step(
             generator, step, state, labels, fall * rates
         )
         if image is None or np.min(errors) < np.min(lowest):
             image = to_uint8(images[np.argmin(errors)])
         better, far = errors < lowest, errors > _TOO_FAR * lowest
         best[better], lowest[better] = latents[better], errors[better]
-        # Errors are of [-1, 1], whose square of the peak is 4.
+        # The peak of images in [-1, 1] is 2, its square 4.
         history.append(10 * math.log10(4 / max(np.min(lowest), 1e-20)))
         if callback and callback(done, image, history[-1]):
             break
-        # Back to the best latent, with new moments.
+        # Resets diverged starts to their best latent, with new moments.
         rates[far] /= 2
         state[0][far] = best[far]
         for numbers in state[1:]:
             numbers[far] = 0
         if done + 1 in cuts:
-            # Only the strongest starts go on.
+            # Only the better half of the starts stays.
             order = np.argsort(lowest, kind="stable")
             stay = order[: max(1, len(order) // 2)]
             state = [numbers[stay] for numbers in state]
@@ -240,7 +240,7 @@ def _descend(generator, step, latents, labels, steps, learning_rate, callback):
 
 
 def _trace(generator, step, starts):
-    """Trace the first call, so that what must fail fails before the look."""
+    """Trace the step, so that unsuitable modules fail before the search."""
     latents, *labels = (
         np.zeros((starts, size), "float32") for size in generator.input_sizes
     )
@@ -251,12 +251,12 @@ def _trace(generator, step, starts):
         step.get_concrete_function(state, rows, tf.constant(zeros))
 
 
-def _taken(generator, step, state, labels, rates):
-    """What a step returns, as arrays that can be written to."""
+def _run_step(generator, step, state, labels, rates):
+    """Run a step; returns what it returns, as writable arrays."""
     rows = None
     if labels is not None:
         rows = tf.constant(one_hot(labels, generator.num_classes))
-    # As tensors, because arrays would be compiled in.
+    # As tensors, because arrays would be traced as constants.
     tensors = tuple(map(tf.constant, state)), rows, tf.constant(rates)
     with _gradients_of(generator):
         state, errors, images = step(*tensors)
@@ -270,7 +270,7 @@ def _taken(generator, step, state, labels, rates):
 
 @contextlib.contextmanager
 def _gradients_of(generator):
-    """Refuses modules of other people, which need not have gradients."""
+    """Turns errors into UserError: foreign modules may lack gradients."""
     try:
         yield
     except (LookupError, TypeError, ValueError, tf.errors.OpError) as error:
@@ -312,8 +312,8 @@ def _checked_target(generator, target):
 def _without_remapper():
     """Compile without TensorFlow's fusing of convolution and activation.
 
-    TensorFlow 2.21 fails at it where the backward pass needs what lies
-    between the two, prints an error and goes on without: no loss of speed.
+    TensorFlow 2.21 fails to fuse them if the backward pass needs the values in
+    between, prints an error and goes on without: no loss of speed.
     """
     before = tf.config.optimizer.get_experimental_options()
     tf.config.optimizer.set_experimental_options({"remapping": False})

@@ -1,6 +1,6 @@
-"""What a projection reads and writes: target, result, latent and film.
+"""The files of a projection: target, result, latent and film.
 
-No TensorFlow here, so that mistakes answer at once.
+No TensorFlow here, so that user errors appear at once.
 """
 
 import json
@@ -29,19 +29,19 @@ from progan_tf.latents import parse_seeds
 
 _OWN = "seed:"
 _TARGET, _RESULT, _FILM = "target.png", "result.png", "search.gif"
-# Pixels that one sees without a lens.
+# Pixels, so that details are visible.
 _SMALLEST_SIDE = 256
 _FPS = 15
 _FRAMES = 60
-# Frames for which the result stands still in the end: two seconds.
+# Frames for which the result is shown at the end: two seconds.
 _LAST = 30
 
 
 def check_places(target, out):
-    """Raise UserError unless there is a target and a folder can be written.
+    """Raise UserError unless the target exists and the folder can be written.
 
-    What an earlier search wrote there may be replaced, but not the target. The
-    folder and those above it need not exist yet.
+    Files of an earlier search may be replaced, but not the target. The folder
+    and its parents need not exist yet.
     """
     if pathlib.Path(out).suffix.lower() in EXTENSIONS:
         raise UserError(f"expected --out=FOLDER/ for the files; received {out}")
@@ -64,10 +64,10 @@ def check_places(target, out):
 
 
 def read_target(target, generator, label=None):
-    """The target as uint8 `[R, R, C]`, of a path or such as "seed:17".
+    """The target as uint8 `[R, R, C]`, from a path or from "seed:17".
 
     A file is read as training reads pictures; seed:17 is the generator's own
-    picture, of the class that `known_class` gave. Raises UserError if it is no
+    picture, with the class from `known_class`. Raises UserError if it is not a
     picture, or there is no such class.
     """
     if target.startswith(_OWN):
@@ -79,9 +79,9 @@ def read_target(target, generator, label=None):
 
 
 def known_class(target, generator, chosen=None):
-    """The class of the target, an int, or None where it is not known.
+    """The class of the target, an int, or None if it is not known.
 
-    By default that of the generator's own picture: seed modulo classes.
+    For the generator's own picture the default is seed modulo classes.
     """
     if not target.startswith(_OWN):
         return chosen
@@ -90,17 +90,17 @@ def known_class(target, generator, chosen=None):
 
 
 class Film:
-    """The search, of so many steps, beside its target, in at most 60 frames."""
+    """A film of the search beside its target, in at most 60 frames."""
 
     def __init__(self, target, steps):
         self._target = target
-        # Close together at first, where most happens.
+        # Denser at the beginning, where most changes.
         places = np.linspace(0, 1, min(_FRAMES, steps), endpoint=False) ** 2
         self._kept = set((places * steps).astype(int).tolist())
         self._images = []
 
     def add(self, step, image):
-        """Take the image uint8 `[R, R, C]` before a step, or leave it."""
+        """Add the image uint8 `[R, R, C]` before a step, if it is a frame."""
         if step in self._kept:
             self._images.append(image)
 
@@ -115,21 +115,21 @@ class Film:
 
 
 def enlarged(image):
-    """Repeats the pixels of uint8 `[H, W, C]`, to 256 of height or more."""
+    """Repeats pixels of uint8 `[H, W, C]` up to a height of 256 or more."""
     factor = max(1, _SMALLEST_SIDE // image.shape[0])
     return nearest_up(image[np.newaxis], factor)[0]
 
 
 def save(out, target, found, film):
-    """Write a `projection.Projection` to a folder, made where need be.
+    """Write a `projection.Projection` to a folder, created if necessary.
 
-    These are target.png, result.png, latent.npy, found.json with what the
-    latent does not tell, and search.gif.
+    The files are target.png, result.png, latent.npy, found.json with class,
+    PSNR and steps, and search.gif.
     """
     out = pathlib.Path(out)
     facts = {
         "class": found.label,
-        # JSON knows no infinity, which equal pictures have.
+        # JSON has no infinity, the PSNR of equal pictures.
         "psnr": found.psnr if math.isfinite(found.psnr) else None,
         "steps": len(found.history),
     }

@@ -9,7 +9,7 @@ from progan_tf.config import load_config
 from progan_tf.errors import UserError
 from progan_tf.reading import open_picture
 
-# As the cells of a run's sample grids are enlarged to.
+# The size to which the cells of a run's sample grids are enlarged.
 _SMALLEST_CELL = 64
 _BAR = 4
 
@@ -18,12 +18,11 @@ def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
     """The same latents' pictures over a run, with a bar of the film's time.
 
     Yields `total` frames uint8 `[rows * cell + 4, columns * cell, 3]`, whose
-    cells are the run's resolution or 64. Of the grid of samples they show the
-    upper left, by default 8 columns and 4 rows at most. With `by_images` each
-    is shown for as long as the run took, in images seen, to the next one, and
-    otherwise all equally long. Raises UserError at once, if there are no
-    samples, or fewer columns or rows than asked for; later, if a sample cannot
-    be read.
+    cells are the run's resolution, or 64 if it is lower. They show the upper
+    left of the sample grid, by default at most 8 columns and 4 rows. With
+    `by_images` each grid is shown in proportion to the images seen until the
+    next one, otherwise all equally long. Raises UserError at once if there are
+    no samples, or too few columns or rows; later, if a sample cannot be read.
     """
     seen, paths = _samples(run_dir)
     cell = max(load_config(run_dir).resolution, _SMALLEST_CELL)
@@ -43,7 +42,7 @@ def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
             if not place or number != shown[place - 1]:
                 picture = _read(paths[number], shape.__eq__)
                 picture = picture[: rows * cell, : columns * cell]
-            # Light up to the share of the film that is over.
+            # The bright part of the bar is the share of the film shown so far.
             bar = np.full((_BAR, *picture.shape[1:]), 48, "uint8")
             bar[:, : round((place + 1) / total * picture.shape[1])] = 224
             yield np.concatenate([picture, bar])
@@ -52,7 +51,7 @@ def growth_frames(run_dir, total, columns=None, rows=None, by_images=False):
 
 
 def _samples(run_dir):
-    """Thousands of images seen, floats in order, and the paths of samples."""
+    """Thousands of images seen, floats, and paths of the samples, sorted."""
     found = []
     for path in pathlib.Path(run_dir, "samples").glob("fakes-*.png"):
         match = re.fullmatch(r"fakes-(\d+(\.\d+)?)", path.stem)
@@ -67,7 +66,7 @@ def _samples(run_dir):
 
 
 def _read(path, is_right):
-    """A PNG file's pixels, uint8 `[height, width, 3]`, of a right shape."""
+    """A PNG file, uint8 `[height, width, 3]`; UserError for a wrong shape."""
     try:
         with open_picture(path, ("PNG",)) as image:
             picture = np.asarray(image.convert("RGB"))

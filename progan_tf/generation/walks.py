@@ -1,4 +1,4 @@
-"""Walks through the space of latents, and the pictures on the way."""
+"""Walks through latent space, and the pictures on the way."""
 
 import itertools
 import re
@@ -10,21 +10,21 @@ from progan_tf.generation import films
 from progan_tf.images import make_grid, nearest_up
 from progan_tf.latents import interpolate, moved, one_hot, seeded_latents
 
-# Latents of 512 numbers then take 2 GB while they are drawn.
+# This many latents of 512 numbers take 2 GB while they are drawn.
 _MOST_LATENTS = 500_000
 # Pictures that are computed at once: whole groups of `images_of`.
 _TOGETHER = 32
-# As the official code's filter, SciPy's, ends.
+# Where the official code's filter, SciPy's, is truncated, in sigmas.
 _TRUNCATE = 4.0
 
 
 def walk_through(seeds, frames_per_leg, latent_size=512, loop=True):
     """A walk along great circles, from one seed's latent to the next.
 
-    float32 `[frames, latent_size]`. Frame `i * frames_per_leg` is seed i's
-    latent, to the bit. A loop has `len(seeds)` legs, the last of which leads
-    back, and leaves out its last frame, which would be the first again;
-    otherwise there is one leg less, and the last frame is the last seed's.
+    float32 `[frames, latent_size]`. Frame `i * frames_per_leg` is exactly seed
+    i's latent. A loop has `len(seeds)` legs, the last of which leads back, and
+    omits the last frame, which would repeat the first; otherwise there is one
+    leg fewer, and the last frame is the last seed's.
     Raises UserError for fewer than two seeds, or too many frames.
     """
     if len(seeds) < 2:
@@ -39,9 +39,9 @@ def walk_through(seeds, frames_per_leg, latent_size=512, loop=True):
 def classes_through(generator, seeds, frames_per_leg, loop=True, chosen=None):
     """The classes along `walk_through`: from each seed's to the next one's.
 
-    float32 `[frames, 1, classes]`, of sum 1: one-hot at a seed, and between two
-    the linear way from class to class. Int64 `[1]`, where one is chosen for all
-    (UserError if it is none); None without classes.
+    float32 `[frames, 1, classes]`, of sum 1: one-hot at a seed, and linearly
+    interpolated between two. Int64 `[1]` if one class is chosen for all
+    (UserError if there is no such class); None without classes.
     """
     if chosen is not None or not generator.num_classes:
         return generator.labels_of(seeds[:1], chosen)
@@ -58,12 +58,12 @@ def classes_through(generator, seeds, frames_per_leg, loop=True, chosen=None):
 def smooth_walk(seed, frames, count, latent_size=512, sigma=30.0):
     """The official code's random walk, of several latents, as a loop.
 
-    Normal noise is smoothed over time by a Gaussian filter that wraps around
-    (truncated at 4 sigma) and divided by its root mean square. Sigma is its
-    standard deviation in frames: seconds of smoothing times frames a second; 0
-    does not smooth. `count` latents walk independently: float32 `[frames,
-    count, latent_size]`, of root mean square 1. Raises UserError if sigma is
-    over a quarter of the film, or for too many latents.
+    Gaussian noise is smoothed over time by a Gaussian filter that wraps around
+    (truncated at 4 sigma) and divided by its root mean square. Sigma is the
+    filter's standard deviation in frames: seconds of smoothing times frames per
+    second; 0 does not smooth. `count` latents walk independently: float32
+    `[frames, count, latent_size]`, of root mean square 1. Raises UserError if
+    sigma is over a quarter of the film, or for too many latents.
     """
     if not 0 <= sigma <= frames / 4:
         raise UserError(
@@ -86,9 +86,9 @@ def smooth_walk(seed, frames, count, latent_size=512, sigma=30.0):
 def walk_along(seeds, vector, distance, frames, latent_size=512, loop=True):
     """A walk of the seeds' latents along a direction and against it.
 
-    float32 `[frames, seeds, latent_size]`, at the latents' lengths. The vector
-    is float32 `[latent_size]`, of length 1. A loop swings from the latent
-    forth, back and forth again; otherwise it goes from -distance to distance.
+    float32 `[frames, seeds, latent_size]`, of unchanged norms. The vector is
+    float32 `[latent_size]`, of norm 1. A loop is a sine from the latent to
+    distance, -distance and back; otherwise it goes from -distance to distance.
     Raises UserError for too many latents.
     """
     _check_count(frames * len(seeds))
@@ -102,9 +102,9 @@ def walk_along(seeds, vector, distance, frames, latent_size=512, loop=True):
 def walk_frames(generator, latents, columns, labels=None, scale=1):
     """Yields frames uint8 `[height, width, channels]`, a cell for each latent.
 
-    Latents are float32 `[frames, count, latent_size]`, labels class numbers
-    `[count]` or what lies between classes, `[frames, count, classes]`. Pictures
-    are enlarged by `scale`. Raises UserError at once, for frames that are too
+    Latents are float32 `[frames, count, latent_size]`; labels are class numbers
+    `[count]` or interpolated one-hot rows `[frames, count, classes]`. Pictures
+    are enlarged by `scale`. Raises UserError at once for frames that are too
     large for a film.
     """
     frames, count, latent_size = latents.shape
@@ -143,7 +143,7 @@ def parse_grid(text):
 
 
 def _legs(own, frames_per_leg, loop, between):
-    """The way through the rows of `own`, `[N, numbers]`, see `walk_through`.
+    """The path through the rows of `own`, `[N, numbers]`, see `walk_through`.
 
     `between` is a function of two rows and fractions `[frames_per_leg]`.
     """
@@ -157,7 +157,7 @@ def _legs(own, frames_per_leg, loop, between):
 def _wrapped_gaussian(frames, sigma):
     """The filter's weights, float64 `[frames]` of sum 1.
 
-    By distance in frames, modulo the film's length.
+    They are indexed by distance in frames, modulo the film's length.
     """
     if not sigma:
         return np.eye(1, frames)[0]

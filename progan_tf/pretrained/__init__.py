@@ -1,14 +1,14 @@
-"""The generators that come with the program, each under a name.
+"""The included pretrained generators, each under a name.
 
 The folder of that name holds
 
-    generator.keras   the average of the generator's weights
-    training.npz      what training goes on from besides: the discriminator's
-                      weights, and the colours of the generator's lower
-                      resolutions, as float32 arrays such as
+    generator.keras   the averaged generator
+    training.npz      the other weights that training resumes from: the
+                      discriminator's, and the toRGB layers of the generator's
+                      lower resolutions, as float32 arrays such as
                       discriminator/conv0_64/kernel
     config.json       the settings of its training, as in a run directory
-    evaluation/       what was measured of it, likewise
+    evaluation/       the results of its evaluation, likewise
     README.md         its model card
 """
 
@@ -31,9 +31,9 @@ GENERATOR_FILE, TRAINING_FILE = "generator.keras", "training.npz"
 class Shipped:
     """A generator that commands and `load_generator` take by its name.
 
-    It was trained on `images_seen` real images; the licence, a line, says what
-    may be done with it and its images. Digests are a dict from file name to how
-    the SHA-256 of its bytes begins.
+    It was trained on `images_seen` real images; the licence, one line, applies
+    to it and its images. Digests are a dict from file name to the first 16 hex
+    digits of its SHA-256.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Shipped:
         return pathlib.Path(__file__).parent / self.name
 
     def file(self, name):
-        """The `pathlib.Path` of a file; UserError if it is another one."""
+        """The `pathlib.Path` of a file; UserError if its digest is wrong."""
         path, fault = self.folder / name, None
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
@@ -78,14 +78,14 @@ SHIPPED = {_CATS.name: _CATS}
 def named(text):
     """The `Shipped` generator that a text names, or None.
 
-    A name comes before a folder of that name, which is written ./cats-128, or
-    given as a `pathlib.Path`.
+    The name takes precedence over a folder of that name; write ./cats-128 for
+    the folder, or give a `pathlib.Path`.
     """
     return SHIPPED.get(text) if isinstance(text, str) else None
 
 
 def check_no_name(run_dir):
-    """Raise UserError for a name where the folder of a run is wanted."""
+    """Raise UserError for a generator's name instead of a run directory."""
     addresses.check_no_address(run_dir)
     if named(run_dir):
         raise UserError(

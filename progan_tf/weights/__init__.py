@@ -1,7 +1,7 @@
-"""Weights to begin with: those that others published, or those of a run.
+"""Reading weights to start from: published files, or those of a run.
 
-They become families of ours. `read_published` tells by its first bytes which
-program a file is of. Whatever a file holds, nothing in it is executed.
+They are converted to our networks. `read_published` recognizes the program that
+wrote a file by its first bytes. Nothing in a file is ever executed.
 """
 
 import os
@@ -37,8 +37,8 @@ def read_published(path):
 
     Args:
         path: an official `.pkl`, a `.pth` of pytorch_GAN_zoo, a run
-            directory, the name of a generator that comes with the program,
-            or that of weights on the net (see `addresses`).
+            directory, the name of an included generator, or an address of
+            weights on the net (see `addresses`).
 
     Returns:
         `PublishedGAN`.

@@ -1,4 +1,4 @@
-"""Networks that learnt classes made into networks without."""
+"""Conversion of class-conditional networks to unconditional ones."""
 
 import dataclasses
 import math
@@ -7,18 +7,18 @@ import numpy as np
 
 
 def without_classes(published):
-    """The networks of weights with classes as networks without.
+    """Convert networks with classes to networks without.
 
-    So that they can go on with pictures that have none, or others. The
-    discriminator scores as before and tells no classes. The generator draws
-    what lies amid its classes: of what its first layer adds for each class it
-    adds the mean. A bias that all positions share takes the mean over these,
-    and where there is no bias a batch normalization follows, which takes means
-    away.
+    They can then be trained on pictures without classes, or with others. The
+    discriminator keeps its score and loses its class output. The generator
+    starts from the mean over its classes: the mean of what its first layer adds
+    for each class is added to the bias. If the bias is shared by all positions,
+    it takes the mean over these; without a bias nothing is needed, because a
+    batch normalization follows, which removes means.
 
     Args:
         published: `PublishedGAN` of networks with classes, or with several
-            labels an image.
+            labels per image.
 
     Returns:
         `PublishedGAN`, of new networks.
@@ -39,10 +39,10 @@ def without_classes(published):
 
 
 def _copy(family, changed):
-    """A family of no classes, with the weights of another one.
+    """A copy of a family, without classes, and with the same weights.
 
-    Those of the layer that knows the classes, which has another shape, are
-    what `changed(layer, old layer)` gives.
+    The layer that depends on the classes, which has another shape, gets the
+    weights `changed(layer, old layer)`.
     """
     architecture = dataclasses.replace(family.architecture, num_classes=0)
     copy = type(family).of(architecture)
@@ -67,7 +67,7 @@ def _without_inputs(layer, old, architecture, labels):
     kernel, *biases = old.get_weights()
     size, scale = architecture.latent_size, old.scale
     if architecture.normalize_latents:
-        # To a mean square of 1, of a latent with one 1 for each label in it.
+        # Normalization to mean square 1 sees one 1 more for each label.
         scale *= math.sqrt(len(kernel) / (size + len(labels)))
     rows = np.split(kernel[size:], np.cumsum(labels)[:-1])
     added = scale * sum(np.mean(each, axis=0) for each in rows)

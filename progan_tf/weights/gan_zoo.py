@@ -1,8 +1,8 @@
 """The networks of facebookresearch/pytorch_GAN_zoo, which torch.hub offers.
 
 A file holds the state dicts netG, netD and avgG and the settings they were
-made with. Names may have ".module" before ".weight" and ".bias", or not.
-Tensors are stored as they are trained, before the He constant: kernels [OIHW],
+made with. Names may or may not have ".module" before ".weight" and ".bias".
+Tensors are stored unscaled, before the He constant is applied: kernels [OIHW],
 dense layers [outputs, inputs] with feature maps as [CHW]. Scale i is 4 * 2**i
 pixels wide.
 """
@@ -28,7 +28,7 @@ LICENCE = (
 
 _CLASSES = "models.utils.config.BaseConfig"
 _VARIANT = "gan_zoo"
-# Of networks as the paper has them, by the names of a file's settings.
+# Values of a file's settings for networks as in the paper.
 _FIXED = {
     "leakyReluLeak": (0.2,),
     "perChannelNormalization": (True,),
@@ -39,7 +39,7 @@ _FIXED = {
 
 
 class _Settings:
-    """Stands in for pytorch_GAN_zoo's class of settings: only attributes."""
+    """Replaces pytorch_GAN_zoo's class of settings: only attributes."""
 
 
 def read_gan_zoo(path):
@@ -52,12 +52,12 @@ def read_gan_zoo(path):
         path: a `.pth` or `.pt` file, of either form of torch.save.
 
     Returns:
-        `PublishedGAN`, whose average is avgG: the one that torch.hub's users
-        do not get, because it loads netG in its place.
+        `PublishedGAN`, whose average is avgG, which users of torch.hub
+        do not get, because it loads netG instead.
 
     Raises:
         UserError: if it is no such file, or its networks have a setting that
-            is not read; the message names it.
+            is not supported; the message names it.
     """
     content = read_torch_file(path, {_CLASSES: _Settings})
     names = "netG", "netD", "avgG"
@@ -89,7 +89,7 @@ def read_gan_zoo(path):
 
 
 def _arrays(where, content, name):
-    """dict from name without ".module" to float32 array; None for no dict."""
+    """dict from name without ".module" to float32 array; None if no dict."""
     state = content.get(name) if isinstance(content, dict) else None
     if not isinstance(state, dict):
         return None
@@ -106,7 +106,7 @@ def _arrays(where, content, name):
 
 
 def _check_settings(path, settings):
-    """Raise UserError for a setting that is not read."""
+    """Raise UserError for a setting that is not supported."""
     for name, known in _FIXED.items():
         value = settings.get(name, known[0])
         if not isinstance(value, (str, int, float)):
@@ -122,7 +122,7 @@ def _check_settings(path, settings):
 
 
 def _attributes(path, settings):
-    """How many values each label has: tuple of ints."""
+    """The number of values of each label: tuple of ints."""
     count = settings.get("categoryVectorDim", 0)
     keys = settings.get("attribKeysOrder")
     try:
@@ -204,7 +204,7 @@ def _discriminator_tensors(family):
 
 
 def _scales(family, name, colours):
-    """The tensors that every scale has; `colours` are an attribute of it."""
+    """The tensors that every scale has; `colours`: "to_rgb" or "from_rgb"."""
     tensors = []
     for i, r in enumerate(family.resolutions):
         block = family.block(r)

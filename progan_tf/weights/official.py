@@ -1,7 +1,7 @@
 """The official code's network pickles: (G, D, Gs).
 
-Their variables are stored as they are trained, before the He constant. Kernels
-are [HWIO] as ours, but for that of a fused upscale, which is [HWOI] and turned
+Their variables are stored unscaled, before the He constant is applied. Kernels
+are [HWIO] as ours, except that of a fused upscale, which is [HWOI] and rotated
 by 180 degrees; dense layers see feature maps as [CHW], ours as [HWC].
 """
 
@@ -92,7 +92,7 @@ def read_official(path):
 
 
 def _states(path, content, functions):
-    """The dicts of three networks, which some functions have built."""
+    """The state dicts of the three networks; checks their `functions`."""
     good = isinstance(content, (tuple, list)) and len(content) == 3
     if not good or not all(
         isinstance(network, Call)
@@ -126,7 +126,7 @@ def _arrays(where, state, most_bytes):
             arrays[name] = numpy_array(value)
             if arrays[name].dtype != "float32":
                 raise ValueError(f"{name[:80]} is not of float32")
-            # One text may stand for many arrays, each with a copy of its own.
+            # Many arrays may share one string, and each decodes a copy of it.
             total += arrays[name].nbytes
             if total > most_bytes:
                 raise ValueError("they have more bytes than the file")
@@ -188,5 +188,5 @@ def _layer(name, layer, shape=None, **order):
 
 
 def _lod(family, resolution):
-    """How many doublings a resolution is below the family's highest."""
+    """The number of doublings from a resolution to the family's highest."""
     return (family.resolution // resolution).bit_length() - 1

@@ -1,4 +1,4 @@
-"""From the official code's options to the architecture of our networks."""
+"""Conversion of the official code's options to our `Architecture`."""
 
 import math
 
@@ -8,16 +8,16 @@ from progan_tf.resolutions import resolutions
 from progan_tf.weights.tensors import feature_map_settings
 from progan_tf.weights.unpickle import DAMAGE, Call, numpy_array
 
-# More than any network has, and small enough to be multiplied at once.
+# More than any network has, and small enough to multiply without a check.
 _MOST = 1_000_000
 
 
 def architecture_of(where, options, names):
-    """The `Architecture` of the options of G_paper or of D_paper.
+    """The `Architecture` for the options of G_paper or of D_paper.
 
     They are a file's `static_kwargs`; `names` are those of the network's
     variables. Raises UserError, which begins with `where`, for an option that
-    our networks do not have.
+    our networks do not support.
     """
     options = _plain(where, options)
 
@@ -37,7 +37,7 @@ def architecture_of(where, options, names):
     except UserError as error:
         raise UserError(f"{where}: {error}") from error
     base, most = whole("fmap_base", 8192, 1), whole("fmap_max", 512, 1)
-    # The maps below 4x4, as many as the discriminator's dense layer has units.
+    # The formula's maps at 2x2, the units of the discriminator's dense layer.
     units = min(base, most)
     if options.get("latent_size") is None:
         options["latent_size"] = units
@@ -54,7 +54,7 @@ def architecture_of(where, options, names):
         fmap_base=base,
         fmap_max=most,
         fused_scale=_is_fused(options, names),
-        # One sample has no deviation, so the official code leaves it out, too.
+        # Groups of one have no deviation: the official code has no layer then.
         minibatch_stddev_group=group if group > 1 else 0,
         equalized=is_on("use_wscale"),
         normalize_latents=is_on("normalize_latents"),
@@ -65,7 +65,7 @@ def architecture_of(where, options, names):
 
 
 def _plain(where, options):
-    """The options with numpy's numbers as Python's, once checked."""
+    """The options, checked, with numpy's numbers converted to Python's."""
     if not isinstance(options, dict):
         raise UserError(f"{where}: expected a dict of options")
     try:
@@ -78,11 +78,11 @@ def _plain(where, options):
 
 
 def _is_fused(options, names):
-    """Whether resampling is within the convolutions: the names tell."""
+    """Whether resampling is within the convolutions, by the names."""
     parts = {part for name in names for part in name.split("/")}
     if parts & {"Conv0_up", "Conv1_down"}:
         return True
-    # 4x4 alone has nothing to resample.
+    # A network of 4x4 only has nothing to resample.
     return "Conv1" not in parts and bool(options.get("fused_scale", True))
 
 

@@ -1,4 +1,4 @@
-"""What a file of published weights becomes."""
+"""Networks read from a file of published weights."""
 
 import dataclasses
 import math
@@ -8,16 +8,16 @@ import keras
 from progan_tf.errors import UserError
 from progan_tf.networks import Discriminator, Generator
 
-# Settings that generators of one shape may have otherwise: those that are the
-# discriminator's, that of which the generator is the same function either way,
-# and an epsilon, which float16 has larger.
-_OTHERWISE = (
+# Settings in which generators that are blended may differ: those of the
+# discriminator, one that does not change the generator's function, and an
+# epsilon, which is larger in float16.
+_MAY_DIFFER = (
     "minibatch_stddev_group",
     "minibatch_discrimination",
     "discriminator_norm",
     "fused_scale",
     "pixelnorm_epsilon",
-    # Of which `_shape` has what follows from them.
+    # `_common_settings` compares the feature maps that follow from these.
     "fmap_base",
     "fmap_max",
 )
@@ -25,20 +25,20 @@ _OTHERWISE = (
 
 @dataclasses.dataclass(frozen=True)
 class PublishedInfo:
-    """What is known of a file besides its weights.
+    """The metadata of a file of weights.
 
     Attributes:
         program: str, the program that trained it: a name in `VARIANTS`.
-        lod: float, how far the networks were from their full resolution when
-            they were saved, in doublings: 0 for finished ones, 1.25 where a
+        lod: float, the level of detail at which the networks were saved, in
+            doublings below full resolution: 0 if finished, 1.25 if a
             quarter of the fade to half of the full resolution was missing.
-        attributes: tuple of ints, how many values each label has; one number
-            where there are classes, none where there are no labels.
+        attributes: tuple of ints, the number of values of each label; one
+            number for classes, empty without labels.
         licence: str, what its authors allow.
-        has_average: bool, whether the file holds an average; without it
+        has_average: bool, whether the file holds a moving average; without it
             `PublishedGAN.average` is a copy of the generator.
-        images_seen: int, where a run of this program was; otherwise None.
-        settings: dict, how that run was trained; otherwise empty.
+        images_seen: int, of a run of this program; otherwise None.
+        settings: dict, the training settings of that run; otherwise empty.
     """
 
     program: str
@@ -54,8 +54,8 @@ class PublishedInfo:
 class PublishedGAN:
     """The networks of a file of published weights.
 
-    `generator.at(r)` is every resolution on the way, and `set_alpha` gives
-    every stage of a fade. Alpha begins where it was when the file was saved.
+    `generator.at(r)` gives every lower resolution, and `set_alpha` every stage
+    of a fade. Alpha is initially as it was when the file was saved.
 
     Attributes:
         generator: `Generator`, of the last step.
@@ -75,7 +75,7 @@ class PublishedGAN:
         return max(4, self.generator.resolution >> math.ceil(self.info.lod))
 
     def finished(self, resolution=None, average=True) -> keras.Model:
-        """A generator without a fade.
+        """A generator at a fully faded-in resolution.
 
         Args:
             resolution: int, by default the highest that is finished.
@@ -84,8 +84,8 @@ class PublishedGAN:
 
         Returns:
             `keras.Model` from latents `[batch, latent_size]` float32, and
-            labels `[batch, classes]` where there are classes, to images
-            `[batch, R, R, channels]` float32, about in [-1, 1].
+            labels `[batch, classes]` if there are classes, to images
+            `[batch, R, R, channels]` float32, approximately in [-1, 1].
 
         Raises:
             UserError: for a resolution that is not finished.
@@ -101,7 +101,7 @@ class PublishedGAN:
         return family.at(resolution, fade=False)
 
     def describe(self):
-        """What was read, for people: text of several lines."""
+        """A description of what was read, text of several lines."""
         generator, info = self.generator, self.info
         architecture = generator.architecture
         size, done = architecture.resolution, self.finished_resolution
@@ -125,30 +125,30 @@ class PublishedGAN:
 
 
 def blended(published, other, resolution):
-    """Networks whose generator is one below a resolution, and another above.
+    """Blend two generators: low resolutions of one, high ones of another.
 
-    Both generators, the average too, then draw what the first makes of a
-    latent, at its coarse resolutions, in the way of the second (Pinkney and
-    Adler 2020). It works where one was fine-tuned from the other.
+    The result, for the generator and the average, has the coarse structure of
+    the first and the details of the second (Pinkney and Adler 2020). This works
+    if one was fine-tuned from the other.
 
     Args:
-        published: `PublishedGAN`, of which its discriminator and all that is
-            known stay. Its generators are changed.
-        other: `PublishedGAN` of such networks.
-        resolution: int, from which on, up, the layers are those of `other`.
+        published: `PublishedGAN`, whose discriminator and metadata are kept.
+            Its generators are changed in place.
+        other: `PublishedGAN` with the same architecture of the generator.
+        resolution: int, the lowest whose layers are those of `other`.
 
     Returns:
         `PublishedGAN`.
 
     Raises:
-        UserError: if the generators are not alike, or have no such resolution.
+        UserError: if the generators differ, or have no such resolution.
     """
     families = [
         (published.generator, other.generator),
         (published.average, other.average),
     ]
     ours, theirs = (
-        _shape(x.generator.architecture) for x in (published, other)
+        _common_settings(x.generator.architecture) for x in (published, other)
     )
     for name in ours:
         if ours[name] != theirs[name]:
@@ -182,21 +182,21 @@ def blended(published, other, resolution):
     return dataclasses.replace(published, info=info)
 
 
-def _shape(architecture):
-    """What generators that exchange layers have in common, by its name."""
-    shape = {
+def _common_settings(architecture):
+    """The settings that generators must share to be blended, by name."""
+    common = {
         name: value
         for name, value in architecture.settings.items()
-        if name not in _OTHERWISE
+        if name not in _MAY_DIFFER
     }
-    # However they were given: one limit, or one for each resolution.
+    # The numbers of maps, whether given by one limit or by resolution.
     maps = map(architecture.feature_maps, architecture.resolutions)
-    return shape | {
+    return common | {
         "number of feature maps, from 4x4 up,": ", ".join(map(str, maps))
     }
 
 
 def set_level_of_detail(family, lod):
-    """Give a family the alphas of a level of detail, see `PublishedInfo`."""
+    """Set a family's alphas for a level of detail, see `PublishedInfo`."""
     for level, resolution in enumerate(reversed(family.resolutions[1:])):
         family.set_alpha(resolution, min(max(1.0 - (lod - level), 0.0), 1.0))

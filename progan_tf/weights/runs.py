@@ -1,4 +1,4 @@
-"""The networks of a run, or of a generator that comes along, to train on."""
+"""The networks of a run or of an included generator, to train further."""
 
 import dataclasses
 import pathlib
@@ -23,7 +23,7 @@ from progan_tf.weights.published import (
     set_level_of_detail,
 )
 
-# Where a run says what weights it began with.
+# The file in which a run records the weights it started from.
 ORIGIN_FILE = "weights.txt"
 
 
@@ -31,7 +31,7 @@ def read_run(run_dir):
     """Read the newest checkpoint of a run.
 
     Args:
-        run_dir: path of a run directory, also of a run that is going.
+        run_dir: path of a run directory, also of a run in progress.
 
     Returns:
         `PublishedGAN`.
@@ -45,7 +45,7 @@ def read_run(run_dir):
     restore_networks(checkpoint, **families)
     seen = images_seen_in(checkpoint)
     phase = config.schedule().at(seen)
-    # Doublings that are missing, and what is missing of the last fade.
+    # The missing doublings, and the missing part of the current fade.
     doublings = (config.resolution // phase.resolution).bit_length() - 1
     lod = doublings + 1.0 - config.schedule().alpha(seen)
     for family in families.values():
@@ -57,7 +57,7 @@ def read_run(run_dir):
 
 
 def read_shipped(shipped):
-    """Read the networks of a generator that comes with the program.
+    """Read the networks of an included generator.
 
     Args:
         shipped: `pretrained.Shipped`.
@@ -89,8 +89,8 @@ def read_shipped(shipped):
 def training_arrays(generator, discriminator):
     """The float32 arrays of `pretrained`'s training.npz by their names.
 
-    They are those of a `Discriminator`, and of the average, a `Generator`,
-    what its full resolution does not show.
+    They are those of a `Discriminator`, and those of the average, a
+    `Generator`, that its model at full resolution does not contain.
     """
     model = generator.at(generator.resolution, fade=False)
     shown = {layer.name for layer in model.layers}
@@ -104,9 +104,9 @@ def training_arrays(generator, discriminator):
 
 
 def inherited_licence(run_dir):
-    """The licence of the weights from elsewhere that a run began with.
+    """The licence of the weights that a run started from.
 
-    One line; empty for a run that began with weights of its own.
+    One line; empty for a run that was trained from scratch.
     """
     path = pathlib.Path(run_dir, ORIGIN_FILE)
     if not path.is_file():

@@ -1,4 +1,4 @@
-"""How the tensors of a published file are placed in our variables, and back."""
+"""The mapping of the tensors of a published file to our variables."""
 
 from typing import Any, NamedTuple
 
@@ -8,12 +8,12 @@ from progan_tf.networks import Generator
 
 
 class Tensor(NamedTuple):
-    """A tensor of a published file and the Keras variable that it becomes.
+    """A tensor of a published file and the Keras variable to assign it to.
 
     Both hold the same numbers, unscaled, in another order: ours is theirs
-    reshaped to `split` (by default `shape`, the file's), its axes put in the
-    order `axes` (by default their own), where `flipped` with the first two
-    running backwards, and reshaped.
+    reshaped to `split` (by default `shape`, the file's), transposed by `axes`
+    (by default not), with the first two axes reversed if `flipped`, and
+    reshaped to the variable.
     """
 
     name: str
@@ -37,9 +37,9 @@ def filled(make, architecture, tensors_of, where, arrays, most_bytes):
     """A `Generator` or `Discriminator` with a file's arrays.
 
     Args:
-        make: the class of the two.
+        make: `Generator` or `Discriminator`.
         architecture: `Architecture`.
-        tensors_of: function from what is made to the list of its `Tensor`s.
+        tensors_of: function from the network to the list of its `Tensor`s.
         where: str, the file and network, for messages.
         arrays: dict from name to float32 array, everything that the file has.
         most_bytes: int, the size of the file.
@@ -48,7 +48,7 @@ def filled(make, architecture, tensors_of, where, arrays, most_bytes):
         UserError: unless names and shapes are those of the architecture.
     """
     count = sum(array.size for array in arrays.values())
-    # Before the network is made, so that no file gets a huge one.
+    # Checked before the network is built, so that no file makes it huge.
     if make is Generator:
         needed = architecture.generator_parameters()
     else:
@@ -85,9 +85,9 @@ def filled(make, architecture, tensors_of, where, arrays, most_bytes):
 def feature_map_settings(maps):
     """`fmap_base` and `fmap_max` of networks with given feature maps.
 
-    `maps` is a dict from resolution, 4 and up, to the number of maps. Where no
-    two numbers give it, the second is `maps` itself, and the first is too large
-    to lower any of them.
+    `maps` is a dict from resolution, 4 and up, to the number of maps. If no
+    two numbers give it, `fmap_max` is `maps` itself, and `fmap_base` is too
+    large to lower any of them.
     """
     base = max(count * resolution // 2 for resolution, count in maps.items())
     formula = Architecture(

@@ -8,12 +8,12 @@ from progan_tf.errors import UserError
 from progan_tf.reading import open_file
 
 _ZIP = b"PK"
-# How torch.save began before PyTorch 1.6: protocol 2, a number of ten bytes.
+# First bytes of torch.save before PyTorch 1.6: protocol 2, a ten-byte number.
 _LEGACY = b"\x80\x02\x8a\n"
 
 
 def is_torch_file(path):
-    """Whether a file begins as torch.save's do; UserError if it is not read."""
+    """Whether a file begins like torch.save's; UserError if unreadable."""
     try:
         with open_file(path) as file:
             start = file.read(len(_LEGACY))
@@ -23,12 +23,12 @@ def is_torch_file(path):
 
 
 def read_torch_file(path, classes):
-    """What is in a file of torch.save, of either form, read on the CPU.
+    """The content of a file of torch.save, of either format, on the CPU.
 
-    `classes` is a dict from a full name to a class that stands in for it. No
-    others may occur but those of tensors and of plain Python values. Raises
-    UserError if PyTorch is not installed, or the file cannot be read or asks
-    for anything else, which the message names.
+    `classes` is a dict from a full name to a class that replaces it. Besides
+    these, only tensors and plain Python values may occur. Raises
+    UserError if PyTorch is not installed, or the file cannot be read or refers
+    to anything else, which the message names.
     """
     if not is_torch_file(path):
         raise UserError(f"{path} is no file of PyTorch (torch.save)")
@@ -43,7 +43,7 @@ def read_torch_file(path, classes):
     try:
         _check_archive(path)
         with torch.serialization.safe_globals(stand_ins):
-            # With weights_only PyTorch imports nothing else, and calls none.
+            # With weights_only PyTorch imports and calls nothing else.
             return torch.load(path, map_location="cpu", weights_only=True)
     except UserError:
         raise
@@ -59,9 +59,9 @@ def read_torch_file(path, classes):
 
 
 def _check_archive(path):
-    """Raise an error for an archive that is damaged or would grow.
+    """Raise an error for an archive that is damaged or compressed.
 
-    PyTorch stores its tensors as they are, and does not look at check sums.
+    PyTorch stores tensors uncompressed, and does not verify checksums.
     """
     if not zipfile.is_zipfile(path):
         return

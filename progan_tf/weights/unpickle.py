@@ -1,11 +1,11 @@
 """Pickles read as data: nothing in them is imported, called or executed.
 
-A pickle is a program for a small machine, which may import any name and call
-it. The machine here has the same stack and no imports: a name stays text, and
-where the program asks for a call there is a `Call`, a note of what was asked.
-Names have to be on the caller's list. So the most that reading a file can do is
-to fill memory, and no more of it than the file's own size: strings and bytes
-are those in the file, and everything else refers to them.
+A pickle is a program for a stack machine, which may import any name and call
+it. The machine here has the same stack but no imports: a name stays a string,
+and a call becomes a `Call`, a record of the name and its arguments.
+Names must be on the caller's list. So all that a file can do is use memory, in
+proportion to its own size: strings and bytes are those in the file, and
+everything else refers to them.
 """
 
 import mmap
@@ -26,13 +26,13 @@ _ARRAY = ("_core.multiarray._reconstruct", "core.multiarray._reconstruct")
 _SCALAR = ("_core.multiarray.scalar", "core.multiarray.scalar")
 _BUFFER = ("_core.numeric._frombuffer", "core.numeric._frombuffer")
 _DTYPES = ("f2", "f4", "f8", "i4", "i8", "u1", "b1")
-# What numpy's own pickles of arrays and numbers name, in any version of it.
+# The names in numpy's own pickles of arrays and numbers, in any version.
 NUMPY_NAMES = frozenset(
     f"numpy.{name}"
     for name in ("ndarray", "dtype", *_ARRAY, *_SCALAR, *_BUFFER)
 )
 
-# Opcodes whose argument is what they push.
+# Opcodes that push their argument.
 _LITERALS = frozenset(
     "BININT BININT1 BININT2 LONG1 BINFLOAT BINUNICODE SHORT_BINUNICODE "
     "BINUNICODE8 BINSTRING SHORT_BINSTRING BINBYTES SHORT_BINBYTES BINBYTES8 "
@@ -40,11 +40,11 @@ _LITERALS = frozenset(
 )
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _EMPTY = {"EMPTY_LIST": list, "EMPTY_DICT": dict, "EMPTY_TUPLE": tuple}
-# How many things of the stack they take; others take those since a mark.
-_TAKEN = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2}
+# How many items these pop from the stack; others pop those since a mark.
+_POPPED = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3, "APPEND": 1, "SETITEM": 2}
 _MARKED = frozenset({"TUPLE", "APPENDS", "SETITEMS"})
-# What reading raises for bytes that are no whole pickle, and `numpy_array` for
-# what is no array.
+# Exceptions of reading bytes that are not a whole pickle, and of `numpy_array`
+# for a value that is not an array.
 DAMAGE = (ValueError, LookupError, OverflowError, TypeError, struct.error)
 
 
@@ -53,7 +53,7 @@ class _Name(str):
 
 
 class Call:
-    """What a pickle would make by calling a name, such as tfutil.Network.
+    """The call of a name, such as tfutil.Network, that a pickle asks for.
 
     `arguments` is a tuple; `state` is what the result's `__setstate__` would
     get, or None.
@@ -71,16 +71,16 @@ def read_pickle(path, allowed, foreign):
     Args:
         path: the file.
         allowed: set of the full names that may occur in it.
-        foreign: dict from the beginning of a name to what kind of file has such
-            names, for the message.
+        foreign: dict from the prefix of a name to the kind of file that has
+            such names, for the message.
 
     Returns:
-        What the file holds: numbers, text, bytes, lists, tuples and dicts,
-        and for every object a `Call`. It may refer to one thing many times,
-        so whoever walks it must not expect it to be small.
+        The file's content: numbers, text, bytes, lists, tuples and dicts, and
+        a `Call` for every object. It may refer to the same thing many times,
+        so traversing it may take much longer than its size suggests.
 
     Raises:
-        UserError: for a file that is none, or a name that is not allowed.
+        UserError: if it is not a pickle, or for a name that is not allowed.
     """
     path = pathlib.Path(path)
     try:
@@ -107,7 +107,7 @@ def read_pickle(path, allowed, foreign):
 
 
 class _Machine:
-    """The stack machine of one pickle."""
+    """The stack machine that reads one pickle."""
 
     def __init__(self, path, allowed, foreign):
         self._path = path
@@ -118,7 +118,7 @@ class _Machine:
         self._memo = {}
 
     def run(self, data):
-        """Take every opcode; the object that STOP leaves."""
+        """Run all opcodes; returns the object on the stack at STOP."""
         try:
             opcodes = pickletools.genops(data)
             for count, (opcode, argument, position) in enumerate(opcodes):
@@ -129,17 +129,17 @@ class _Machine:
                     )
                 if opcode.name == "STOP":
                     return self._stack.pop()
-                self._take(opcode.name, argument, position)
+                self._run_opcode(opcode.name, argument, position)
         except UserError:
             raise
         except DAMAGE as error:
-            # What Python says of bytes that are no number may quote them all.
+            # Python's message about a wrong number may quote all its bytes.
             raise UserError(
                 f"{self._path} is no pickle of networks, or not a whole one: "
                 f"{str(error)[:100]}"
             ) from error
 
-    def _take(self, name, argument, position):
+    def _run_opcode(self, name, argument, position):
         stack, memo = self._stack, self._memo
         if name in _LITERALS:
             stack.append(argument)
@@ -155,7 +155,7 @@ class _Machine:
             stack.append(memo[argument])
         elif name == "MARK":
             self._marks.append(len(stack))
-        elif name in _TAKEN or name in _MARKED:
+        elif name in _POPPED or name in _MARKED:
             self._gather(name)
         elif name == "GLOBAL":
             self._push_name(argument.replace(" ", "."), position)
@@ -180,12 +180,12 @@ class _Machine:
             )
 
     def _gather(self, name):
-        """Put several things that lie on the stack into what lies below."""
+        """Pop several items and put them into a tuple or the object below."""
         stack = self._stack
         if name in _MARKED:
             start = self._marks.pop()
         else:
-            start = len(stack) - _TAKEN[name]
+            start = len(stack) - _POPPED[name]
             _expect(start >= 0, name)
         items = stack[start:]
         del stack[start:]
@@ -197,7 +197,7 @@ class _Machine:
         else:
             keys = items[::2]
             _expect(isinstance(stack[-1], dict), "SETITEM")
-            # Text only: the hash of tuples within tuples can take for ever.
+            # Only strings: hashing deeply nested tuples can take for ever.
             _expect(all(isinstance(key, str) for key in keys), "SETITEM")
             stack[-1].update(zip(keys, items[1::2], strict=True))
 
@@ -208,7 +208,7 @@ class _Machine:
         for beginning, what in self._foreign.items():
             if name.startswith(beginning):
                 raise UserError(f"{self._path} is {what}")
-        # Whatever a hostile file holds, the message stays a line.
+        # The message stays one line, whatever a hostile file holds.
         name = name if len(name) <= 80 else f"{name[:80]}..."
         raise UserError(
             f"{self._path} asks for {name!r} at byte {position}; a file of "
@@ -225,8 +225,8 @@ def _expect(good, opcode):
 def numpy_array(value):
     """The array or number that a `Call` of numpy's stands for.
 
-    It shares the memory of the file's bytes. Raises one of `DAMAGE` if it is no
-    array, of a type that is no number, or of another size than its bytes.
+    It shares the memory of the file's bytes. Raises one of `DAMAGE` if it is
+    not an array, not numeric, or not of the size of its bytes.
     """
     name = getattr(value, "name", "").removeprefix("numpy.")
     if name in _SCALAR:
@@ -239,7 +239,7 @@ def numpy_array(value):
         fortran = order == "F"
     else:
         raise ValueError("expected an array")
-    if isinstance(data, str):  # As Python 2 wrote bytes.
+    if isinstance(data, str):  # Python 2 wrote bytes like this.
         data = data.encode("latin-1")
     array = np.frombuffer(data, _dtype(dtype))
     return array.reshape(shape, order="F" if fortran else "C")
