@@ -234,11 +234,15 @@ def test_a_file_and_what_was_tuned_from_it(tmp_path, file, precision):
     [
         ({}, 4, "expected --blend_from of 8, 16; received 4"),
         ({}, 32, "expected --blend_from of 8, 16; received 32"),
-        ({"latent_size": 8}, 8, "latent_size is 16 and 8"),
+        (
+            {"latent_size": 8},
+            8,
+            "latent_size is 16 in --weights and 8 in --blend",
+        ),
         (
             {"fmap_max": {4: 8, 8: 8, 16: 4}},
             8,
-            "number of feature maps, from 4x4 up, is 8, 8, 8 and 8, 8, 4",
+            "from 4x4 up, is 8, 8, 8 in --weights and 8, 8, 4 in --blend",
         ),
     ],
 )
