@@ -69,22 +69,23 @@ def overridden(values, given):
 
 def _outdated(values, given):
     """Names of settings that no longer apply beside those that are given."""
-    before, after = (
-        {x: some.get(x) or getattr(TrainConfig, x) for x in _TUNED}
-        for some in (values, {**values, **given})
-    )
-    changed = {name for name in _TUNED if before[name] != after[name]}
-    names = set().union(*(_TUNED[name] for name in changed))
-    alone = [name for name, row in TRANSFORMS.items() if row.alone]
-    if "augment" in changed and after["augment"] in ("none", *alone):
+    names = set()
+    for name, tuned in _TUNED.items():
+        before, after = (
+            some.get(name) or getattr(TrainConfig, name)
+            for some in (values, {**values, **given})
+        )
+        if before == after:
+            continue
+        names |= tuned
+        alone = [x for x, transform in TRANSFORMS.items() if transform.alone]
+        if name == "augment" and after in ("none", *alone):
+            names.add("augment_p")
+        if name == "penalty" and "none" in (before, after):
+            names.add("penalty_every")
+    # The p of an augmentation is either fixed or adapted.
+    if given.get("augment_p") is not None:
+        names.add("ada_target")
+    if given.get("ada_target") is not None:
         names.add("augment_p")
-    if "penalty" in changed and "none" in (before["penalty"], after["penalty"]):
-        names.add("penalty_every")
-    # A p that is fixed, or one that follows.
-    for one, other in (
-        ("augment_p", "ada_target"),
-        ("ada_target", "augment_p"),
-    ):
-        if given.get(one) is not None:
-            names.add(other)
     return names
