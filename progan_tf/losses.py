@@ -249,17 +249,22 @@ def check_objective(config):
 
 
 def passes(config):
-    """Forward passes that a training step is worth, for each image of it.
+    """The cost of a training step for each of its images, in forward passes.
 
-    A dict from "generator" and "discriminator" to their means over the steps.
+    A gradient for the weights costs as much as a forward pass, and a gradient
+    for the inputs of the layers as much again, so a network that is run and
+    differentiated costs 3. The discriminator's step: 1 G for the fakes, which
+    are not differentiated; 3 D on the reals, 3 D on the fakes, and the penalty
+    as often as it is taken. The generator's step: 3 G, and 2 D, whose weights
+    need no gradient; with a relative loss 1 D on reals as well. With WGAN-GP in
+    every step that is 4 G + 14 D.
 
-    A gradient costs as much as a forward pass for the weights and as much
-    again for a layer's input, so a network that is run and differentiated
-    costs 3. The discriminator's step: 1 G for the fakes, which are not
-    differentiated; 3 D on the reals, 3 D on the fakes, and the penalty as
-    often as it is taken. The generator's step: 3 G, and 2 D, of which no
-    gradient for the weights is wanted; with a relative loss 1 D on reals.
-    With WGAN-GP in every step that is 4 G + 14 D.
+    Args:
+        config: `TrainConfig`.
+
+    Returns:
+        dict from "generator" and "discriminator" to float, the mean over the
+        steps.
     """
     penalty = PENALTIES[config.penalty].passes / config.penalty_every
     judged = 2 + LOSSES[config.loss].relative

@@ -11,10 +11,11 @@ from progan_tf.losses import passes
 class TimeEstimate:
     """Seconds that the rest of a run takes.
 
-    A resolution that was trained is known by its measured steps. One that is
-    still to come is estimated: a step is worth some forward passes of each
-    network, which are timed, and what a step costs beyond its passes is taken
-    from the resolution in hand. A minibatch is shared by the replicas.
+    The time of a step is measured at resolutions that have been trained. At
+    those still to come it is estimated: a step is worth some forward passes of
+    each network, which are timed, and what it costs beyond them is taken to be
+    as much as at the highest resolution that was measured. A minibatch is
+    shared by the replicas.
     """
 
     def __init__(self, config, generator, discriminator, replicas=1):

@@ -39,8 +39,9 @@ def term_names(config):
 class Gradients:
     """Losses and gradients of two `keras.Model`s of one resolution.
 
-    Pure functions of their arguments and of the networks' weights, so that
-    they can be compiled by XLA: nothing is assigned, reduced or drawn here.
+    Pure functions of their arguments and of the networks' weights, so that XLA
+    can compile them: no variable is assigned here, nothing is summed over
+    replicas, and no random number is drawn.
     """
 
     def __init__(self, config, generator, discriminator, resolution):
@@ -57,11 +58,19 @@ class Gradients:
         )
 
     def discriminator(self, inputs, penalized=True):
-        """The loss and its terms, a dict of sums over the samples; gradients.
+        """Terms and gradients of the discriminator's loss.
 
-        The sums are float32 scalars; there is a gradient of the loss for each
-        of the model's weights. The fakes have the labels of the reals. Where
-        it is not penalized, the terms of the penalty are 0.
+        The fakes have the labels of the reals.
+
+        Args:
+            inputs: `Inputs` of the discriminator's step.
+            penalized: bool; if False, the terms of the penalty are 0.
+
+        Returns:
+            dict from the name of each term, and of the loss, to its sum over
+                the samples, a float32 scalar.
+            list of gradients of the summed loss, one for each of the model's
+                trained weights.
         """
         config, labels = self._config, inputs.labels
         weights = [w.value for w in self._discriminator.trainable_weights]
@@ -108,9 +117,10 @@ class Gradients:
         return terms, _unscaled(tape.gradient(loss, weights), inputs.scale)
 
     def generator(self, inputs):
-        """As `discriminator`, and what the running statistics become, a list.
+        """As `discriminator`, of the generator's loss.
 
-        The inputs have reals for a loss that compares with them.
+        A third value is returned: the list of what the running statistics of
+        batch normalization become.
         """
         weights = [w.value for w in self._generator.trainable_weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
