@@ -89,7 +89,10 @@ def main():
     found = measured_cases(cases, FLAGS.num_images, FLAGS.only_print)
     found = {row: runs for row, runs in found.items() if runs}
     if not found:
-        raise UserError(f"there is no evaluated training in {FLAGS.out} yet")
+        raise UserError(
+            f"expected an evaluated training in {FLAGS.out}; there is none: "
+            "train without --only_print"
+        )
     write_results(FLAGS.out, "table1", table(found), plot(found))
 
 

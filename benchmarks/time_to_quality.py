@@ -61,7 +61,10 @@ def main():
     pairs = map(named, FLAGS.settings)
     names = {name: [*common, *words_in(given)] for name, given in pairs}
     if len(names) < len(FLAGS.settings):
-        raise UserError("expected --settings that differ, in names as well")
+        raise UserError(
+            "expected --settings with different names; two of them have the "
+            "same"
+        )
     cases = []
     for seed in range(FLAGS.seeds):
         own = [
@@ -75,7 +78,10 @@ def main():
             cases.append((name, run_dir, [*own, *names[name]]))
     found = measured_cases(cases, FLAGS.num_images, FLAGS.only_print)
     if not all(found.values()):
-        raise UserError(f"not all of them are evaluated in {FLAGS.out} yet")
+        raise UserError(
+            f"expected an evaluated training of all --settings in {FLAGS.out}; "
+            "some are missing: train them without --only_print"
+        )
     write_results(FLAGS.out, "time", table(found), plot(found))
 
 

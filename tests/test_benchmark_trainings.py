@@ -137,10 +137,10 @@ def test_shares_are_of_the_same_seed():
         (["table1", "--rows="], "expected --rows of a, b,"),
         (["time_to_quality", "--settings=--data='x"], "No closing quotation"),
         (["time_to_quality", f"--settings=--data={'x' * 99}"], "with a name"),
-        (["table1", "--only_print", "--out=no"], "no evaluated training"),
+        (["table1", "--only_print", "--out=no"], "there is none: train"),
         (
             ["time_to_quality", "--only_print", "--out=no"],
-            "not all of them are evaluated in no yet",
+            "an evaluated training of all --settings in no",
         ),
     ],
 )

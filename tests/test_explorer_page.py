@@ -169,7 +169,7 @@ def damaged(files, name, change):
             lambda data: data.replace(
                 b'"file": "network.tflite"', b'"file": "x"'
             ),
-            "x could not be loaded: the server answers 404",
+            "x could not be loaded: the server answered with status 404",
         ),
     ],
 )

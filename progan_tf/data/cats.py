@@ -50,7 +50,7 @@ class Cats(Source):
     has_path = False
     credit = (
         "The training data were cats composed from pictures by David Revoy, CC "
-        "BY 4.0: name him as the source of pictures made with this model."
+        "BY 4.0: credit him as the source of pictures made with this model."
     )
 
     @classmethod

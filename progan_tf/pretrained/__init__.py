@@ -66,7 +66,7 @@ _CATS = Shipped(
     "cats-128",
     images_seen=2_880_000,
     class_names=tuple(f"body{number}" for number in range(15)),
-    licence="CC BY 4.0; name David Revoy as the source of the cats",
+    licence="CC BY 4.0; credit David Revoy as the source of the cats",
     digests={
         GENERATOR_FILE: "7d4b7091c2657702",
         TRAINING_FILE: "9ad0315fb0fad7a2",

@@ -245,7 +245,7 @@ async function bytesOf(name, progress = () => {}) {
     throw new Trouble(`${name} could not be loaded: the server does not answer.`);
   }
   if (!response.ok) {
-    throw new Trouble(`${name} could not be loaded: the server answers ${response.status}.`);
+    throw new Trouble(`${name} could not be loaded: the server answered with status ${response.status}.`);
   }
   const parts = [];
   let size = 0;
@@ -274,10 +274,10 @@ async function checkedBytesOf(known, progress) {
   if (bytes.length < known.bytes) {
     throw new Trouble(
       `The download of ${known.file} was cut short: ${megabytes(bytes.length)} of ` +
-      `${megabytes(known.bytes)} MB came.`);
+      `${megabytes(known.bytes)} MB arrived.`);
   }
   if (bytes.length !== known.bytes || crc32(bytes) !== known.crc32) {
-    throw new Trouble(`${known.file} is damaged: it is not the file that was exported here.`);
+    throw new Trouble(`${known.file} is damaged: it differs from the file that was exported.`);
   }
   return bytes;
 }
@@ -312,7 +312,7 @@ function serveNetwork() {
 
 function sentenceOf(error) {
   if (error instanceof Trouble) return error.message;
-  return `The network cannot be computed here (${error?.message ?? error}).`;
+  return `The network cannot run in this browser (${error?.message ?? error}).`;
 }
 
 /** LiteRT.js and the network in it, on the GPU where that can be. */
@@ -362,7 +362,7 @@ async function loadedRuntime() {
     await litert.loadLiteRt(new URL(`${name}.js`, location.href).href);
   } catch (error) {
     throw new Trouble(
-      "This browser's WebAssembly cannot run the network; a newer one can " +
+      "This browser's WebAssembly cannot run the network; a newer browser can " +
       `(${error?.message ?? error}).`);
   } finally {
     console.warn = warn;
@@ -600,7 +600,7 @@ class Page {
       $("sliders").append(make("div", { className: "slider" }, label, make("output", { id: `${id}-out` }), input));
     });
     if (!about.directions) {
-      $("change-hint").textContent = "Of this network no directions are known: what is exported was a module, which cannot be looked into.";
+      $("change-hint").textContent = "No directions are known for this network: it was exported from a TF-Hub module, whose layers are not accessible.";
       $("reset").hidden = true;
     }
     this.ring = Array.from({ length: 8 }, (_, i) =>
@@ -626,7 +626,7 @@ class Page {
     $("grown").max = this.top;
     $("grow-slider").hidden = !this.top;
     if (!this.top) {
-      $("grow-hint").textContent = "Of this network one resolution is known: a single file does not hold the colours of the lower ones. Export the run to see them.";
+      $("grow-hint").textContent = "Only one resolution of this network is available: a single file does not hold the colour layers (toRGB) of the lower ones. Export the run to see them.";
     }
     // Pictures of few pixels show these.
     if (about.levels[this.top].width <= 64) $("picture").className = "blocks";
@@ -849,9 +849,9 @@ class Page {
     this.settle();
     try {
       await navigator.clipboard.writeText(location.href);
-      say("The link is copied.");
+      say("Link copied.");
     } catch {
-      say("The link is the address of this page, above.");
+      say("The link could not be copied; it is the address of this page.");
     }
   }
 
@@ -1099,7 +1099,7 @@ function showTrouble(sentence) {
 async function startPage() {
   try {
     if (location.protocol === "file:") {
-      throw new Trouble("Browsers do not let a page that is opened as a file load others: serve this folder, for example with python -m http.server, and open its address.");
+      throw new Trouble("Browsers do not let a page that was opened as a file load other files: serve this folder, for example with python -m http.server, and open its address.");
     }
     if (typeof WebAssembly !== "object") {
       throw new Trouble("This browser has no WebAssembly, or it is switched off; the network needs it.");
