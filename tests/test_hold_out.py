@@ -13,6 +13,7 @@ from tiny import make_folder, tiny_config
 from progan_tf.checkpoint import images_seen_in, latest_checkpoint
 from progan_tf.data import Loader, Steps, split
 from progan_tf.data.folder import Folder
+from progan_tf.data.order import held_out
 from progan_tf.errors import UserError
 from progan_tf.evaluation.evaluation import (
     Evaluation,
@@ -81,6 +82,23 @@ def test_a_class_may_be_held_out_as_a_whole(folder, tmp_path):
             assert set(part.empty_classes) == {0, 1, 2} - there
             found.add(part.empty_classes)
     assert found >= {(), (2,)}
+
+
+def test_a_held_out_picture_stands_in_for_no_other(tmp_path):
+    folder = make_folder(tmp_path, count=100)
+    files = sorted(folder.rglob("*.png"))
+    kept, others = held_out(3, 100, 50)
+    # A picture that is trained on, before one that is not, of its class.
+    broken = next(
+        int(n) for n in kept if n % 50 < 49 and n + 1 in others.tolist()
+    )
+    files[broken].write_bytes(files[broken].read_bytes()[:60])
+    part, unseen = split(Folder(folder, labels=True), 3, 0.5)
+    (number,) = np.flatnonzero(kept == broken)
+    there = part.images(np.array([number, number + 1]), 16)
+    np.testing.assert_array_equal(*there)
+    assert np.ptp(part.labels(np.array([number, number + 1]))) == 0
+    assert pixels(part).isdisjoint(pixels(unseen))
 
 
 @pytest.mark.parametrize("share", [0.01, 0.97])

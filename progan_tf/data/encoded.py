@@ -212,6 +212,8 @@ class EncodedSource(Source):
         yield index
         for step in range(1, len(self)):
             candidate = (index + step) % len(self)
+            if candidate in self._held_out and index not in self._held_out:
+                continue  # What is trained on is no held-out picture.
             if self.num_classes:
                 own, other = self.labels(np.array([index, candidate]))
                 if own != other:

@@ -121,6 +121,7 @@ class Source(abc.ABC):
         self.name, self.resolution, self.limit = name, resolution, limit
         self.channels, self.class_names = channels, class_names
         self._labels = labels
+        self._held_out = frozenset()
         self.empty_classes = empty_classes(labels, len(class_names))
         if self.empty_classes:
             count = f"{len(self.empty_classes)} of the {len(class_names)}"
@@ -165,6 +166,10 @@ class Source(abc.ABC):
                 f"{self.name} was opened without labels; open it with labels"
             )
         return self._labels[indices]
+
+    def hold_out(self, indices: np.ndarray) -> None:
+        """Keeps pictures, int64 [M], from standing in for any of the others."""
+        self._held_out = frozenset(indices.tolist())
 
     def preparing_order(self) -> np.ndarray:
         """Returns all indices in the order to prepare them in, int64 [N]."""

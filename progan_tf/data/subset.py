@@ -61,4 +61,5 @@ def split(
             f"{count:,}: choose another share"
         )
     kept, others = held_out(seed, total, count)
+    source.hold_out(others)
     return Subset(source, kept), Subset(source, others)
