@@ -189,7 +189,7 @@ def test_evaluation_measures_what_is_normal_by_them(run, capsys):
     assert result.reals_images == COUNT
     said = capsys.readouterr().out
     assert "Memorised: " in said
-    assert f"; of {COUNT} held-out pictures " in said
+    assert f"% of {COUNT} held-out pictures" in said
     path = pathlib.Path(run.config.run_dir, "evaluation", "metrics.jsonl")
     assert json.loads(path.read_text())["values"] == result.values
 
