@@ -44,7 +44,10 @@ def check_folder(path: str | os.PathLike) -> None:
     """Raises UserError unless a folder can be written, or made and written."""
     near = nearest_folder(path)
     if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
-        raise UserError(f"cannot write {path}: {near} is no folder to write to")
+        raise UserError(
+            f"cannot write {path}: {near} is not a folder that can be written "
+            "to"
+        )
 
 
 def nearest_folder(path: str | os.PathLike) -> pathlib.Path:

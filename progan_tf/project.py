@@ -55,7 +55,7 @@ def main():
     def look(seen, total):
         if not looks:
             counts = range(total + 1)
-            looks.append(progress(counts, total, "picture", "looked at"))
+            looks.append(progress(counts, total, "picture", "compared"))
         while next(looks[0]) < seen:
             pass
         if told or seen == total:

@@ -169,18 +169,22 @@ def _read_array(file: BinaryIO, size: int, most: float) -> "np.ndarray":
         (2, 0): np.lib.format.read_array_header_2_0,
     }
     if version not in readers:
-        raise ValueError(f"no version {version} of .npy files is known here")
+        raise ValueError(f"version {version} of .npy files is not supported")
     shape, _, dtype = readers[version](file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
     # NumPy would first take the memory that the header asks for.
     needed, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if needed > there:
-        raise ValueError(f"it is cut off: {needed:,} bytes are {there:,}")
+        raise ValueError(
+            f"it is cut off: expected {needed:,} bytes, found {there:,}"
+        )
     if needed > most:
-        raise ValueError(f"its {needed:,} bytes are over the {most:,} of use")
+        raise ValueError(
+            f"its {needed:,} bytes are more than the {most:,} that are allowed"
+        )
     if needed > _memory():
-        raise ValueError(f"its {needed:,} bytes are more than the memory")
+        raise ValueError(f"its {needed:,} bytes do not fit in the memory")
     file.seek(0)
     return np.lib.format.read_array(file, allow_pickle=False)
 

@@ -43,7 +43,7 @@ def test_what_is_written_is_read(tmp_path, form):
     np.testing.assert_array_equal(source.images(indices, 4), np.rint(blocks))
     assert source.labels(indices).tolist() == [1, 0, 3, 3]
     assert source.class_names == ("0", "1", "2", "3")
-    assert "all 10 pictures are whole" in verify(tmp_path / "new" / "set")
+    assert "all 10 pictures are intact" in verify(tmp_path / "new" / "set")
     # Nothing hidden is left, and the permissions are the usual ones.
     assert os.listdir(tmp_path / "new") == ["set"]
     with open_writer(form, tmp_path / "none", "cats", 4, 3):

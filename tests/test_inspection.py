@@ -108,11 +108,11 @@ def test_samples_have_a_class_a_row(tmp_path):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_whole_sets(tmp_path, form, channels):
     folder = prepare(tmp_path / "set", form, 128, 70, channels, labels=True)
-    assert inspection.verify(folder) == f"{folder}: all 70 pictures are whole"
+    assert inspection.verify(folder) == f"{folder}: all 70 pictures are intact"
 
 
 def test_official_records_are_whole():
-    assert inspection.verify(RECORDS).endswith("all 24 pictures are whole")
+    assert inspection.verify(RECORDS).endswith("all 24 pictures are intact")
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,7 @@ def test_prepare_inspect_verify(tmp_path):
     assert (status, stderr) == (0, "")
     assert described == f"{stdout}samples: {samples}\n"
     assert samples.stat().st_size > 1000
-    whole = f"{out}: all 24 pictures are whole\n"
+    whole = f"{out}: all 24 pictures are intact\n"
     assert run(f"--verify={out}") == (0, whole, "")
 
 

@@ -41,7 +41,7 @@ def test_a_truncated_file(tmp_path, name, share):
     data = (GOLDENS / f"{name}.pth").read_bytes()
     path = tmp_path / "x.pth"
     path.write_bytes(data[: int(share * len(data))])
-    assert_refused(path, "no whole file of PyTorch")
+    assert_refused(path, "not a complete file of PyTorch")
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_a_damaged_directory(tmp_path, place, byte):
     data[data.index(b"PK\1\2") + place] = byte
     path = tmp_path / "x.pth"
     path.write_bytes(data)
-    assert_refused(path, "no whole file of PyTorch")
+    assert_refused(path, "not a complete file of PyTorch")
 
 
 def test_other_files(tmp_path):
     assert_refused(tmp_path / "none.pth", "No such file")
     path = tmp_path / "x.pth"
     path.write_bytes(b"")
-    assert_refused(path, "no file of PyTorch")
+    assert_refused(path, "a file that torch.save wrote")
     golden = GOLDENS / "official_16_fused.pkl"
-    assert_refused(golden, "no file of PyTorch")
+    assert_refused(golden, "a file that torch.save wrote")
     assert_refused(save_gan_zoo(path, [1, 2]), "holds no netG and netD")
     # The official reader tells the other way round.
     golden = GOLDENS / "gan_zoo_16_legacy.pth"
@@ -92,7 +92,7 @@ def test_a_byte_that_was_changed(tmp_path):
     path = tmp_path / "x.pth"
     data[len(data) // 2] ^= 1  # Of a kernel; PyTorch would not notice.
     path.write_bytes(data)
-    assert_refused(path, "is no whole file of PyTorch")
+    assert_refused(path, "not a complete file of PyTorch")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path):

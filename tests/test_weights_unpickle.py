@@ -41,7 +41,7 @@ def test_nothing_is_executed(tmp_path, protocol):
     save_official(path, states, protocol)
     # Python 3 has another name for bytes where the protocol has none.
     known = "posix.system|nt.system|_codecs.encode"
-    assert_refused(path, f"asks for '({known})'.*Nothing of it was executed")
+    assert_refused(path, f"asks for '({known})'.*Nothing in it was executed")
     assert not canary.exists()
 
 
@@ -102,7 +102,7 @@ def test_other_pickles(tmp_path, content, message):
 )
 def test_other_files(tmp_path, data):
     path = written(tmp_path / "x.pkl", data)
-    assert_refused(path, "is no pickle of networks|holds the instruction")
+    assert_refused(path, "is not a pickle of networks|holds the instruction")
 
 
 def test_no_file_at_all(tmp_path):
@@ -116,7 +116,7 @@ def test_a_truncated_file(tmp_path, share):
     data = GOLDEN.read_bytes()
     part = data[: max(1, int(share * len(data)))]
     path = written(tmp_path / "x.pkl", part)
-    assert_refused(path, "is no pickle of networks, or not a whole one")
+    assert_refused(path, "is not a pickle of networks, or is damaged")
 
 
 def nested_tuples(depth):

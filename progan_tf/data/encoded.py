@@ -252,7 +252,7 @@ class RecordsSource(EncodedSource):
         if len(sides) <= len(some) // 2:
             raise UserError(
                 f"expected encoded pictures in {name}; of {len(some)} values "
-                f"{len(sides)} are some"
+                f"{len(sides)} are pictures"
             )
         size = largest_resolution(sides, name)
         super().__init__(name, *size, *about, cache_bytes=cache_bytes)

@@ -269,7 +269,7 @@ class Shards:
         counts = [part.examples_in_shard for part in instructions]
         with concurrent.futures.ThreadPoolExecutor() as pool:
             found = pool.map(record_starts, self._paths, counts)
-            found = progress(found, len(counts), "file", "looked through")
+            found = progress(found, len(counts), "file", "scanned")
             self._starts = [
                 starts[part.skip :][: part.take + 1]
                 for starts, part in zip(found, instructions, strict=True)

@@ -87,9 +87,9 @@ def held_out_for(subjects, reals, data=None):
         kept, source = split(source, config.seed, config.hold_out)
         if len(kept) != config.num_images:
             print(
-                f"The run was trained on {config.num_images:,} pictures and "
-                f"now would be on {len(kept):,}, so it is not known which were "
-                "held out; --held_out=FOLDER names others.",
+                f"The run was trained on {config.num_images:,} pictures, but "
+                f"would now be on {len(kept):,}, so it is not known which were "
+                "held out; give others with --held_out=FOLDER.",
                 flush=True,
             )
             return None
@@ -278,7 +278,11 @@ class Evaluation:
         grid = metrics.neighbours_grid(samples[:_SAMPLES], shown)[np.newaxis]
         factor = max(1, _CELL // self._reals.resolution)
         save_png(path, nearest_up(grid, factor)[0])
-        print(f"Samples over their {_NEIGHBOURS} nearest: {path}", flush=True)
+        print(
+            f"Samples, each above its {_NEIGHBOURS} nearest pictures of the "
+            f"data: {path}",
+            flush=True,
+        )
 
 
 class Table:

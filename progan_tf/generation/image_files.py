@@ -97,7 +97,7 @@ def place_of(out, kind=None):
             f"follows its ending, here {ending}"
         )
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        reason = f"{path.parent} is no folder to write to"
+        reason = f"{path.parent} is not a folder that can be written to"
         raise UserError(f"cannot write {out}: {reason}")
     return False, ending
 
@@ -115,7 +115,7 @@ def save_grid(source, seeds, path, columns=None):
     if too_long or height * width * channels > _GRID_BYTES:
         raise UserError(
             f"a grid of {len(seeds):,} images would have {width:,} x "
-            f"{height:,} pixels; write FOLDER/ or FILE.npz, or fewer seeds"
+            f"{height:,} pixels; write FOLDER/ or FILE.npz, or give fewer seeds"
         )
     images = np.stack(list(source.images(seeds)))
     write_image(path, make_grid(images, columns))

@@ -155,5 +155,5 @@ def _decoded(path, read):
         return read(path)
     except Exception as error:  # Damage raises errors of every kind.
         raise UserError(
-            f"cannot read {path} as a picture; expected {KINDS}, whole"
+            f"cannot read {path} as a picture; expected {KINDS}, undamaged"
         ) from error

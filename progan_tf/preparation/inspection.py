@@ -117,7 +117,7 @@ def verify(folder: str | os.PathLike) -> str:
             f"{source.replaced} of the pictures of {folder} cannot be decoded; "
             "copy or prepare the data again"
         )
-    return f"{folder}: all {len(source):,} pictures are whole"
+    return f"{folder}: all {len(source):,} pictures are intact"
 
 
 def _compare_levels(source: Source) -> Iterator[None]:

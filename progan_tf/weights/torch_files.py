@@ -31,7 +31,9 @@ def read_torch_file(path, classes):
     to anything else, which the message names.
     """
     if not is_torch_file(path):
-        raise UserError(f"{path} is no file of PyTorch (torch.save)")
+        raise UserError(
+            f"expected a file that torch.save wrote; {path} is none"
+        )
     try:
         import torch
     except ImportError as error:
@@ -52,9 +54,9 @@ def read_torch_file(path, classes):
         if asked:
             raise UserError(
                 f"{path} asks for {asked[1][:80]!r}; a file of networks holds "
-                "nothing but tensors and settings. Nothing of it was executed"
+                "nothing but tensors and settings. Nothing in it was executed"
             ) from error
-        kind = "no whole file of PyTorch (torch.save)"
+        kind = "not a complete file of PyTorch (torch.save)"
         raise UserError(f"{path} is {kind}") from error
 
 

@@ -135,7 +135,7 @@ class _Machine:
         except DAMAGE as error:
             # Python's message about a wrong number may quote all its bytes.
             raise UserError(
-                f"{self._path} is no pickle of networks, or not a whole one: "
+                f"{self._path} is not a pickle of networks, or is damaged: "
                 f"{str(error)[:100]}"
             ) from error
 
@@ -212,8 +212,8 @@ class _Machine:
         name = name if len(name) <= 80 else f"{name[:80]}..."
         raise UserError(
             f"{self._path} asks for {name!r} at byte {position}; a file of "
-            "networks holds nothing but networks and arrays. Nothing of it "
-            "was executed"
+            "networks holds nothing but networks and arrays. Nothing in it was "
+            "executed"
         )
 
 
