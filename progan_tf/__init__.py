@@ -39,8 +39,8 @@ _MODULES = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = ["__version__", *_MODULES]
 
-# Run as a command, `python -m progan_tf.train`: Ctrl-C while the rest is being
-# imported ends it without a traceback.
+# In a command, such as `python -m progan_tf.train`, Ctrl-C during the imports
+# ends the process without a traceback.
 if sys.argv[:1] == ["-m"] and "progan_tf" in sys.orig_argv[-len(sys.argv)]:
     from progan_tf import signals
 

@@ -1,4 +1,4 @@
-"""`python -m progan_tf`: which commands there are."""
+"""`python -m progan_tf`: the list of commands."""
 
 import ast
 import pathlib

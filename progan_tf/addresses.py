@@ -1,12 +1,12 @@
-"""Models that others have put on the net, by their names there.
+"""Models on the web, given by their addresses.
 
   hf://USER/MODEL                       a repository of the Hugging Face Hub
   kaggle://OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]
-                                        a model of Kaggle; or its page's address
+                                        a model on Kaggle, or its page's URL
   https://tfhub.dev/...                 a module of TF-Hub, or a .tar.gz of one
 
-Each site's own client fetches them into its own cache, from which they come
-without a network, too. What was fetched is opened like any file of strangers.
+Each site's own client downloads them to its own cache, where they are available
+offline, too. A downloaded model is opened like any other untrusted file.
 """
 
 import importlib.util
@@ -20,8 +20,8 @@ from typing import NamedTuple
 from progan_tf.errors import UserError
 from progan_tf.text import first_line, shortened
 
-# What may be wanted of a model: how errors call it, the names of its files,
-# and what else is fetched with them.
+# For each kind of model: its name in errors, patterns of its main files, and of
+# other files to download with them.
 _WANTED = {
     "generator": (
         "a Keras model: config.json and model.weights.h5, or one .keras file",
@@ -39,7 +39,7 @@ _ELSEWHERE = (
     "give a Keras model to --run_dir, a TF-Hub module to --module, published "
     "weights to convert --weights"
 )
-# What servers answer about what is not there, and what is not for everybody.
+# HTTP statuses for models that do not exist or are not public.
 _REFUSED = (401, 403, 404)
 _HUGGING_FACE = re.compile(r"hf://(\w[\w.-]*/\w[\w.-]*)/?")
 _PART = r"(\w[\w.-]*)"
@@ -52,21 +52,21 @@ _FORMS = "hf://USER/MODEL or kaggle://OWNER/MODEL/FRAMEWORK/VARIATION[/VERSION]"
 
 
 class _Site(NamedTuple):
-    """Where a model is fetched: by a function of the client, to a folder."""
+    """A site's client, and a function of it that downloads to a folder."""
 
-    package: str  # The client, which the extra installs.
+    package: str  # The client's package, which the extra installs.
     extra: str
     fetch: Callable
-    login: str | None = None  # How it gets to know who asks.
+    login: str | None = None  # How users log in.
 
 
 def is_address(name):
-    """Whether a text names something on the net, and no path."""
+    """Whether a name is an address on the web and not a path."""
     return isinstance(name, str) and "://" in name
 
 
 def check_no_address(run_dir):
-    """Raise UserError for a name on the net where a run's folder is wanted."""
+    """Raise UserError if an address is given as a run directory."""
     if is_address(run_dir):
         raise UserError(
             "expected a run directory on this machine; received the address "
@@ -75,17 +75,17 @@ def check_no_address(run_dir):
 
 
 def local(name, wanted):
-    """The file or folder of this machine that a name on the net stands for.
+    """The local file or folder of an address, downloaded if need be.
 
     Args:
-        name: str or `pathlib.Path`; a path is given back as it is.
+        name: str or `pathlib.Path`; a path is returned as it is.
         wanted: "generator" (a Keras model), "module" or "weights".
 
     Returns:
         `pathlib.Path` in the cache of the site's client, or the path.
 
     Raises:
-        UserError: if it cannot be fetched, or is or has nothing of the kind.
+        UserError: if it cannot be downloaded or is not of the wanted kind.
     """
     if not is_address(name):
         return name
@@ -93,16 +93,16 @@ def local(name, wanted):
     hub = client(site.package, site.extra, name)
     try:
         folder = site.fetch(hub)
-    except Exception as error:  # Whatever a server may say.
+    except Exception as error:  # Clients raise errors of many kinds.
         raise _refusal(name, error, site.login) from error
     return _chosen(pathlib.Path(folder), name, wanted)
 
 
 def check(name, wanted):
-    """Raise UserError for a name that `local` cannot fetch, before it tries.
+    """Raise UserError early for an address that `local` cannot download.
 
-    It is of another form, or of a site whose client is not installed. A path,
-    and None, are no names.
+    Its form is unknown, or the site's client is not installed. A path or None
+    is accepted.
     """
     if is_address(name):
         site = _site(name, wanted)
@@ -129,7 +129,7 @@ def repository(name):
 
 
 def client(package, extra, name):
-    """A site's client, imported; UserError where it is not installed."""
+    """A site's client, imported; UserError if it is not installed."""
     try:
         with warnings.catch_warnings():
             # TF-Hub imports pkg_resources, which warns of its removal.
@@ -140,13 +140,13 @@ def client(package, extra, name):
 
 
 def status_of(error):
-    """The HTTP status that an error of a client comes from, or None."""
+    """The HTTP status that caused an error of a client, or None."""
     response = getattr(error, "response", None)
     return getattr(response, "status_code", None)
 
 
 def _site(name, wanted):
-    """The `_Site` that a name is of; UserError if there is none."""
+    """The `_Site` of an address; UserError if there is none."""
     kaggle = _KAGGLE.fullmatch(name)
     if name.startswith("hf://"):
         model, (_, files, others) = repository(name), _WANTED[wanted]
@@ -177,7 +177,7 @@ def _not_installed(package, extra, name):
 
 
 def _refusal(name, error, login=None):
-    """What is said of a model that could not be fetched, a `UserError`."""
+    """The `UserError` for a model that could not be downloaded."""
     name = shortened(name, 200)
     if status_of(error) in _REFUSED and login:
         return UserError(
@@ -192,7 +192,7 @@ def _refusal(name, error, login=None):
 
 
 def _chosen(folder, name, wanted):
-    """The one file or folder in a fetched folder that is wanted."""
+    """The one file or folder of the wanted kind in a downloaded folder."""
     if wanted == "generator" and is_unpacked_keras(folder):
         return folder
     expected, patterns, _ = _WANTED[wanted]

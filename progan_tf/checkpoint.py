@@ -1,8 +1,8 @@
-"""One checkpoint of everything a run needs to go on, and how to read it.
+"""Checkpoints of everything that a run needs to resume, and reading them.
 
-Their files tell which checkpoints there are: TensorFlow's own list, the file
-`checkpoint`, is written for other programs and never read, because it may name
-files anywhere. Nor does TensorFlow remove any: it takes names for patterns.
+Checkpoints are found by their file names. TensorFlow's own list, the file
+`checkpoint`, is written for other programs but never read, because it may name
+files anywhere. Nor does TensorFlow delete any: it takes names for patterns.
 """
 
 import contextlib
@@ -25,8 +25,8 @@ from progan_tf.saved_models import plain_path
 from progan_tf.text import first_line
 
 FOLDER, _PREFIX = "checkpoints", "ckpt"
-# Files of a checkpoint, and what there is of one while it is written. Anything
-# else is somebody's own.
+# Names of a checkpoint's files, and of temporary files while it is written. All
+# other files belong to the user.
 _FILE = re.compile(rf"{_PREFIX}-([1-9][0-9]*)\.(index|data-\d+-of-\d+)")
 _UNFINISHED = re.compile(
     rf"{_PREFIX}-([1-9][0-9]*)"
@@ -36,10 +36,10 @@ _log = logging.getLogger("progan_tf")
 
 
 def tracked_objects(state):
-    """What a checkpoint of a `TrainingStep` holds, by its readable name.
+    """The objects that a checkpoint of a `TrainingStep` holds, by name.
 
-    The images seen are also the place in the data, and with the seed the whole
-    random state.
+    The images seen are also the position in the data and, with the seed, the
+    whole random state.
     """
     names = ("generator", "discriminator", "average", "images_seen", "stage")
     names += ("seed", "steps_skipped", "skipped_in_a_row", "log2_scales")
@@ -47,7 +47,7 @@ def tracked_objects(state):
     if state.augment is not None:
         tracked["augment"] = state.augment
     for network in ("generator", "discriminator"):
-        # Moments and counters.
+        # Adam's moments and counters.
         optimizer = getattr(state, f"{network}_optimizer")
         tracked[f"{network}_adam"] = {
             variable.path.rsplit("/", 1)[-1]: variable.value
@@ -57,9 +57,9 @@ def tracked_objects(state):
 
 
 class Checkpoints:
-    """The checkpoints of the `TrainingStep` of a run directory.
+    """The checkpoints of a `TrainingStep` in a run directory.
 
-    The newest `keep` of them stay there.
+    Only the newest `keep` are kept.
     """
 
     def __init__(self, state, run_dir, keep=3):
@@ -70,12 +70,12 @@ class Checkpoints:
     def save(self):
         """Write a checkpoint; the previous one stays valid until it is done.
 
-        Raises UserError if it cannot be written: what was written of it is
-        removed, and the checkpoints before it are intact.
+        Raises UserError if it cannot be written. Its partial files are then
+        removed, and the older checkpoints are intact.
         """
         before = _numbers(self._folder)
         number = max(before, default=0) + 1
-        # In the checkpoints of older versions, too.
+        # For compatibility: checkpoints of older versions have it, too.
         self._checkpoint.save_counter.assign(number)
         path = self._folder / f"{_PREFIX}-{number}"
         try:
@@ -97,11 +97,11 @@ class Checkpoints:
     def restore(self):
         """Load the newest checkpoint that can be read.
 
-        Returns False where there is none; raises UserError where there are
-        some, but none can be read.
+        Returns False if there is none; raises UserError if there are some, but
+        none can be read.
         """
         numbers = _numbers(self._folder)
-        # Written by a run that was killed while it saved.
+        # Leftovers of a run that was killed while saving.
         _remove(self._folder, lambda other: other not in numbers)
         for number in reversed(numbers):
             path = self._folder / f"{_PREFIX}-{number}"
@@ -139,7 +139,7 @@ def latest_checkpoint(run_dir):
 
 
 def images_seen_in(checkpoint):
-    """int, images that a checkpoint's networks saw; UserError if damaged."""
+    """int, images seen at a checkpoint; UserError if it is damaged."""
     key = "images_seen/.ATTRIBUTES/VARIABLE_VALUE"
     with _reading(checkpoint) as plain:
         seen = tf.train.load_variable(plain, key)
@@ -149,10 +149,10 @@ def images_seen_in(checkpoint):
 
 
 def restore_networks(checkpoint, **families):
-    """Give families the weights that a checkpoint's have, or UserError.
+    """Load a checkpoint's weights into families; UserError if damaged.
 
-    They are named generator, average and discriminator, and made as the run's
-    config describes them.
+    Their names are generator, average and discriminator; they must have been
+    built from the run's config.
     """
     with _reading(checkpoint) as plain:
         restored = tf.train.Checkpoint(**families).restore(plain)
@@ -160,32 +160,32 @@ def restore_networks(checkpoint, **families):
 
 
 def load_generator(path, resolution=None, average=True):
-    """A generator of a run, also of one that is still going.
+    """Load the generator of a run, which may still be training.
 
     Args:
-        path: a run directory, a `.keras` file, or the name of a generator:
-            of one that comes with the program, such as "cats-128", or on the
-            net, such as "hf://USER/MODEL" (see `addresses`).
-        resolution: int, any whose fade was finished when the newest
-            checkpoint was written; by default the highest of these.
-        average: bool, the moving average of the weights, or the weights of
-            the last step.
+        path: a run directory, a `.keras` file, the name of an included
+            generator, such as "cats-128", or an address on the web, such as
+            "hf://USER/MODEL" (see `addresses`).
+        resolution: int, any whose fade-in was complete in the newest
+            checkpoint; by default the highest of these.
+        average: bool, load the moving average of the weights, or the weights
+            of the last step.
 
     Returns:
         `keras.Model` from latents `[batch, latent_size]` float32, and labels
-        `[batch, classes]` where the run has classes, to images
-        `[batch, R, R, channels]` float32, about in [-1, 1].
+        `[batch, classes]` if the run has classes, to images
+        `[batch, R, R, channels]` float32, approximately in [-1, 1].
 
     Raises:
-        UserError: if nothing is there, or not at that resolution.
+        UserError: if it cannot be loaded, or not at that resolution.
     """
     return load_with_origin(path, resolution, average)[0]
 
 
 def load_with_origin(path, resolution=None, average=True):
-    """`load_generator`'s model, and (`TrainConfig`, int images seen) of it.
+    """`load_generator`'s model, and its (`TrainConfig`, int images seen).
 
-    A `.keras` file does not know what trained it: None.
+    The latter is None for a `.keras` file, which records neither.
     """
     if shipped := pretrained.named(path):
         model = load_keras(shipped.file(pretrained.GENERATOR_FILE), resolution)
@@ -211,7 +211,7 @@ def load_with_origin(path, resolution=None, average=True):
             images_seen = images_seen_in(checkpoint)
             break
         except UserError:
-            # A run that is going may have replaced it by a newer one.
+            # A run in progress may have replaced it with a newer one.
             newest = latest_checkpoint(path)
             if newest == checkpoint:
                 raise
@@ -229,9 +229,9 @@ def load_with_origin(path, resolution=None, average=True):
 
 
 def save_generator(run_dir):
-    """Write the average to `generator.keras`, whole or not at all.
+    """Write the averaged generator to `generator.keras`, atomically.
 
-    It is read back from the newest checkpoint, as every user of the run will.
+    It is loaded from the newest checkpoint, as by every user of the run.
     Returns the file's path; raises UserError if it cannot be written.
     """
     path = pathlib.Path(run_dir) / "generator.keras"
@@ -241,30 +241,30 @@ def save_generator(run_dir):
 
 @contextlib.contextmanager
 def _reading(checkpoint):
-    """Gives a checkpoint's path to TensorFlow, and refuses a damaged one."""
+    """Yields a checkpoint's path for TensorFlow; UserError if damaged."""
     with refusing(f"checkpoint {checkpoint}"):
         try:
             with _for_tensorflow(checkpoint) as plain:
                 yield plain
         except Exception:
-            # It would tell of every variable that was not restored.
+            # It would log every variable that was not restored.
             tf.get_logger().setLevel("ERROR")
             raise
 
 
 @contextlib.contextmanager
 def _for_tensorflow(path):
-    """A path, as str, in which TensorFlow sees no pattern."""
+    """Yields a path, as str, that is no pattern to TensorFlow."""
     path = pathlib.Path(path).absolute()
     with plain_path(path.parent) as folder:
         yield os.path.join(folder, path.name)
 
 
 def _numbers(folder):
-    """The numbers of a folder's checkpoints, in rising order.
+    """The numbers of a folder's checkpoints, in ascending order.
 
-    TensorFlow writes a checkpoint's index last, and renames it to its place
-    when it is whole.
+    TensorFlow writes a checkpoint's index last, and renames it into place when
+    it is complete.
     """
     return sorted(
         int(name[1])
@@ -274,10 +274,10 @@ def _numbers(folder):
 
 
 def _is_empty(path):
-    """Whether a file of 0 bytes is there.
+    """Whether a file exists and has 0 bytes.
 
-    None is a link to nothing, or was just removed by a run that is going: who
-    reads it says so.
+    Not a broken link, nor a file that a run in progress has just removed:
+    reading those raises the error.
     """
     try:
         return not path.stat().st_size
@@ -286,9 +286,9 @@ def _is_empty(path):
 
 
 def _remove(folder, unwanted):
-    """Removes the files of checkpoints whose numbers are unwanted, no other.
+    """Removes the files of checkpoints with unwanted numbers, and no others.
 
-    The folder need not exist; `unwanted` tells of a number.
+    The folder need not exist; `unwanted` maps a number to bool.
     """
     for path in folder.glob(f"{_PREFIX}-*"):
         name = _FILE.fullmatch(path.name) or _UNFINISHED.fullmatch(path.name)

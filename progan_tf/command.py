@@ -16,8 +16,8 @@ from absl import app, flags
 from progan_tf import faults, flag_values, signals
 from progan_tf.errors import UserError
 
-# What commands import reads these variables: Keras runs on TensorFlow whatever
-# its own settings say, and plots go to files, also from a notebook's shell.
+# For the libraries that commands import: Keras uses TensorFlow whatever its own
+# settings say, and Matplotlib draws to files, also when run from a notebook.
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "Agg"}
 
 
@@ -29,11 +29,11 @@ def run(main, define_flags):
     status is 2; `--debug` shows where it came from. If the command does not
     handle them, Ctrl-C, SIGTERM and a closed terminal end it quietly with
     status 130, 143 and 129, after its temporary files are removed; so does a
-    broken pipe on its output, with 141. Every other exception is a bug: one
-    line, which says where the details are, and status 70.
+    broken pipe on its output, with 141. Any other exception is a bug: status
+    70, and one line that names a file with the details.
 
-    Both arguments are functions without parameters. When `main` is called,
-    `absl.flags.FLAGS` is parsed; it returns the exit status, None for success.
+    Both arguments are functions without parameters. `main` is called when
+    `absl.flags.FLAGS` is parsed, and returns the exit status or None for 0.
     """
     _mend_streams()
     os.environ.update(_ENVIRONMENT)
@@ -46,13 +46,13 @@ def run(main, define_flags):
     except SystemExit as error:
         status = error.code
     except BaseException as error:
-        status = _tell(error)
-    # What a signal raised may have been lost in another library.
+        status = _report(error)
+    # A library may have swallowed the exception that a signal raised.
     _leave(signals.told() or status)
 
 
 def _flush_output():
-    """Flush here, where errors are explained, before Python does at exit."""
+    """Flush here, where errors are reported, before Python does at exit."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -61,8 +61,8 @@ def _flush_output():
         raise UserError(f"cannot write the output: {error.strerror}") from error
 
 
-def _tell(error):
-    """Say what went wrong; returns the exit status."""
+def _report(error):
+    """Print an error's message; returns the exit status."""
     status, line = faults.explain(error)
     # If nobody reads stderr either, only the status is left.
     with contextlib.suppress(OSError):
@@ -74,29 +74,29 @@ def _tell(error):
 
 
 def _leave(status):
-    """Exit without messages about interrupts or streams that are closed."""
+    """Exit without messages about interrupts or closed streams."""
     signals.leave_at_once()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            # Python tries it once more at the end.
+            # Python flushes once more at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)
 
 
 def _mend_streams():
-    """Makes sure that standard streams are open and accept every text.
+    """Makes sure that the standard streams are open and accept any text.
 
-    Otherwise the next file that is opened would take the descriptor of a closed
-    stream, and receive what a library prints; and a name with letters that the
-    console lacks, or that is not UTF-8, could not be printed.
+    Otherwise the next opened file would get the descriptor of a closed stream,
+    and receive what libraries print; and names with characters that the console
+    cannot encode, or that are not UTF-8, could not be printed.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # Takes the lowest free number.
+            os.open(os.devnull, os.O_RDWR)  # Gets the lowest free number.
     for number, name in ((1, "stdout"), (2, "stderr")):
         if getattr(sys, name) is None:
             stream = open(number, "w", encoding="utf-8", closefd=False)
@@ -105,24 +105,24 @@ def _mend_streams():
 
 
 def import_tensorflow():
-    """Import TensorFlow; what it prints meanwhile is shown only if it fails.
+    """Import TensorFlow; what it prints is shown only if this fails.
 
     Set the environment variable TF_CPP_MIN_LOG_LEVEL to 0 to see it all.
     """
     # Measured on TensorFlow 2.21 without a GPU: at level 2 the variable
-    # silences what comes later (cpu_feature_guard), but neither "oneDNN custom
+    # silences later messages (cpu_feature_guard), but neither "oneDNN custom
     # operations are on" and "Could not find cuda drivers", which are printed
     # at import before the level is read, nor "failed call to cuInit", an error
-    # of the first search for devices, which level 3 would hide along with
-    # errors that matter. So stderr is held back during import and search.
+    # of the first search for devices. Level 3 would hide that, but also errors
+    # that matter. So stderr is held back during import and search.
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with contextlib.ExitStack() as stack:
         if level != "0":
             stack.enter_context(_stderr_held_back())
         import tensorflow as tf
 
-        # By default TensorFlow takes all memory of every GPU at once, so that
-        # no pictures could be generated while a run trains.
+        # By default TensorFlow allocates all memory of every GPU, so that no
+        # pictures could be generated while a run trains.
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
 
@@ -137,7 +137,7 @@ def _parse_flags(arguments):
     try:
         positional = flags.FLAGS(arguments)[1:]
     except SystemExit:
-        # After --helpfull and the like, where absl exits as for an error.
+        # After --helpfull and the like, absl exits with an error's status.
         sys.exit(0)
     except UnicodeError as error:
         raise UserError(
@@ -156,12 +156,12 @@ def _program():
     spec = sys.modules["__main__"].__spec__
     if not spec:
         return os.path.basename(sys.argv[0])
-    return spec.name.removesuffix(".__main__")  # As of export/.
+    return spec.name.removesuffix(".__main__")  # For export/.
 
 
 @contextlib.contextmanager
 def _stderr_held_back():
-    """Silence descriptor 2, which C++ writes to, unless an error is raised."""
+    """Hold back what C++ writes to descriptor 2; show it after an error."""
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -46,7 +46,7 @@ def define_flags():
 
 
 def main():
-    """Read the file and write it in another form."""
+    """Read the weights and write them in another format."""
     form, out, overwrite = FLAGS.format, FLAGS.out, FLAGS.overwrite
     given = settings.given_flags(FLAGS, TrainConfig)
     precision = given.get("precision", "float32")

@@ -74,7 +74,7 @@ def define_flags():
 
 
 def main():
-    """Load the generator, look for directions and write them."""
+    """Load the generator, find directions and write them."""
     out = pathlib.Path(FLAGS.out)
     check_folder(out)
     if FLAGS.method != "attributes":
@@ -102,7 +102,7 @@ def main():
 
 
 def _from_discriminator(generator):
-    """`Directions` of the classes that the discriminator of a run knows."""
+    """`Directions` of the classes, by the discriminator of the run."""
     if FLAGS.module or not (generator.origin and generator.num_classes):
         raise UserError(
             "expected a run with classes, whose discriminator tells them "

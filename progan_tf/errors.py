@@ -1,15 +1,15 @@
-"""The one kind of error that is the user's to mend."""
+"""The exception for errors that users can correct."""
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave: a flag, a path, a file.
+    """An error in the user's input: a flag, a path or a file.
 
-    Commands print it as one line and exit with 2. Almost every other exception
-    is a fault of the program: see `faults`.
+    Commands print it as one line and exit with status 2. Almost every other
+    exception is a bug of the program: see `faults`.
 
     Args:
-        message: what was expected, what came and what to do. Line breaks
-            (a path may hold some) become spaces: it is always one line.
+        message: what was expected, what was received and what to do. Line
+            breaks, as from a path, become spaces: it is always one line.
     """
 
     def __init__(self, message: str):

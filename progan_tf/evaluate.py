@@ -58,7 +58,7 @@ def define_flags():
 
 
 def main():
-    """Open what is evaluated and the data, and measure."""
+    """Open the subjects and the data, and evaluate them."""
     sources = FLAGS.run_dir, FLAGS.module, FLAGS.images
     if sum(source is not None for source in sources) > 1:
         raise UserError("expected one of --run_dir, --module and --images")
@@ -67,7 +67,7 @@ def main():
     if (FLAGS.module or FLAGS.images) and FLAGS.data is None:
         raise UserError("--module and --images need --data")
     if FLAGS.out and os.path.exists(os.path.join(FLAGS.out, CONFIG_FILE)):
-        # Its metrics.jsonl is of the training, which may be going on there.
+        # Its metrics.jsonl is the log of the training, which may be running.
         raise UserError(
             f"--out={FLAGS.out} is a run directory; leave --out out to write "
             "the results of a run to RUN/evaluation, or choose another folder"

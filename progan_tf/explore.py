@@ -49,7 +49,7 @@ def main():
             webbrowser.open(server.address)
         seconds = math.inf if FLAGS.seconds is None else FLAGS.seconds
         end = time.monotonic() + seconds
-        # In turns, because a wait without end hears no signal on Windows.
+        # In short waits: on Windows no signal interrupts an unlimited one.
         while not stopped.wait(min(1, seconds)) and time.monotonic() < end:
             pass
         server.stop()
@@ -57,7 +57,7 @@ def main():
 
 
 def _has_screen():
-    """Whether a browser would be a window, and not take over the terminal."""
+    """Whether a browser would open a window, not run in the terminal."""
     others = sys.platform in ("darwin", "win32")
     return others or bool({"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys())
 

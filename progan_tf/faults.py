@@ -1,4 +1,4 @@
-"""What a command says, and how it ends, when something goes wrong."""
+"""The messages and exit statuses of commands when something goes wrong."""
 
 import errno
 import os
@@ -13,26 +13,26 @@ from progan_tf.text import first_line, not_utf8, shortened
 USER_ERROR_STATUS = 2
 FAULT_STATUS = 70  # EX_SOFTWARE of BSD's sysexits.
 _SIGINT, _SIGPIPE = 2, 13
-# An OSError with one of these is a mistake of the program.
-_OWN = {None, errno.EBADF, errno.EINVAL, errno.EPIPE}
-# What TensorFlow raises where another worker of a run is gone.
-_WORKER = ("UnavailableError", "AbortedError", "DeadlineExceededError")
-# And where the system did not let it read or write.
-_SYSTEM = (
+# An OSError with one of these codes is a bug of the program.
+_BUG_CODES = {None, errno.EBADF, errno.EINVAL, errno.EPIPE}
+# TensorFlow's errors when another worker of a run is gone.
+_WORKER_ERRORS = ("UnavailableError", "AbortedError", "DeadlineExceededError")
+# TensorFlow's errors when the operating system refuses to read or write.
+_SYSTEM_ERRORS = (
     "FailedPreconditionError NotFoundError OutOfRangeError "
     "PermissionDeniedError UnimplementedError"
 ).split()
-# A value of a flag may be anything.
+# Longer words, such as the value of a flag, are shortened.
 _LONGEST_WORD = 300
 _PACKAGES = ("progan-tf", "tensorflow", "keras", "numpy", "pillow", "absl-py")
 
 
 def explain(error: BaseException) -> tuple[int, str]:
-    """The exit status for an error, and the line to say; "" for none."""
+    """The exit status for an error, and the line to print; "" for none."""
     if isinstance(error, KeyboardInterrupt):
         return status(_SIGINT), ""
     if isinstance(error, BrokenPipeError):
-        # The reader, such as head, has seen enough.
+        # The reader, such as head, has closed the pipe.
         return status(_SIGPIPE), ""
     line = _line(error)
     if line:
@@ -45,10 +45,10 @@ def explain(error: BaseException) -> tuple[int, str]:
 
 
 def _line(error):
-    """What the user can do about an error; "" where that is nothing."""
+    """The message of an error that the user can correct; "" for others."""
     if isinstance(error, (UserError, flags.Error)):
         return str(error)
-    if isinstance(error, OSError) and error.errno not in _OWN:
+    if isinstance(error, OSError) and error.errno not in _BUG_CODES:
         about = f" {error.filename}" if error.filename is not None else ""
         return f"cannot read or write{about}: {first_line(error)}"
     if isinstance(error, UnicodeEncodeError) and "surrogates" in error.reason:
@@ -60,20 +60,20 @@ def _line(error):
         of_tensorflow and name == "ResourceExhaustedError"
     ):
         return f"there is not enough memory ({said}); ask for less at a time"
-    if of_tensorflow and name in _WORKER and os.environ.get("TF_CONFIG"):
+    if of_tensorflow and name in _WORKER_ERRORS and os.environ.get("TF_CONFIG"):
         return (
             f"another worker is gone ({said}); start all of them again: they "
             "go on from the last checkpoint"
         )
-    if of_tensorflow and name in _SYSTEM and "; " in said:
+    if of_tensorflow and name in _SYSTEM_ERRORS and "; " in said:
         # Such as "runs/x/events.v2; No space left on device".
         return f"cannot read or write {said}"
     return ""
 
 
 def _details(error):
-    """Writes what a report needs to a file; says where it is."""
-    # Here, because commands that work need not wait for them.
+    """Writes a file for a bug report; returns a phrase that names it."""
+    # Imported here, so that commands without errors need not wait for them.
     import datetime
     import importlib.metadata
     import platform

@@ -1,6 +1,6 @@
-"""Writing files so that a reader never sees half of one.
+"""Atomic writing of files and folders, and locks on them.
 
-What cannot be written, such as on a full disk, is a `UserError`.
+What cannot be written, as on a full disk, raises `UserError`.
 """
 
 import contextlib
@@ -21,15 +21,15 @@ _TEMPORARY = re.compile(
     r"\..*\.([0-9a-f]{8})-(\d+)-[0-9a-f]{8}\.tmp(\..*)?", re.DOTALL
 )
 _mine = set()  # Such names of this process.
-_tidied = set()  # Folders in which it has looked for others'.
+_tidied = set()  # Folders that were searched for leftovers of other processes.
 _LOCK = ".lock"
-# A folder that is written, but whose files are not yet where they belong.
+# A complete folder, whose files are yet to be moved to the folder above it.
 _WHOLE = ".whole"
 
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike) -> Iterator[None]:
-    """Turns the OSError of writing a path into a UserError that names it."""
+    """Turns an OSError while writing a path into a UserError that names it."""
     try:
         yield
     except OSError as error:
@@ -41,7 +41,7 @@ def writing(path: str | os.PathLike) -> Iterator[None]:
 
 
 def check_folder(path: str | os.PathLike) -> None:
-    """Raises UserError unless a folder can be written, or made and written."""
+    """Raises UserError unless a folder is writable or can be created."""
     near = nearest_folder(path)
     if not near.is_dir() or not os.access(near, os.W_OK | os.X_OK):
         raise UserError(
@@ -51,18 +51,18 @@ def check_folder(path: str | os.PathLike) -> None:
 
 
 def nearest_folder(path: str | os.PathLike) -> pathlib.Path:
-    """Returns a path, or the nearest above it that is there."""
+    """Returns a path, or its nearest parent that exists."""
     path = pathlib.Path(path).absolute()
     return next(place for place in (path, *path.parents) if place.exists())
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives a temporary file to write, which takes the name in the end.
+    """Yields a temporary file to write, which is renamed to `path` at the end.
 
-    It is a hidden one with the same ending in the same folder, which must be
-    there: a rename is atomic only within one file system. Its bytes reach the
-    disk first. Whatever fails, an older file of that name stays as it was.
+    It is hidden, with the same ending and in the same folder, which must exist:
+    a rename is atomic only within one file system. Its bytes are synced to disk
+    first. If anything fails, an older file of that name is unchanged.
     """
     path = pathlib.Path(path)
     temporary = _temporary(path)
@@ -81,14 +81,14 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 def replacing_folder(
     path: str | os.PathLike, overwrite: bool = False
 ) -> Iterator[pathlib.Path]:
-    """Gives a temporary folder to fill, which takes the name in the end.
+    """Yields a temporary folder to fill, which is renamed to `path` at the end.
 
-    It is a hidden one beside it, and all its files reach the disk first. What
-    had the name, if `overwrite` allows it, is kept aside until then, so that it
-    is there again whatever fails: at once or, after a kill, by `put_back`. An
-    empty folder stays (it may be a mount point, or where a shell stands) and
-    gets the files. Folders above are made, and removed again if it fails. A
-    link stays and leads to the new one.
+    It is hidden, and all its files are synced to disk first. An older folder,
+    if `overwrite` allows it, is kept aside until then and restored if anything
+    fails: at once or, after a kill, by `put_back`. An empty folder (it may be a
+    mount point or a working directory) is not replaced but receives the files.
+    Parents are created, and removed again on failure. A link is kept and leads
+    to the new folder.
     """
     put_back(path)
     free = is_free(path)
@@ -121,23 +121,23 @@ def replacing_folder(
 
 
 def put_back(path: str | os.PathLike) -> None:
-    """Mends what a kill left of `replacing_folder`; UserError if it cannot."""
+    """Completes or undoes a killed `replacing_folder`; UserError if unable."""
     path = pathlib.Path(os.path.realpath(path))
     _remove_leftovers(path.parent)
     with writing(path):
         into = os.path.lexists(path / _WHOLE)
         if into or os.path.lexists(_aside(path)):
-            # Not where another process is just between its two renames.
+            # Skipped while another process is between its two renames.
             with contextlib.suppress(UserError), only_writer(path, not into):
                 _put_back(path)
 
 
 def is_free(path: str | os.PathLike) -> bool:
-    """Says whether a path is free: nothing is there, or an empty folder.
+    """Returns whether nothing, or only an empty folder, exists at a path.
 
-    A hidden folder in it, to which another process writes, does not count.
+    A lock in it, and hidden folders that processes write to, do not count.
     """
-    path = os.path.realpath(path)  # What a link leads to need not be there.
+    path = os.path.realpath(path)  # The target of a link need not exist.
     if not os.path.isdir(path):
         return not os.path.lexists(path)
     try:
@@ -149,7 +149,7 @@ def is_free(path: str | os.PathLike) -> bool:
 
 @contextlib.contextmanager
 def scratch_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Makes a hidden folder beside a path, which is removed in the end."""
+    """Yields a new hidden folder beside a path, which is removed at the end."""
     temporary = _temporary(pathlib.Path(path))
     try:
         with writing(path):
@@ -161,7 +161,7 @@ def scratch_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 @contextlib.contextmanager
 def making(folder: str | os.PathLike) -> Iterator[None]:
-    """Makes a folder and those above; an error removes what is still empty."""
+    """Creates a folder and its parents; after an error removes empty ones."""
     folder, made = pathlib.Path(folder), []
     try:
         with writing(folder):
@@ -181,16 +181,16 @@ def making(folder: str | os.PathLike) -> Iterator[None]:
 def only_writer(
     path: str | os.PathLike, beside: bool = False, wait: bool = False
 ) -> Iterator[None]:
-    """Keeps a folder or a file to this process while it writes there.
+    """Locks a folder or a file while this process writes there.
 
-    The lock is on a hidden file, `.lock` in the folder or `.NAME.lock` beside
-    what has that name. The system holds it, so it ends with the process,
-    whatever ends that; the file is removed, and does no harm where a kill left
-    it. On network file systems that have no locks nothing is kept.
+    The lock is on a hidden file: `.lock` in the folder, which is created if
+    need be, or with `beside` `.NAME.lock` beside the path, which need not
+    exist. If another process holds it, this waits if told to, and otherwise
+    raises UserError.
 
-    It keeps the inside of a folder, which is made if need be, or with `beside`
-    what has the name, which need not be there. Where another process has it, it
-    waits if told to and else raises UserError.
+    The system releases the lock when the process ends in any way; a lock file
+    that a kill left is harmless. On network file systems without locks nothing
+    is locked.
     """
     path = pathlib.Path(path)
     with writing(path):
@@ -205,16 +205,16 @@ def only_writer(
     try:
         yield
     finally:
-        # While it is held, because afterwards it may be another's. On Windows
-        # it stays.
+        # While the lock is held: afterwards the file may be another process's.
+        # On Windows this fails, and the file stays.
         with contextlib.suppress(OSError):
             file.unlink()
         os.close(descriptor)
 
 
 def _locked(file: pathlib.Path, wait: bool) -> int | None:
-    """A descriptor that holds a file's lock; None where another one does."""
-    # Here, because --help need not wait for it.
+    """A descriptor that holds a file's lock; None if another process does."""
+    # Imported here, because --help need not wait for it.
     import filelock
 
     while True:
@@ -222,11 +222,11 @@ def _locked(file: pathlib.Path, wait: bool) -> int | None:
         try:
             held = filelock.lock_descriptor(descriptor, blocking=wait)
         except OSError:
-            return descriptor  # There are no locks.
+            return descriptor  # The file system has no locks.
         except BaseException:
             os.close(descriptor)
             raise
-        # Its last holder may have removed it before it was locked here.
+        # The last holder may have removed the file before it was locked here.
         if held and os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)
@@ -246,13 +246,13 @@ def write_text_atomically(path: str | os.PathLike, text: str) -> None:
 
 
 def _to_disk(file: pathlib.Path) -> None:
-    """Sends bytes to the disk, which a rename might otherwise reach first."""
+    """Syncs a file to disk; otherwise a later rename might get there first."""
     with open(file, "rb+") as opened:
         os.fsync(opened.fileno())
 
 
 def _aside(path: pathlib.Path) -> pathlib.Path:
-    """Where a folder is kept while another one takes its name."""
+    """Where a folder is kept while a new one replaces it."""
     return path.parent / f".{path.name}.replaced"
 
 
@@ -270,13 +270,13 @@ def _put_back(path: pathlib.Path) -> None:
 
 
 def _temporary(path: pathlib.Path) -> pathlib.Path:
-    """A hidden name beside a path that tells whose it is."""
+    """A hidden path beside a path; it names this process."""
     folder = path.parent
     if folder not in _tidied:
         _tidied.add(folder)
         _remove_leftovers(folder)
     writer = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
-    # A name may have 255 bytes, and a letter of it four.
+    # A name may have 255 bytes, and a character four.
     ending = path.suffix if len(path.suffix) <= 16 else ""
     name = f".{path.stem[:32]}.{writer}.tmp{ending}"
     _mine.add(name)
@@ -284,7 +284,7 @@ def _temporary(path: pathlib.Path) -> pathlib.Path:
 
 
 def _remove_leftovers(folder: pathlib.Path) -> None:
-    """Removes what killed processes of this machine left half-written."""
+    """Removes temporary files and folders of this machine's dead processes."""
     with contextlib.suppress(OSError):
         for name in os.listdir(folder):
             match = _TEMPORARY.fullmatch(name)
@@ -296,7 +296,7 @@ def _remove_leftovers(folder: pathlib.Path) -> None:
 
 @functools.cache
 def _host() -> str:
-    """Tells machines, and containers with processes of their own, apart."""
+    """A code for this machine or, in a container, for its process space."""
     space = ""
     with contextlib.suppress(OSError):
         space = os.readlink("/proc/self/ns/pid")
@@ -307,7 +307,7 @@ def _is_dead(process: int, name: str) -> bool:
     if process == os.getpid():
         return name not in _mine
     if os.name == "nt":
-        return False  # There `os.kill` would kill it.
+        return False  # On Windows `os.kill` would kill it.
     try:
         os.kill(process, 0)
     except ProcessLookupError:

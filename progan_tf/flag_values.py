@@ -1,4 +1,4 @@
-"""Checks that the flags of every command share.
+"""Checks of flag values that all commands share.
 
 A flag's own range and form are checked where it is declared or used.
 """
@@ -20,7 +20,7 @@ PATHS = frozenset(
 _ADDRESSES = frozenset(
     "blend features generator module run_dir weights".split()
 )
-# Larger values are mistakes: of seeds, images, sizes, and of seconds, weights.
+# The largest plausible values: of seeds, counts, sizes; of seconds, weights.
 _LARGEST = {flags.IntegerParser: 2**32 - 1, flags.FloatParser: 1e9}
 
 

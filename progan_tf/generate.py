@@ -55,7 +55,7 @@ def main():
     seeds, out = parse_seeds(FLAGS.seeds), FLAGS.out
     if (FLAGS.directions is None) != (FLAGS.edit is None):
         raise UserError("--edit needs --directions, and --directions --edit")
-    # A mistake should not show only when all images are made.
+    # Now, so that an error does not appear only after all images are made.
     is_folder, ending = image_files.place_of(out, FLAGS.format)
     generator = opening.open_flagged(FLAGS, FLAGS.latest)
     offset = None

@@ -1,4 +1,4 @@
-"""Ranges, sizes, grids and PNG files of pictures held in NumPy arrays.
+"""Value ranges, sizes, grids and PNG files of pictures in NumPy arrays.
 
 Pictures are channels-last. Inside the program they are float32 in [-1, 1];
 uint8 in [0, 255] is for files and screens.
@@ -16,7 +16,7 @@ from progan_tf.files import write_atomically
 def to_uint8(images: np.ndarray) -> np.ndarray:
     """Converts floats in [-1, 1] to uint8 in [0, 255], rounding to nearest.
 
-    Values outside the range, which an untrained generator gives freely, are
+    Values outside the range, which are common in an untrained generator, are
     clipped; NaN becomes grey. The shape is kept.
     """
     images = np.nan_to_num(np.asarray(images, np.float32)).clip(-1, 1)
@@ -26,8 +26,8 @@ def to_uint8(images: np.ndarray) -> np.ndarray:
 def to_float(images: np.ndarray) -> np.ndarray:
     """Converts uint8 in [0, 255] to float32 in [-1, 1]; the shape is kept.
 
-    Raises ValueError for others than uint8: floats would be scaled twice
-    without anyone noticing.
+    Raises ValueError for other dtypes than uint8: floats would silently be
+    scaled twice.
     """
     images = np.asarray(images)
     if images.dtype != np.uint8:
@@ -39,7 +39,7 @@ def box_down(images: np.ndarray, factor: int) -> np.ndarray:
     """Shrinks [N, H, W, C] by the mean over blocks of factor x factor pixels.
 
     Takes any real dtype and returns float32 in the same range. Raises
-    ValueError where the whole number `factor` does not divide H and W.
+    ValueError if `factor`, an int, does not divide H and W.
     """
     n, height, width, channels = images.shape
     if factor < 1 or height % factor or width % factor:
@@ -47,8 +47,8 @@ def box_down(images: np.ndarray, factor: int) -> np.ndarray:
             f"expected a factor that divides {height}x{width}, got {factor}"
         )
     h, w, f = height // factor, width // factor, factor
-    # Rows first: whole rows are added at once, which leaves only one
-    # pixel in `factor` for the slow sum over short runs of channels.
+    # Rows first: adding whole rows is fast, and leaves only one pixel in
+    # `factor` for the slow sum over short runs of channels.
     rows = images.reshape(n, h, f, width * channels)  # [NHFX] X = W*C
     rows = rows.sum(axis=2, dtype=np.float32)  # [NHX]
     sums = rows.reshape(n, h, w, f, channels).sum(axis=3)  # [NHWC]
@@ -65,9 +65,9 @@ def nearest_up(images: np.ndarray, factor: int) -> np.ndarray:
 def grid_shape(resolution: int, classes: int = 0) -> tuple[int, int]:
     """Returns (columns, rows) of a sample grid that fits a 1080p screen.
 
-    At least 3 x 2, so that a grid of large pictures still compares some, and
-    at most 16 x 9, beyond which small pictures are too many to look at. Where
-    there are more classes than that, as many rows as fit twice the height.
+    At least 3 x 2, so that a grid of large pictures still shows several, and
+    at most 16 x 9, because more small ones are too many to look at. If there
+    are more classes than rows, one row each, as far as twice the height goes.
     """
     columns = min(max(1920 // resolution, 3), 16)
     rows = min(max(1080 // resolution, 2), 9)
@@ -79,7 +79,7 @@ def make_grid(images: np.ndarray, columns: int) -> np.ndarray:
 
     Takes uint8 [N, H, W, C] with N >= 1 and C 1 or 3, and returns
     uint8 [rows * H, columns * W, C]; cells without a picture are black. Raises
-    ValueError for other shapes or dtypes, or no column.
+    ValueError for other shapes or dtypes, or without columns.
     """
     images = np.asarray(images)
     if images.ndim != 4 or not len(images) or images.shape[-1] not in (1, 3):
@@ -102,7 +102,7 @@ def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
     """Writes uint8 [H, W, 3] or [H, W, 1] (grey) as a PNG, whole or not at all.
 
     The folder must exist. Raises ValueError for other shapes or dtypes, and
-    UserError where the place cannot be written or the disk is full.
+    UserError if the file cannot be written or the disk is full.
     """
     image = np.asarray(image)
     shape = list(image.shape)

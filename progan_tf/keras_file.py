@@ -11,7 +11,7 @@ from progan_tf.reading import refusing
 
 
 def save_keras(model, path):
-    """Write a Keras model, whole or not at all; UserError if it cannot be."""
+    """Write a Keras model atomically; UserError if it cannot be written."""
     with replacing(path) as temporary:
         model.save(temporary)
 
@@ -19,8 +19,8 @@ def save_keras(model, path):
 def load_keras(path, resolution=None):
     """The generator in a `.keras` file, or in the folder of an unpacked one.
 
-    Returns a `keras.Model`. Raises UserError if it cannot be read, holds
-    another model, or one of another resolution than is given.
+    Returns a `keras.Model`. Raises UserError if it cannot be read, is not a
+    generator, or has another resolution than the given one.
     """
     if not (is_unpacked_keras(path) or zipfile.is_zipfile(path)):
         raise UserError(
@@ -30,7 +30,7 @@ def load_keras(path, resolution=None):
     with refusing(path, "as a Keras model"):
         generator = keras.saving.load_model(path, compile=False)
         if isinstance(generator, keras.Sequential) and generator.built:
-            # Exports take functional models apart, which it is, too.
+            # Exports need a functional model, which it can be converted to.
             generator = keras.Model(generator.inputs[0], generator.outputs[0])
     if not _is_generator(generator):
         raise UserError(
@@ -53,7 +53,7 @@ def _is_generator(model):
     except (AttributeError, ValueError):
         return False  # It is a layer, or a model that was never called.
     inputs = inputs if isinstance(inputs, list) else [inputs]
-    # Neither a dict of them nor a list of lists.
+    # Neither a dict of tensors nor a nested list.
     tensors = all(isinstance(x, keras.KerasTensor) for x in [*inputs, image])
     if not (isinstance(model, keras.Model) and tensors):
         return False

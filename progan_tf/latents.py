@@ -1,4 +1,4 @@
-"""Latents: those of seeds, and ways from one to another."""
+"""Latents: those of seeds, interpolation and moves."""
 
 import re
 
@@ -11,9 +11,9 @@ _HIGHEST_SEED = 2**32 - 1
 
 
 def parse_seeds(text):
-    """The ints, from 0 to 2**32 - 1, of text such as "0-63" or "1,5,9-12".
+    """Parse text such as "0-63" or "1,5,9-12" to ints from 0 to 2**32 - 1.
 
-    In the order of the text; UserError for other text or over a million.
+    In the order of the text. UserError for other text or over a million seeds.
     """
     seeds = []
     for part in text.split(","):
@@ -34,14 +34,14 @@ def parse_seeds(text):
 
 
 def seeded_latents(seeds, latent_size=512):
-    """Latents from seeds: one seed is one picture, in any batch.
+    """Latents from seeds; each depends on its own seed alone.
 
     Args:
         seeds: sequence of N ints from 0 to 2**32 - 1.
-        latent_size: int, numbers a latent.
+        latent_size: int, components of a latent.
 
     Returns:
-        float32 `[N, latent_size]`, normally distributed.
+        float32 `[N, latent_size]`, standard normal.
     """
     rows = [
         np.random.RandomState(seed).standard_normal(latent_size)
@@ -58,8 +58,8 @@ def one_hot(labels, num_classes):
 def interpolate(start, end, fraction):
     """Spherical interpolation between latents (Shoemake 1985).
 
-    Directions turn along the great circle; lengths change linearly. Latents are
-    float `[..., latent_size]`, the result float32; a fraction from 0 to 1
+    Directions follow the great circle; lengths change linearly. Latents are
+    float `[..., latent_size]`, the result float32; `fraction`, from 0 to 1,
     broadcasts over `[...]`.
     """
     start, end = np.asarray(start, "float64"), np.asarray(end, "float64")
@@ -77,11 +77,11 @@ def interpolate(start, end, fraction):
 
 
 def moved(latents, offset):
-    """Latents moved by an offset, and back to the length that each had.
+    """Latents moved by an offset and rescaled to the length that each had.
 
-    Generators normalize latents: a mere sum would also change the length,
-    which they throw away, and so turn the direction less and less. Both latents
-    are float32 `[N, latent_size]`, the same to the bit where the offset, float
+    Generators normalize latents, so only their direction matters: plain sums
+    would also grow, and be turned less and less by further moves. Input and
+    result are float32 `[N, latent_size]`, bit-identical if the offset, float
     `[latent_size]`, is 0.
     """
     offset = np.asarray(offset, "float64")

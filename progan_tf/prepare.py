@@ -46,7 +46,7 @@ def define_flags():
 
 def main():
     """Prepare, inspect or verify."""
-    # An empty one, as of a shell variable that is not set, is none.
+    # An empty value, as from an unset shell variable, counts as not given.
     if sum(map(bool, (FLAGS.source, FLAGS.inspect, FLAGS.verify))) != 1:
         raise UserError("expected one of --source, --inspect and --verify")
     if FLAGS.inspect:

@@ -1,4 +1,4 @@
-"""Showing how far long work is, on a terminal and where there is none."""
+"""Showing the progress of long work, on a terminal and in logs."""
 
 import sys
 import time
@@ -11,7 +11,7 @@ from progan_tf.text import duration
 
 Item = TypeVar("Item")
 
-_SECONDS = 10.0  # Between two lines, where no bar can be drawn.
+_SECONDS = 10.0  # Between two lines of a log.
 
 
 def progress(
@@ -22,13 +22,13 @@ def progress(
     size: Callable[[Item], int] = lambda item: 1,
     leave: bool = True,
 ) -> Iterator[Item]:
-    """Yields items while it shows how many, how fast and the time left.
+    """Yields items and shows their number, the rate and the time left.
 
-    A bar where stderr is a terminal, which stays with `leave`. Elsewhere a
-    line now and then, for logs; none for work that is done at once. It says
-    for example "prepared 5 of 9 pictures", with the action "prepared" and the
-    unit "picture". An item counts, as many as its `size`, such as the `len`
-    of a batch, when the next is asked for.
+    A bar if stderr is a terminal, which stays at the end with `leave`.
+    Otherwise a line now and then, for logs; none for short work. It says for
+    example "prepared 5 of 9 pictures", with the action "prepared" and the unit
+    "picture". An item counts when the next one is requested, as `size(item)`,
+    such as the `len` of a batch.
     """
     if sys.stderr.isatty():
         with tqdm.tqdm(

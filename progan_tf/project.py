@@ -50,7 +50,7 @@ def main():
     target = projection_files.read_target(FLAGS.target, generator, label)
     film = projection_files.Film(target, FLAGS.steps)
     done = progress(range(FLAGS.steps), FLAGS.steps, "step", "searched")
-    looks = []  # The bar, once it is known of how many.
+    looks = []  # Holds the progress bar once the total is known.
 
     def look(seen, total):
         if not looks:

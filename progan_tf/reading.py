@@ -1,8 +1,8 @@
-"""Reading files of other people, who may have made them with any intent.
+"""Safe reading of untrusted files.
 
-Whatever such a file holds, it is read or refused with a `UserError` of one
-line; nothing here waits for ever, runs what a file holds or takes memory that
-only a file's header asks for.
+Whatever such a file contains, it is read or refused with a one-line
+`UserError`. Nothing here waits forever, executes a file's content or allocates
+memory only because a file's header says so.
 """
 
 import contextlib
@@ -18,28 +18,28 @@ from typing import TYPE_CHECKING, BinaryIO
 from progan_tf.errors import UserError
 from progan_tf.text import first_line
 
-# Otherwise imported where they are used: who reads only text, such as the
+# Otherwise imported where they are used: reading only text, such as the
 # settings of a run, need not wait for them.
 if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
 
-# Only Pillow's readers for these are let at the bytes, whatever a file claims
-# to be: some of its others run outside programs.
+# Only Pillow's decoders for these formats are used, whatever a file claims to
+# be: some of its others run external programs.
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF")
 _MOST_TEXT = 1 << 30  # Bytes of a text or JSON file.
-# Pictures become some times as small in an archive, and not hundreds of times,
-# unless somebody wants to fill the memory of another.
+# Compression makes pictures several times smaller, not hundreds of times,
+# unless the archive is a decompression bomb.
 _LARGE, _MOST_GROWTH = 1 << 28, 100
 
 
 def open_file(path: str | os.PathLike) -> BinaryIO:
-    """Opens a file for its bytes.
+    """Opens a file in binary mode.
 
-    Raises OSError where there is none, and for a folder, a pipe or a device,
+    Raises OSError if it does not exist or is a folder, a pipe or a device,
     whose bytes might never end.
     """
-    # Without waiting for somebody to write, where it is a pipe.
+    # So that opening a pipe does not wait for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -60,21 +60,21 @@ def read_text(path: str | os.PathLike) -> str:
 
 
 def read_json(path: str | os.PathLike) -> object:
-    """Reads a JSON file; UserError where it cannot, see `parse_json`."""
+    """Reads a JSON file; UserError if it cannot, see `parse_json`."""
     text = read_text(path)
     with refusing(path):
         return parse_json(text)
 
 
 def parse_json(text: str) -> object:
-    """Returns what JSON stands for.
+    """Returns the value of JSON text.
 
-    Raises ValueError where it is no JSON, is nested too deep or holds text
-    that no file or terminal could take.
+    Raises ValueError if it is not JSON, is nested too deeply or has a string
+    that cannot be encoded in UTF-8.
     """
     try:
         value = json.loads(text)
-        # Half of a surrogate pair can be escaped, but not be written.
+        # JSON can escape half of a surrogate pair, which UTF-8 cannot encode.
         json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
@@ -88,7 +88,7 @@ def read_array(path: str | os.PathLike, most: float = math.inf) -> "np.ndarray":
 
 
 class ArrayArchive:
-    """The arrays of an .npz file, in a context: each is read when asked for."""
+    """Context manager of an .npz file; an array is read when it is indexed."""
 
     def __init__(self, path: str | os.PathLike):
         self._path = path
@@ -119,15 +119,15 @@ class ArrayArchive:
 def open_picture(
     file: str | os.PathLike | BinaryIO, formats: tuple = PICTURE_FORMATS
 ) -> Iterator["Image.Image"]:
-    """Opens a picture, given by its path or as an open file, for its pixels.
+    """Yields the `PIL.Image.Image` of a path or of an open file.
 
-    Raises an exception of any kind where Pillow cannot make sense of the file
-    as one of `formats`, or its guard finds too many pixels.
+    Raises an exception of any kind if Pillow cannot read the file as one of
+    `formats`, or if its limit of pixels is exceeded.
     """
     from PIL import Image, UnidentifiedImageError
 
-    # Pillow warns above a limit and refuses above twice that: only the second
-    # counts here.
+    # Pillow warns above a limit and refuses above twice that: only the refusal
+    # matters here.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     with contextlib.ExitStack() as stack:
         if isinstance(file, (str, os.PathLike)):
@@ -144,15 +144,15 @@ def open_picture(
 
 @contextlib.contextmanager
 def refusing(path: str | os.PathLike, how: str = "") -> Iterator[None]:
-    """Turns whatever a library raises of a file into a UserError.
+    """Turns any exception about a file into a UserError.
 
-    The message names the file and, behind it, `how`, such as "as .npz".
+    The message names the file, followed by `how`, such as "as .npz".
     """
     try:
         yield
     except UserError:
         raise
-    except Exception as error:  # Those of archives alone are of five kinds.
+    except Exception as error:  # Archives alone raise five kinds.
         name = f"{path} {how}".rstrip()
         large = isinstance(error, MemoryError)
         reason = "it is too large" if large else first_line(error)
@@ -160,7 +160,7 @@ def refusing(path: str | os.PathLike, how: str = "") -> Iterator[None]:
 
 
 def _read_array(file: BinaryIO, size: int, most: float) -> "np.ndarray":
-    """Reads an array of a file of `size` bytes, if that is what it has."""
+    """Reads an array from a file of `size` bytes, after checking its header."""
     import numpy as np
 
     version = np.lib.format.read_magic(file)
@@ -173,7 +173,7 @@ def _read_array(file: BinaryIO, size: int, most: float) -> "np.ndarray":
     shape, _, dtype = readers[version](file)
     if dtype.hasobject:
         raise ValueError("it holds Python objects")
-    # NumPy would first take the memory that the header asks for.
+    # NumPy would first allocate the memory that the header asks for.
     needed, there = math.prod(shape) * dtype.itemsize, size - file.tell()
     if needed > there:
         raise ValueError(
@@ -190,7 +190,7 @@ def _read_array(file: BinaryIO, size: int, most: float) -> "np.ndarray":
 
 
 def _memory() -> float:
-    """Returns the bytes of memory of the machine, infinity if not known."""
+    """Returns the machine's memory in bytes, infinity if it is unknown."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):

@@ -4,7 +4,7 @@ from progan_tf.errors import UserError
 
 LOWEST_RESOLUTION = 4
 HIGHEST_RESOLUTION = 1024
-# Below it neither metric of an evaluation while training is defined.
+# Below it, both metrics of evaluations during training are undefined.
 LOWEST_EVALUATED = 16
 
 
@@ -20,6 +20,6 @@ def check_resolution(resolution):
 
 
 def resolutions(resolution):
-    """(4, 8, ..., resolution); UserError where `check_resolution` raises it."""
+    """(4, 8, ..., resolution); UserError as of `check_resolution`."""
     check_resolution(resolution)
     return tuple(2**level for level in range(2, resolution.bit_length()))

@@ -1,7 +1,7 @@
-"""From latents to pictures, by any generator.
+"""Pictures from latents, with any generator.
 
-A generator may be a Keras model, a run, a TF-Hub module: `AnyGenerator` is the
-one face that pictures, films, projections, metrics and exports speak to.
+A generator may be a Keras model, a run or a TF-Hub module: `AnyGenerator` is
+the interface that pictures, films, projections, metrics and exports share.
 """
 
 import abc
@@ -15,11 +15,11 @@ from progan_tf.images import to_uint8
 from progan_tf.latents import moved, one_hot, seeded_latents
 from progan_tf.text import first_line
 
-# Images are computed in groups whose size depends on the resolution alone:
-# another number of images is computed by other kernels. Measured between 1, 3,
-# 8, 32 and 100 images on a CPU, floats differ by 1e-5 and up to one number of
-# uint8 in 5,000 by 1. Eight are about as fast an image as a hundred; above
-# 256x256 fewer are as fast and take less memory.
+# Images are computed in groups (batches) whose size depends only on the
+# resolution, because batches of other sizes use other kernels. Measured between
+# 1, 3, 8, 32 and 100 images on a CPU, floats differ by 1e-5, and up to one
+# uint8 value in 5,000 by 1. Eight are about as fast per image as a hundred;
+# above 256x256 fewer are as fast and take less memory.
 _GROUP = 8
 _GROUP_PIXELS = _GROUP * 256**2
 
@@ -28,16 +28,16 @@ class AnyGenerator(abc.ABC):
     """A generator, whatever it was opened from.
 
     Attributes:
-        name: str, what messages call it.
-        latent_size: int, numbers a latent.
-        num_classes: int, 0 where it takes no labels.
-        class_names: tuple of str, one a class; empty where they are not known.
+        name: str, its name in messages.
+        latent_size: int, components of a latent.
+        num_classes: int, 0 if it takes no labels.
+        class_names: tuple of str, one per class; empty if they are unknown.
         image_shape: (height, width, channels) of an image, three ints.
-        model: `keras.Model`, for those who must look inside; None where there
-            is none, as in a module.
+        model: `keras.Model`, for access to its layers; None if there is none,
+            as for a TF-Hub module.
         origin: (`TrainConfig`, int images seen) of the run that it comes from;
-            None where that is not known.
-        fingerprint: short str that generators with other weights do not share.
+            None if that is unknown.
+        fingerprint: short str, which differs if the weights differ.
     """
 
     class_names, model, origin = (), None, None
@@ -50,11 +50,11 @@ class AnyGenerator(abc.ABC):
 
     @abc.abstractmethod
     def __call__(self, latents, labels=None):
-        """Images as the network gives them; gradients pass through.
+        """The network's images, a float32 tensor; differentiable.
 
-        A tensor float32 `[batch, height, width, channels]`, about in [-1, 1],
-        of latents float32 `[batch, latent_size]` and, where there are classes,
-        labels float32 `[batch, num_classes]`, one-hot or between such.
+        Of shape `[batch, height, width, channels]`, approximately in [-1, 1],
+        from latents float32 `[batch, latent_size]` and, if there are classes,
+        labels float32 `[batch, num_classes]`, one-hot or mixed.
         """
 
     @property
@@ -64,15 +64,15 @@ class AnyGenerator(abc.ABC):
 
     @property
     def input_sizes(self):
-        """Tuple of ints: numbers a latent and, where there are any, classes."""
+        """Tuple of ints: `latent_size` and, unless it is 0, `num_classes`."""
         sizes = (self.latent_size, self.num_classes)
         return sizes if self.num_classes else sizes[:1]
 
     def labels_of(self, seeds, chosen=None):
         """The classes of the images of N seeds, int64 `[N]`; None without any.
 
-        By default seed modulo classes, of those that had pictures in training;
-        `chosen` is one for all. Raises UserError if there is no such class.
+        By default seed modulo n picks from the n classes that had pictures in
+        training; `chosen` is one for all. UserError if it is no class.
         """
         if chosen is not None:
             return self.checked_labels([chosen] * len(seeds), len(seeds))
@@ -80,14 +80,14 @@ class AnyGenerator(abc.ABC):
             return None
         classes = np.arange(self.num_classes)
         if self.origin:
-            # Of a class without pictures nothing was learnt.
+            # A class without pictures was not learnt.
             classes = np.array(self.origin[0].drawn_classes())
         return classes[np.asarray(seeds, "int64") % len(classes)]
 
     def checked_labels(self, labels, count):
-        """Class numbers as int64 `[count]`; None where there are no classes.
+        """Class numbers as int64 `[count]`; None if there are no classes.
 
-        Raises UserError where they are missing, unwanted or no classes.
+        Raises UserError if they are missing, not expected or not valid.
         """
         classes, fault = self.num_classes, None
         if not classes and labels is not None:
@@ -112,8 +112,8 @@ class AnyGenerator(abc.ABC):
 
         On one machine an image depends on its latent and label alone, to the
         bit. Latents are float32 `[N, latent_size]`, labels class numbers `[N]`
-        or what lies between classes, float `[N, num_classes]`. Raises UserError
-        as `checked_labels`, and with `finite` for NaN and infinity.
+        or mixtures of classes, float `[N, num_classes]`. Raises UserError as
+        `checked_labels` does and, with `finite`, for NaN and infinity.
         """
         latents = np.asarray(latents, "float32")
         if np.ndim(labels) != 2:
@@ -125,9 +125,9 @@ class AnyGenerator(abc.ABC):
     def stream(self, seeds, labels=None, offset=None):
         """Yields the images of seeds, uint8 `[8 or fewer, height, width, C]`.
 
-        Labels are class numbers, by default `labels_of(seeds)`; an offset,
-        float `[latent_size]`, is one by which latents are `moved`. Raises
-        UserError as `images_of`, for labels at once.
+        Labels are class numbers, by default `labels_of(seeds)`; latents are
+        `moved` by an offset, float `[latent_size]`. Raises UserError as
+        `images_of` does, about labels before the first image.
         """
         seeds = np.asarray(seeds, "int64")
         labels = self.labels_of(seeds) if labels is None else labels
@@ -150,7 +150,7 @@ class AnyGenerator(abc.ABC):
         return min(_GROUP, max(1, _GROUP_PIXELS // (height * width)))
 
     def inputs_of(self, latents, labels):
-        """[latents] or [latents, float32 rows of labels], for the network."""
+        """The network's inputs: [latents] or [latents, float32 labels]."""
         if labels is None:
             return [latents]
         if np.ndim(labels) == 1:
@@ -159,19 +159,19 @@ class AnyGenerator(abc.ABC):
 
     def _groups(self, latents, labels, finite=True):
         """Yields uint8 images of latents and labels, both checked."""
-        # Here, because seeds are read before TensorFlow is there.
+        # Here, so that importing this module does not import TensorFlow.
         import tensorflow as tf
 
         inputs = self.inputs_of(latents, labels)
         size = self._group_size()
         for start in range(0, len(latents), size):
             rows = [x[start : start + size] for x in inputs]
-            # The last group is filled up to the shape of the others.
+            # The last group is padded to the size of the others.
             filled = [np.resize(x, (size, *x.shape[1:])) for x in rows]
             try:
                 floats = np.asarray(self._compiled(filled))
             except (tf.errors.OpError, ValueError) as error:
-                # A module may do with one image, and not with eight.
+                # A module may accept one latent but not eight.
                 what = f"{size} images at once: {first_line(error)}"
                 raise UserError(f"{self.name} cannot make {what}") from error
             if floats.shape != (size, *self.image_shape):
@@ -179,7 +179,7 @@ class AnyGenerator(abc.ABC):
                     f"{self.name} makes images {list(floats.shape)} of {size} "
                     f"latents; expected {[size, *self.image_shape]}"
                 )
-            # Conversion to uint8 would make grey of NaN.
+            # Conversion to uint8 would turn NaN into grey.
             if finite and not np.all(np.isfinite(floats)):
                 raise UserError(
                     "the generator makes images with NaN or infinity: it has "
@@ -189,7 +189,7 @@ class AnyGenerator(abc.ABC):
 
     @functools.cached_property
     def _compiled(self):
-        """The forward pass of a list of inputs, as a graph: 4x as fast."""
+        """The forward pass for a list of inputs, as a graph: 4x as fast."""
         import tensorflow as tf
 
         return tf.function(lambda inputs: self(*inputs), autograph=False)
@@ -219,19 +219,19 @@ class KerasGenerator(AnyGenerator):
         return digest.hexdigest()[:16]
 
 
-# One for each model, so that its forward pass is compiled once; of two models,
-# because one may want to compare them image by image.
+# Cached, so that a model's forward pass is compiled once; for two models, which
+# may be compared image by image.
 _of_model = functools.lru_cache(maxsize=2)(KerasGenerator)
 
 
 def as_generator(generator):
-    """The `AnyGenerator` of a `keras.Model`, or of one itself.
+    """Wrap a `keras.Model`; an `AnyGenerator` is returned as it is.
 
     Raises UserError for anything else, such as a family of models.
     """
     if isinstance(generator, AnyGenerator):
         return generator
-    # Without importing Keras: seeds are read before it is there.
+    # Checked without importing Keras, as this module does not need it.
     if not hasattr(generator, "input_shape"):
         hint = "that load_generator gives"
         if hasattr(generator, "at"):
@@ -244,24 +244,24 @@ def as_generator(generator):
 
 
 def generate_images(generator, seeds, labels=None, batch_size=32):
-    """Generate the images of seeds, all at once.
+    """Generate the images of seeds.
 
     Args:
         generator: `keras.Model` from latents (and one-hot labels), or
             `AnyGenerator`.
         seeds: sequence of N ints; image i depends on seed i alone.
-        labels: class numbers `[N]`, where the generator takes labels; by
+        labels: class numbers `[N]`, if the generator takes labels; by
             default seed modulo the number of classes.
-        batch_size: of no use any more; images are computed in groups.
+        batch_size: not used any more; images are computed in groups.
 
     Returns:
         uint8 `[N, height, width, channels]`. NaN, of a generator that has
         diverged, becomes grey.
 
     Raises:
-        UserError: for something else than a model, such as a `Generator`,
-            whose models are those of its `at`; or if labels are unwanted or
-            not among the classes.
+        UserError: if `generator` is not a model but, for example, a
+            `Generator`, whose `at` returns models; or if labels are not
+            expected or not valid.
     """
     generator = as_generator(generator)
     if labels is None:

@@ -1,8 +1,8 @@
-"""SavedModels of other people: archives of them, their graphs, loading them.
+"""Safe loading of untrusted SavedModels, also from archives.
 
-A graph of TensorFlow is a program. So what it consists of is looked through
-first, and operations that would touch files, run Python or end the process are
-refused, wherever they stand in it.
+A TensorFlow graph is a program. So its operations are checked first, and those
+that would access files, run Python or end the process are refused, wherever
+they are in the graph.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from google.protobuf import message
 from tensorflow.core.framework import variable_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-# It alone knows of an operation whether it does more than to compute.
+# Only this module tells whether an operation is stateful.
 from tensorflow.python.framework import op_def_registry
 
 from progan_tf.errors import UserError
@@ -28,8 +28,8 @@ from progan_tf.reading import open_file, refusing
 from progan_tf.text import first_line
 
 GRAPH = "saved_model.pb"
-# A generator of 1024x1024 with all feature maps takes 92 MB, and networks for
-# photographs a gigabyte at most.
+# A full-size generator of 1024x1024 takes 92 MB, and networks for photographs
+# take at most a gigabyte.
 _MOST_BYTES = 2 << 30
 _MOST_FILES = 1000
 # The longest header that a tar archive of files with plain names has.
@@ -37,16 +37,16 @@ _LONGEST_READ = 1 << 20
 _PLAIN_NAME = re.compile(r"[^\x00-\x1f\x7f\\:]{1,200}")
 _GZIP = b"\x1f\x8b"
 
-# Of operations without state, those that do more than to compute all the same:
-# they read files, write what a debugger wants, call Python, end the process or
-# belong to devices that are not here.
+# Operations that are not stateful and yet do more than compute: they read
+# files, write debugging output, call Python, end the process or belong to
+# devices that are not here.
 _REFUSED = re.compile(
     "Abort|^Copy|Debug|Dataset|Host|ImmutableConst|InitializeTable|Load|"
     "MatchingFiles|Proto|PyFunc|Queue|Read(er|File)|Regist|Restore|Save|Shard|"
     "Sleep|TPU|Tpu|Vocab|Xla|^_"
 )
-# Of those with state, the ones that do no more than to compute with variables,
-# random numbers and functions of the same graph.
+# Stateful operations that only compute, with variables, random numbers and
+# functions of the same graph.
 _ADMITTED = re.compile(
     "Assert|Assign(Add|Sub)?VariableOp|Case|CheckNumerics(V2)?|"
     "DestroyResourceOp|DisableCopyOnRead|Empty|GuaranteeConst|If|Multinomial|"
@@ -56,7 +56,7 @@ _ADMITTED = re.compile(
     r"StatelessRandomGetAlg|TensorArray\w*V[23]|TruncatedNormal|VarHandleOp|"
     "VarIsInitializedOp|Variable(V2|Shape)?|While"
 )
-# What restores a module's variables, and what would write them again.
+# Operations that restore a module's variables, and those that also save them.
 _RESTORING = re.compile("Restore(Slice|V2)?|ShardedFilename")
 _SAVING = re.compile(
     "MergeV2Checkpoints|Restore(Slice|V2)?|Save(Slices|V2)?|ShardedFilename"
@@ -64,31 +64,31 @@ _SAVING = re.compile(
 
 
 def load_saved_model(folder, name, trust=False):
-    """What `tf.saved_model.load` gives, also of TF-Hub's first format.
+    """`tf.saved_model.load` with checks, also for TF-Hub's first format.
 
-    Raises UserError, which calls the folder by that name, if it cannot be read
-    or has an operation that is refused; those of a trusted one are not looked
-    at.
+    Raises UserError, in which `name` stands for the folder, if it cannot be
+    read or has a refused operation. With `trust` the operations are not
+    checked.
     """
     graph = pathlib.Path(folder, GRAPH)
     with refusing(name, "as a TF-Hub module or SavedModel"):
         if not graph.is_file():
             raise ValueError(f"it has no file {GRAPH}")
-        # TensorFlow would take this one in its place.
+        # TensorFlow would load this file instead.
         if graph.with_suffix(".cpb").exists():
             raise ValueError(
                 "it is split into several files (.cpb), which are not read"
             )
         if not trust:
             _check_operations(graph, name)
-        # TensorFlow 1's modules hold several graphs; this is the one for use.
+        # Of a TensorFlow 1 module's graphs, the one for inference has no tags.
         tags = [] if graph.with_name("tfhub_module.pb").exists() else None
         with plain_path(graph.parent) as path:
             return tf.saved_model.load(path, tags)
 
 
 def check_graph(definition, name, trust=False):
-    """Raise UserError for a `GraphDef` with an operation that is refused."""
+    """Raise UserError for a `GraphDef` with a refused operation."""
     if not trust:
         meta = tf.compat.v1.MetaGraphDef(graph_def=definition)
         everything = meta.collection_def["everything"].node_list.value
@@ -98,10 +98,10 @@ def check_graph(definition, name, trust=False):
 
 @contextlib.contextmanager
 def unpacked(path: str | os.PathLike) -> Iterator[pathlib.Path]:
-    """Gives the folder of a packed module, which is removed in the end.
+    """Yields a temporary folder with the unpacked module.
 
-    The path is of a tar archive, with gzip or without. Raises UserError if it
-    holds too much, or anything but folders and files that lie within.
+    The path is that of a tar archive, with or without gzip. Raises UserError if
+    it is too large, or has anything but folders and files inside the module.
     """
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -119,9 +119,9 @@ def unpacked(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
 
 class _Limited:
-    """A file of which no more is read than a module has.
+    """A file with a limit on the bytes that are read.
 
-    What an archive says of its own sizes is not to be trusted.
+    The sizes that an archive states are not to be trusted.
     """
 
     def __init__(self, file):
@@ -139,7 +139,7 @@ class _Limited:
         return self._file.seek(place)
 
     def _check(self, place):
-        # The last blocks of an archive are beyond its files.
+        # An archive ends with blocks beyond its files.
         if place > _MOST_BYTES + 2 * _LONGEST_READ:
             raise ValueError(f"it would take more than {_MOST_BYTES:,} bytes")
 
@@ -178,9 +178,9 @@ def _unpack(file, folder: pathlib.Path) -> None:
 
 @contextlib.contextmanager
 def plain_path(folder: pathlib.Path) -> Iterator[str]:
-    """The path of a folder, or of a link to it, that holds no pattern.
+    """Yields a folder's path or, if it looks like a pattern, a link's to it.
 
-    To TensorFlow some characters are patterns, wherever in a path they are.
+    TensorFlow expands patterns such as * anywhere in a path.
     """
     if not set("*?[]\\") & set(str(folder)):
         yield str(folder)
@@ -211,7 +211,7 @@ def _raise_if(refused: set[str], name: str) -> None:
 
 
 def _refused_in(meta, functions: Iterable[str]) -> set[str]:
-    """The operations of a `MetaGraphDef` that are refused.
+    """The refused operations of a `MetaGraphDef`.
 
     `functions` are the names of those that can be called from outside.
     """
@@ -222,7 +222,7 @@ def _refused_in(meta, functions: Iterable[str]) -> set[str]:
     restoring = _needed(nodes, [meta.saver_def.restore_op_name])
     main, reached = _operations(library, nodes, used, functions)
     restore, restored = _operations(library, nodes, restoring - used)
-    # Functions that nobody calls may save the variables, or be gradients.
+    # Functions that are never called may save the variables, or be gradients.
     rest = library.keys() - reached - restored
     others, _ = _operations(library, nodes, (), rest)
     looked_at = (main, None), (restore, _RESTORING), (others, _SAVING)
@@ -236,7 +236,7 @@ def _refused_in(meta, functions: Iterable[str]) -> set[str]:
 
 
 def _named_by(meta) -> list[str]:
-    """Names of nodes that signatures and collections name."""
+    """Names of nodes that signatures and collections refer to."""
     names = []
     for signature in meta.signature_def.values():
         for info in (*signature.inputs.values(), *signature.outputs.values()):
@@ -252,10 +252,10 @@ def _named_by(meta) -> list[str]:
 
 
 def _needed(nodes, names: Iterable[str]) -> set[str]:
-    """Names of the nodes that stand behind some tensors or operations."""
+    """Names of the nodes on which some tensors or operations depend."""
     found, waiting = set(), list(names)
     while waiting:
-        # As ^name where it must only have run, and name:1 for an output.
+        # ^name is a control dependency, and name:1 an output of a node.
         name = waiting.pop().lstrip("^").partition(":")[0]
         if name in nodes and name not in found:
             found.add(name)
@@ -264,10 +264,10 @@ def _needed(nodes, names: Iterable[str]) -> set[str]:
 
 
 def _operations(library, nodes, names, functions=()):
-    """Two sets: operations of some nodes and of all functions that they call.
+    """Two sets of names: operations that run, and functions that are called.
 
-    Both by their names. `library` and `nodes` are dicts from a name to
-    `FunctionDef` and `NodeDef`; `functions` are called, too.
+    It starts from the nodes `names` and from `functions`. `library` and `nodes`
+    are dicts from a name to `FunctionDef` and `NodeDef`.
     """
     operations, reached = set(), set()
     waiting = [nodes[name] for name in names]
@@ -290,7 +290,7 @@ def _operations(library, nodes, names, functions=()):
 
 def _is_harmless(operation: str, library) -> bool:
     if operation in library:
-        return True  # Whose own operations are looked at.
+        return True  # A function, whose own operations are checked.
     definition = op_def_registry.get(operation)
     if definition is None:
         return False

@@ -1,25 +1,25 @@
-"""How numbers, times and errors are said, in messages and in file names."""
+"""Formatting numbers, times and errors, for messages and file names."""
 
 import datetime
 import re
 from collections.abc import Iterable
 
-# What TensorFlow adds to a message: where in its graph it was.
-_FRILLS = re.compile(r"\{\{function_node .*?\}\} ?| ?\[Op:\w+\]")
+# TensorFlow adds to a message where in its graph the error was.
+_GRAPH_PLACE = re.compile(r"\{\{function_node .*?\}\} ?| ?\[Op:\w+\]")
 _MOST_LISTED = 12
 _LONGEST = 400
 
 
 def kimg(images: float) -> str:
-    """Thousands of images: 12,000.0, and 0.128 for few."""
+    """Thousands of images, such as 12,000.0 or 0.128."""
     return f"{images / 1000:,.{1 if images >= 1000 else 3}f}"
 
 
 def kimg_in_names(images: int, exact: bool = False) -> str:
     """Thousands of images in file names: 000040, and 000040.016 for 40,016.
 
-    With `exact` zero thousandths are written, too, so that names of which most
-    have some are in order.
+    With `exact` zero thousandths are written, too, so that file names sort
+    correctly if most have some.
     """
     whole, rest = divmod(images, 1000)
     return f"{whole:06d}" + (f".{rest:03d}" if rest or exact else "")
@@ -39,22 +39,22 @@ def data_size(count: int) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """What an error of another library says, in one line.
+    """The message of another library's error, in one line.
 
-    Without the path that the system's errors repeat, without what TensorFlow
-    adds to its own, and without the lines after the first, which are of that
-    library's inside.
+    It omits the path that the system's errors repeat, the place in the graph
+    that TensorFlow adds, and the lines after the first, which are about that
+    library's internals.
     """
     text = getattr(error, "strerror", None) or str(error)
-    lines = _FRILLS.sub("", text).strip().splitlines()
+    lines = _GRAPH_PLACE.sub("", text).strip().splitlines()
     if not lines:
         return type(error).__name__
-    # Some repeat all that a file holds in place of what it should.
+    # Some quote the whole content of a file that they did not expect.
     return shortened(lines[0].strip(), _LONGEST)
 
 
 def shortened(value: object, most: int = 80) -> str:
-    """A value as text without its middle, where it is long."""
+    """A value as text, without its middle if it is long."""
     text = str(value)
     if len(text) <= most:
         return text
@@ -62,7 +62,7 @@ def shortened(value: object, most: int = 80) -> str:
 
 
 def not_utf8(text: str) -> str:
-    """What a message says of a name that TensorFlow cannot read."""
+    """The message about a name that TensorFlow cannot read."""
     return (
         f"{shortened(ascii(text))} is not UTF-8, and TensorFlow reads nothing "
         "else; rename it"
@@ -70,7 +70,7 @@ def not_utf8(text: str) -> str:
 
 
 def listed(items: Iterable) -> str:
-    """A list for a message; of more than twelve only some are named."""
+    """A list for a message; of more than twelve items only some are named."""
     items = [str(item) for item in items]
     if len(items) > _MOST_LISTED:
         items[_MOST_LISTED - 1 : -1] = ["..."]
@@ -78,9 +78,9 @@ def listed(items: Iterable) -> str:
 
 
 def printable(name: str) -> str:
-    """A name that someone gave a file or a class, fit for any file or terminal.
+    """A user's name of a file or a class, safe for any file or terminal.
 
-    What is not UTF-8, and what would steer a terminal, becomes a sign for it.
+    What is not UTF-8, and control characters, are replaced by U+FFFD.
     """
     name = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return "".join(sign if sign.isprintable() else "\ufffd" for sign in name)

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 def in_threads(
     function: Callable, items: Iterable, most: float = math.inf
 ) -> Iterator:
-    """Yields what a function makes of items, in order, in `most` threads.
+    """Yields a function's results for items, in order, from `most` threads.
 
-    Items are drawn as threads become free, so that few are held. Threads, not
-    processes: decoding, packing and NumPy's work on large arrays leave Python's
-    lock to others. After an error, those that have not begun are left out.
+    Items are drawn as results are taken, so that few are held. Threads, not
+    processes: decoding, compression and NumPy's work on large arrays release
+    Python's global lock. After an error, waiting items are cancelled.
     """
     threads = min(os.cpu_count() or 1, most)
     pool = concurrent.futures.ThreadPoolExecutor(threads)
@@ -22,7 +22,7 @@ def in_threads(
     try:
         for item in items:
             waiting.append(pool.submit(function, item))
-            # As much ahead as keeps all busy, and memory bounded.
+            # Enough ahead to keep all threads busy, in bounded memory.
             if len(waiting) > 2 * threads:
                 yield waiting.popleft().result()
         while waiting:

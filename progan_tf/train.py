@@ -37,7 +37,7 @@ def define_flags():
 
 def count_replicas(device_names):
     """How many devices share a minibatch, over all processes."""
-    # TensorFlow takes seconds to import; --help and mistakes need none of it.
+    # TensorFlow takes seconds to import; --help and errors do not need it.
     command.import_tensorflow()
     from progan_tf.training import devices
 

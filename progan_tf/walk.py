@@ -27,8 +27,8 @@ from progan_tf.generation.latent_directions import (
 from progan_tf.latents import parse_seeds
 
 FLAGS = flags.FLAGS
-_CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # pixels; pictures of a strip, of a leg
-# The flags by which kinds of walks are told, and what else goes with each.
+_CELL, _STRIP, _STRIP_LEG = 128, 8, 4  # Pixels; pictures per strip, per leg.
+# The flag that selects each kind of walk, and the other flags that go with it.
 _KINDS = {
     "seeds": ("loop",),
     "random": ("grid", "smoothing"),
@@ -58,9 +58,9 @@ def define_flags():
 
 
 def check_flags():
-    """Refuse flags that do not go together; the kind of the walk."""
+    """Refuse flags that do not go together; returns the kind of walk."""
     kinds = {name: FLAGS[name].value is not None for name in _KINDS}
-    # Along a direction seeds say whose latents walk.
+    # Along a direction, seeds select the latents to be moved.
     if kinds["directions"]:
         kinds["seeds"] = False
     if sum(kinds.values()) != 1:
