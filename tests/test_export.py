@@ -229,8 +229,8 @@ def test_only_modules_are_overwritten(tmp_path, generator, beside):
     names = {"config.json", *beside}
     for name in names:
         (path / name).write_text("mine")
-    for place, kind in ((path, "module, or more"), (path / "config.json", "")):
-        with pytest.raises(UserError, match=f"is no {kind}.* not replaced"):
+    for place, kind in ((path, "module, or holds"), (path / "config.json", "")):
+        with pytest.raises(UserError, match=f"is not a {kind}.* not replaced"):
             export_saved_model(generator, place, overwrite=True)
     assert {p.name for p in path.iterdir()} == names
     assert (path / "config.json").read_text() == "mine"

@@ -71,10 +71,10 @@ def test_mistakes_in_growth(run_dir):
             list(run_film.growth_frames(run_dir, 4))
     # Of another run, or of other software.
     Image.new("RGB", (200, 100)).save(first)
-    with pytest.raises(UserError, match=f"{first.name}, of 200x100 pixels, is"):
+    with pytest.raises(UserError, match=f"{first.name} has 200x100 pixels"):
         list(run_film.growth_frames(run_dir, 4))
     Image.new("RGB", (20, 20)).save(others[-1])
-    with pytest.raises(UserError, match=f"{others[-1].name}, of 20x20 pixels"):
+    with pytest.raises(UserError, match=f"{others[-1].name} has 20x20 pixels"):
         run_film.growth_frames(run_dir, 4)
     for path in (first, *others):
         path.unlink()

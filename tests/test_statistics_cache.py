@@ -147,5 +147,5 @@ def test_without_a_place_for_statistics(tmp_path, caplog):
     reals = Reals(Cats(), "cats", SIZE)
     with caplog.at_level(logging.WARNING):
         made = comparison(reals, tmp_path / "file", count=32)
-    assert "statistics of the data are not kept: cannot write" in caplog.text
+    assert "statistics of the data are not cached: cannot write" in caplog.text
     assert len(made.results(in_batches(FAKES[:32], 32), "")) == 2

@@ -202,7 +202,7 @@ def occupied(place, found, wanted):
     names = [name for name in both if found.get(name) != wanted.get(name)]
     kind = "made by an unknown request"
     if found and names:
-        kind = f"made by a request with other {' and '.join(names)}"
+        kind = f"made by a request that differs in {' and '.join(names)}"
     return UserError(
         f"{place} holds images {kind}; choose another place, or give "
         "--overwrite to replace them"
