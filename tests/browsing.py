@@ -25,8 +25,8 @@ NEEDS_BROWSER = pytest.mark.skipif(
 READY = "html[data-state=ready]"
 
 
-# Chromium has no sandbox where root runs it, as in containers. The GPU is an
-# imitation, which pages take only where they are told to.
+# Chromium's sandbox does not work for root, as in containers. The GPU is
+# emulated in software, which Chromium uses only with these flags.
 FLAGS = ["--no-sandbox"] if os.name == "posix" else []
 FLAGS += ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
 
@@ -63,7 +63,7 @@ def served(tiny):
 
 @pytest.fixture
 def open_page(browser, served):
-    """A function that opens the page, and fails on what goes wrong there."""
+    """A function that opens the page; errors there fail the test."""
     contexts, wrong = [], []
 
     def opened(fragment="", address=None, ready=True, script=None, **options):
@@ -110,7 +110,7 @@ def pixels(page, canvas="#picture"):
 
 
 def wait_for(page, shown, grown):
-    """Until the picture is that of a point, drawn at a level."""
+    """Wait until the picture of a point is drawn at a level."""
     page.wait_for_selector(f'#picture[data-shown="{shown} {grown}"]')
 
 

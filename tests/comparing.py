@@ -1,4 +1,4 @@
-"""What tests of comparisons with the data share."""
+"""Helpers for tests of comparisons with the data."""
 
 import numpy as np
 from pictures import random_pixels
@@ -17,7 +17,7 @@ ALL = tuple(metrics.METRICS)
 
 
 class Projections(metrics.Features):
-    """Features of the simplest kind: random projections of the pixels."""
+    """The simplest features: random projections of the pixels."""
 
     def __init__(self):
         self._matrix = np.random.RandomState(0).randn(SIZE * SIZE * 3, 5)

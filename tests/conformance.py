@@ -1,4 +1,4 @@
-"""What every layer must do, in one call."""
+"""The checks of every layer, in one call."""
 
 import pathlib
 import tempfile

@@ -11,13 +11,13 @@ import sys
 
 import pytest
 
-# Before TensorFlow is imported: without its start-up chatter a failure's
-# captured output is the test's own.
+# Set before TensorFlow is imported: without its start-up messages the captured
+# output of a failure is the test's own.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-# What is ignored here, as nohup and shells do for programs in the background,
-# would be by every process that a test starts and sends it; a handler is not
-# handed on.
+# Child processes inherit ignored signals (those of nohup and of background
+# jobs), but not handlers. Tests send signals to processes that they start, so
+# none may be ignored.
 for _name in ("SIGINT", "SIGHUP"):
     _number = getattr(signal, _name, None)
     if _number and signal.getsignal(_number) is signal.SIG_IGN:
@@ -25,9 +25,9 @@ for _name in ("SIGINT", "SIGHUP"):
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Two processes for folders of tests; files that are named stay in this.
+    """Two processes for folders of tests; named files run in this process.
 
-    Each process takes seconds to import TensorFlow. -n 0 keeps all in this one.
+    Each process takes seconds to import TensorFlow. -n 0 runs all in this one.
     """
     return 2 if all(pathlib.Path(x).is_dir() for x in config.args) else 0
 
@@ -37,9 +37,9 @@ def pytest_collection_finish():
     """Split the CPU in two, so that any test can train on two devices.
 
     Devices can only be set before TensorFlow's first operation, and test
-    modules run none while they are imported. Tests that reach TensorFlow
-    import it at the top of their module; where none was collected its
-    seconds of import are saved.
+    modules run none while they are imported. Tests that need TensorFlow
+    import it at the top of their module; if none was collected, the seconds
+    of importing it are saved.
     """
     tf = sys.modules.get("tensorflow")
     if tf is None:

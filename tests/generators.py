@@ -1,4 +1,4 @@
-"""Untrained generators that show a mistake as a trained one would."""
+"""Untrained generators that reveal bugs as trained ones would."""
 
 import numpy as np
 
@@ -6,16 +6,15 @@ from progan_tf.networks import Generator
 
 
 def make_generator(resolution=16, fade=False, fmap_max=8, **options):
-    """A generator of 12 numbers a latent whose biases are not zero.
+    """A generator with latents of 12 numbers and nonzero biases.
 
-    The biases of a new generator are, and one that is lost would not be
-    missed.
+    Those of a new generator are zero, and losing one would not be noticed.
 
     Args:
         resolution: int.
-        fade: bool, whether it has the path of the lower resolution too; it is
-            at alpha 0.25, whichever it has.
-        fmap_max: int, feature maps at most.
+        fade: bool, whether it has the path of the lower resolution, too;
+            alpha is 0.25 in either case.
+        fmap_max: int, the most feature maps of a layer.
         **options: other arguments of `Generator`.
     """
     family = Generator(resolution, 12, fmap_max=fmap_max, seed=1, **options)

@@ -1,8 +1,8 @@
-"""A small server that speaks what huggingface_hub asks to read and to write.
+"""A small server with the API that huggingface_hub reads and writes with.
 
-`HubServer(repositories)` serves on a port of this machine, in a thread, while
-its context lasts. Repositories are a dict from "user/model" to a dict from file
-name to bytes; what is pushed comes to stand there.
+`HubServer(repositories)` serves on a local port, in a thread, while its context
+lasts. Repositories are a dict from "user/model" to a dict from file name to
+bytes, to which pushed files are added.
 """
 
 import base64
@@ -13,14 +13,14 @@ import re
 import threading
 import urllib.parse
 
-# Of the commit that everything is of.
+# The hash of the only commit.
 SHA = hashlib.sha1(b"").hexdigest()
-# A model that nobody may read without being logged in.
+# A model that can only be read after logging in.
 PRIVATE = "user/private"
 
 
 class HubServer(http.server.ThreadingHTTPServer):
-    """The server; its `asked` are the requests, "GET /path", in order."""
+    """The server; `asked` lists its requests, "GET /path", in order."""
 
     daemon_threads = True
 
@@ -60,7 +60,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if name == PRIVATE and "Authorization" not in self.headers:
             files = None
         if files is None:
-            # The site says of private ones what it says of those not there.
+            # As on the site, the same answer for private and missing models.
             error = {"X-Error-Code": "RepoNotFound", "X-Error-Message": "none"}
             self._answer(401, b"", error)
         elif re.fullmatch(r"/api/models/[^/]+/[^/]+(/revision/main)?", path):
@@ -125,6 +125,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 def _entry(path, data):
-    """What the site lists of a file."""
+    """A file's entry in a listing."""
     oid = hashlib.sha1(data).hexdigest()
     return {"type": "file", "path": path, "size": len(data), "oid": oid}

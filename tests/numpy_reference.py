@@ -1,4 +1,4 @@
-"""Networks' operations in plain NumPy, float64: what tests compare with.
+"""Operations of the networks in plain NumPy, float64, for comparison.
 
 Feature maps are [NHWC], convolution kernels [HWIO].
 """
@@ -11,7 +11,7 @@ def leaky_relu(x):
 
 
 def convolve(x, kernel):
-    """Convolution of stride 1 with zeros around, one tap at a time."""
+    """Convolution of stride 1 with zero padding, one tap at a time."""
     size = kernel.shape[0]
     height, width = x.shape[1:3]
     pad = size // 2

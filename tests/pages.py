@@ -39,9 +39,9 @@ def inline_code(text):
 def command_lines(text):
     """Every command of a page as a list of words.
 
-    Of fenced shell blocks and of code spans that begin with `python`;
+    From fenced shell blocks and from code spans that begin with `python`;
     comments, continued lines, `&&` and variables before a command are
-    resolved as a shell would.
+    resolved as by a shell.
     """
     blocks = fenced_blocks(text, "bash")
     spans = [s for s in inline_code(text) if s.startswith("python ")]
@@ -68,8 +68,8 @@ def references(cell):
             path before them.
 
     Returns:
-        list of pairs of a path, None for words before any, and of a word,
-        None for the path itself.
+        list of pairs (path, word): the path is None for words before any,
+        and the word is None for the path itself.
     """
     path, pairs = None, []
     for span in inline_code(cell):

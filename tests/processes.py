@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def started(*words, folder=ROOT, **environment):
-    """A process of Python whose output is kept, as text."""
+    """A Python process whose output is captured as text."""
     return subprocess.Popen(
         [sys.executable, *map(str, words)],
         cwd=folder,
@@ -21,7 +21,7 @@ def started(*words, folder=ROOT, **environment):
 
 
 def finished(process):
-    """What a process has said and its status."""
+    """Wait for a process; its output and status."""
     output, errors = process.communicate()
     return subprocess.CompletedProcess(
         process.args, process.returncode, output, errors
@@ -44,7 +44,7 @@ def run_benchmark(name, *flags):
 
 
 def assert_mistake(done, words):
-    """It ended with status 2 and one line that has the words."""
+    """Check for status 2 and a one-line error with these words."""
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert words in done.stderr
     assert len(done.stderr.splitlines()) == 1, done.stderr

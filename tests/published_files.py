@@ -14,7 +14,8 @@ import pytest
 from progan_tf.errors import UserError
 
 GOLDENS = pathlib.Path(__file__).resolve().parent / "goldens"
-# Counted for the official code's networks; 23.1 M at 1024x1024 in the paper.
+# (generator, discriminator), counted for the official code's networks; in the
+# paper both have 23.1 M at 1024x1024.
 OFFICIAL_PARAMETERS = {
     4: (6_556_163, 6_561_793),
     8: (11_277_318, 11_283_457),
@@ -29,7 +30,7 @@ OFFICIAL_PARAMETERS = {
 
 
 class Network:
-    """The official code's class, as far as a pickle knows it."""
+    """The official code's class, as far as pickles need it."""
 
     def __init__(self, state):
         self.state = state
@@ -56,7 +57,7 @@ class Hostile:
 
 
 def assert_refused_by(read, path, message):
-    """A file cannot be read, which is told in one line."""
+    """Check that reading a file raises a one-line `UserError`."""
     with pytest.raises(UserError, match=message) as caught:
         read(path)
     assert str(path) in str(caught.value)
@@ -65,7 +66,7 @@ def assert_refused_by(read, path, message):
 
 
 def assert_close(actual, desired):
-    """1e-4 of the largest value."""
+    """Within 1e-4 of the largest value."""
     limit = 1e-4 * np.abs(desired).max()
     np.testing.assert_allclose(actual, desired, rtol=0, atol=limit)
 
@@ -87,13 +88,13 @@ def class_at(cls, name):
 
 
 def official_states(path):
-    """The dicts of G, D and Gs, by the ordinary pickle module."""
+    """The dicts of G, D and Gs, read by the ordinary pickle module."""
     with class_at(Network, "tfutil.Network"), open(path, "rb") as file:
         return [n.state for n in pickle.load(file, encoding="latin1")]
 
 
 def save_official(path, states, protocol=4, name="tfutil.Network"):
-    """Pickle G, D and Gs from their dicts; the path."""
+    """Pickle G, D and Gs from their dicts; returns the path."""
     with class_at(Network, name):
         networks = tuple(Network(state) for state in states)
         path.write_bytes(pickle.dumps(networks, protocol))
@@ -101,14 +102,14 @@ def save_official(path, states, protocol=4, name="tfutil.Network"):
 
 
 def gan_zoo_content(name):
-    """The content of a golden of pytorch_GAN_zoo, by full unpickling."""
+    """The content of a golden of pytorch_GAN_zoo, fully unpickled."""
     torch = _torch()
     with class_at(BaseConfig, "models.utils.config.BaseConfig"):
         return torch.load(GOLDENS / f"{name}.pth", weights_only=False)
 
 
 def save_gan_zoo(path, content, legacy=False):
-    """Write a content with torch.save, in the older form or not; the path."""
+    """Write with torch.save, in the legacy format or not; returns the path."""
     torch = _torch()
     with class_at(BaseConfig, "models.utils.config.BaseConfig"):
         torch.save(content, path, _use_new_zipfile_serialization=not legacy)
@@ -126,7 +127,7 @@ def golden_arrays(name):
 
 
 def assert_official_weights(family, variables):
-    """A family holds the numbers of the official code's variables, and no more.
+    """Check that a family has the official variables' values, and no more.
 
     Args:
         family: `Generator` or `Discriminator`.
@@ -157,7 +158,7 @@ def assert_official_weights(family, variables):
 
 
 def assert_gan_zoo_weights(family, state):
-    """The same for a state dict of tensors of pytorch_GAN_zoo."""
+    """The same for a state dict of pytorch_GAN_zoo."""
     names = {
         "formatLayer": (4, "dense"),
         "groupScale0.0": (4, "conv"),
@@ -190,7 +191,7 @@ def assert_gan_zoo_weights(family, state):
 
 
 def _assert_holds(layer, kind, array):
-    """A layer's kernel ("weight") or bias is an array, to the bit."""
+    """Check that a kernel ("weight") or bias equals an array, to the bit."""
     variable = layer.kernel if kind == "weight" else layer.bias
     assert variable.numpy().tobytes() == array.tobytes(), (layer.name, kind)
     assert variable.shape == array.shape
@@ -206,7 +207,7 @@ def _torch():
 def random_states(resolution, **options):
     """States of G, D and Gs with random weights.
 
-    Names and shapes are written down from the official code's, not from ours.
+    Names and shapes follow the official code, independently of this program.
     """
     rng = np.random.default_rng(0)
     kwargs = {"num_channels": 3, "resolution": resolution, **options}

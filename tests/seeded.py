@@ -10,13 +10,13 @@ class Source:
 
     Args:
         generator: a name for the request.
-        classes: how many there are.
-        stop_at: the seed instead of whose image comes a Ctrl-C.
-        channels: of the images.
+        classes: the number of classes.
+        stop_at: a seed that raises KeyboardInterrupt.
+        channels: those of the images.
 
     Attributes:
         made: list of the seeds whose images were made.
-        most_held: how many images were in memory at most.
+        most_held: the most images that were in memory at once.
     """
 
     def __init__(self, generator="one", classes=0, stop_at=None, channels=3):

@@ -1,4 +1,4 @@
-"""What tests of the training step share: pictures and weights."""
+"""Pictures and weights for tests of the training step."""
 
 import numpy as np
 import tensorflow as tf

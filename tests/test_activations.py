@@ -1,4 +1,4 @@
-"""The activation of training against the one of Keras."""
+"""The activation used in training against Keras's own."""
 
 import types
 

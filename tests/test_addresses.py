@@ -1,8 +1,8 @@
-"""Names of models on the net, without any net.
+"""Addresses of models on the web, without a network.
 
-hf:// is read and written by the real huggingface_hub, which asks the server of
+hf:// is read and written by the real huggingface_hub, from the server of
 hub_server.py; kaggle:// and https://tfhub.dev by the real kagglehub and
-tensorflow_hub, which find what is asked for in their own caches.
+tensorflow_hub, from their own caches.
 """
 
 import hashlib

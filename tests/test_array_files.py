@@ -1,4 +1,4 @@
-"""Images as one array: content, and what an interruption leaves."""
+"""Images in one array file: its content, and interruptions."""
 
 import os
 import zipfile

@@ -1,4 +1,4 @@
-"""Directions of attributes, against attributes that are known."""
+"""Directions of attributes, against known attributes."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Training steps whose pictures are changed at random."""
+"""Training steps with augmented pictures."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The benchmark of the metrics runs and prints what it promises."""
+"""The metrics benchmark runs and prints what it promises."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The benchmark of few pictures: what it makes of runs, and its mistakes."""
+"""The small-data benchmark: its summary of runs, and its user errors."""
 
 import json
 import os

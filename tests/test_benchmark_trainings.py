@@ -1,4 +1,4 @@
-"""The benchmarks that train: they go on, and count as they say."""
+"""The benchmarks that train: resuming, measuring, user errors."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Networks that learnt classes go on without."""
+"""Networks with classes are trained on without."""
 
 import math
 

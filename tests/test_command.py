@@ -1,4 +1,4 @@
-"""How commands end: mistakes, faults, signals, and streams of any kind."""
+"""How commands end: user errors, bugs, signals, and closed streams."""
 
 import os
 import pathlib

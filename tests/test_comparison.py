@@ -1,4 +1,4 @@
-"""Sets of pictures against the data."""
+"""Comparison of pictures with the data."""
 
 import numpy as np
 import pytest

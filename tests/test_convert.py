@@ -1,4 +1,4 @@
-"""From published weights to files, modules and runs to train on."""
+"""Conversion of published weights to files, modules and runs."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Pictures in .npz files: names, shapes, the frame of MNIST, labels."""
+"""Pictures in .npz files: names, shapes, MNIST's padding, labels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""CelebA's cut, and LSUN's database."""
+"""CelebA's crop, and LSUN's database."""
 
 import contextlib
 

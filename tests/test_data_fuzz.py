@@ -1,8 +1,8 @@
-"""Every reader of pictures, on files that were damaged at random.
+"""Every reader of pictures, on randomly damaged files.
 
-It opens and reads what a file has become, or says in one line that it cannot:
-never another exception, and never long. The damage follows from a number, so
-that what was found once stays found: see `FOUND`.
+It either reads a damaged file or raises a one-line `UserError`: never another
+exception, and never after a long time. The damage follows from a seed, so that
+errors found once are tested again: see `FOUND`.
 """
 
 import io

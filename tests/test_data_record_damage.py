@@ -1,4 +1,4 @@
-"""Official records that are not whole: one clear line, and in time."""
+"""Damaged official records: a clear one-line error, and in time."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""The official code's records: what it wrote and what it would write."""
+"""The official code's records: reading its own, and writing the same."""
 
 import filecmp
 import os

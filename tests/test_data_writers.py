@@ -1,4 +1,4 @@
-"""Writing data sets: whole or not at all, whatever comes in between."""
+"""Writing data sets: whole or not at all, whatever interrupts it."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""Directions of latents: what they are, moving along them, and the commands."""
+"""Latent directions: finding them, moving along them, and the commands."""
 
 import numpy as np
 import pytest

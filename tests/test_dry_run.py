@@ -1,4 +1,4 @@
-"""The train command from outside: the dry run, help and mistakes."""
+"""The train command from outside: the dry run, help and user errors."""
 
 import re
 

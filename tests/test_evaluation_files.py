@@ -1,4 +1,4 @@
-"""The lines that evaluations leave behind."""
+"""The files that evaluations write."""
 
 import concurrent.futures
 import dataclasses

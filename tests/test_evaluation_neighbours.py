@@ -1,4 +1,4 @@
-"""The picture of samples over the training pictures nearest to them."""
+"""The picture of samples with their nearest training pictures."""
 
 import numpy as np
 from pictures import random_pixels

@@ -1,4 +1,4 @@
-"""How the explorer's page behaves: keys, screens, faults, memory."""
+"""How the explorer's page behaves: keys, screens, errors, memory."""
 
 import re
 

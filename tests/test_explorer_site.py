@@ -1,4 +1,4 @@
-"""The explorer's site: what is in it, how it is served, and the command."""
+"""The explorer's site: its content, its server, and the command."""
 
 import hashlib
 import html.parser

@@ -1,4 +1,4 @@
-"""Modules as other people's notebooks use them."""
+"""Exported modules, used as in notebooks of others."""
 
 import functools
 import http.server

@@ -1,4 +1,4 @@
-"""Files for other programs, run by these against the generator itself."""
+"""Exports in the runtimes of their formats, against the generator itself."""
 
 import collections
 import sys

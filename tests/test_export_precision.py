@@ -1,4 +1,4 @@
-"""Generators, modules and files that compute in fewer bits than float32."""
+"""Generators, modules and files in lower precision than float32."""
 
 import keras
 import numpy as np

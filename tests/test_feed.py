@@ -1,4 +1,4 @@
-"""Calls and their data: nothing due lies within one, every worker agrees."""
+"""Calls of the training step: where they end, their data, their time."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole, and that one process writes."""
+"""Files and folders are written atomically, by one process at a time."""
 
 import multiprocessing
 import os

@@ -1,9 +1,9 @@
 """Nasty values for the flags of every command.
 
-Whatever is given, a command ends with exit status 0 or 2, in the latter case
-with one line, or goes on and stops when told; and it neither changes what was
-there nor writes where it was not told to. All are forked from one process that
-has imported TensorFlow.
+Whatever is given, a command ends with exit status 0, or with 2 and one line, or
+runs until it is stopped. It neither changes existing files nor writes anywhere
+but where it was told to. All commands are forked from one process that has
+imported TensorFlow.
 """
 
 import dataclasses

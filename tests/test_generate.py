@@ -1,4 +1,4 @@
-"""From a run directory to pictures, in the library and by the command."""
+"""Pictures of a run's generator, by the library and by the command."""
 
 import pathlib
 import signal

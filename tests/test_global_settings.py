@@ -1,4 +1,4 @@
-"""What keras.json and Keras' own switches say changes nothing of ours."""
+"""keras.json and Keras's global settings do not change the results."""
 
 import json
 import os

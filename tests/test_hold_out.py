@@ -1,4 +1,4 @@
-"""Pictures that are kept from training, and what they tell."""
+"""Held-out pictures, and what is measured with them."""
 
 import dataclasses
 import json

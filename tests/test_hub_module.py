@@ -1,4 +1,4 @@
-"""TF-Hub modules in the place of a generator; other SavedModels refused."""
+"""TF-Hub modules as generators; other SavedModels are refused."""
 
 import io
 import pathlib

@@ -1,4 +1,4 @@
-"""Images in grids and folders, whole, not mixed and not made twice."""
+"""Images in grids and folders: whole, not mixed and not made twice."""
 
 import json
 import os

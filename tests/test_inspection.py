@@ -1,4 +1,4 @@
-"""What is said of prepared sets, and which damage is found."""
+"""Descriptions of prepared sets, and checks for damage."""
 
 import functools
 import io

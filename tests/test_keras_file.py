@@ -1,4 +1,4 @@
-"""Generators as .keras files, and files that hold none."""
+"""Generators as .keras files, and files without one."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""Kernels computed once: the same numbers as without, for less work."""
+"""Kernels that are computed once: the same results, for less work."""
 
 import contextlib
 import threading

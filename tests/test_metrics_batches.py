@@ -1,4 +1,4 @@
-"""How pictures come to the metrics: checks, groups and reading ahead."""
+"""Batches of pictures for the metrics: checks, groups, reading ahead."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""Every metric tells worse pictures from better ones, on cats."""
+"""Every metric tells better pictures of cats from worse ones."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Modules of several kinds as features."""
+"""Features from modules of several kinds."""
 
 import sys
 import types

@@ -1,4 +1,4 @@
-"""The Inception-2015 graph as features, in a likeness of one layer."""
+"""Features of the Inception-2015 graph, by a stand-in of one layer."""
 
 import numpy as np
 import pytest

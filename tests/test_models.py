@@ -1,4 +1,4 @@
-"""Models of a family do what Keras' own models do."""
+"""Models of a family work like other Keras models."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The notebooks of colab/, executed as they are but for their parameters."""
+"""The notebooks of colab/, executed with only their parameters changed."""
 
 import os
 import pathlib

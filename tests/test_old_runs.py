@@ -1,10 +1,10 @@
-"""What version 0.1.0 wrote is read, and what it offered is still there.
+"""Files of version 0.1.0 can be read, and its public names still exist.
 
-goldens/old_run was made by the program as it was before its parts were put
-into other places: a run stopped at 168 of 240 images, in the fade to 16x16,
-with labels, mirror and an evaluation (of its samples only those of 4x4); and,
-from when the same run was finished, its generator.keras, its TF-Hub module,
-its last lines of metrics.jsonl, its weights and its pictures of seeds 0 to 5.
+goldens/old_run was written by the program before its modules were moved: a run
+stopped at 168 of 240 images, in the fade to 16x16, with labels, mirror and an
+evaluation (of its samples only those of 4x4); and, of the same run when it was
+finished, its generator.keras, its TF-Hub module, its last lines of
+metrics.jsonl, its weights and its pictures of seeds 0 to 5.
 """
 
 import importlib

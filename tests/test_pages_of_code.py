@@ -1,4 +1,4 @@
-"""Pages that lead into the code: what they name is there."""
+"""Pages about the code: whatever they name exists."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What is prepared, and what is said of what cannot be."""
+"""Sources that can be prepared, and errors for others."""
 
 import functools
 import pathlib

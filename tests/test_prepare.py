@@ -1,4 +1,4 @@
-"""The command: what it writes, says and leaves behind."""
+"""The prepare command: what it writes and prints."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""The presets of the paper's table 1 are the rows of its own program."""
+"""The presets of the paper's table 1 are those of the official code."""
 
 import pytest
 

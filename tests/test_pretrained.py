@@ -1,4 +1,4 @@
-"""The generator that comes with the program: its files, and who takes it."""
+"""The included generator: its files, and the commands that accept it."""
 
 import dataclasses
 import hashlib

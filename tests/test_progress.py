@@ -1,4 +1,4 @@
-"""How far long work is, on a terminal and in a log."""
+"""Progress of long work, on a terminal and in a log."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""Files of other people: read, or refused in one line."""
+"""Untrusted files: read, or refused in one line."""
 
 import io
 import os

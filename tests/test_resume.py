@@ -1,4 +1,4 @@
-"""Stopping and going on: nothing is lost, to the bit."""
+"""Stopping and resuming: nothing is lost, to the bit."""
 
 import json
 import pathlib

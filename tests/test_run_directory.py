@@ -1,4 +1,4 @@
-"""Run directories that are shared, damaged or already beyond the end."""
+"""Run directories that are shared, damaged or past the end."""
 
 import json
 import pathlib

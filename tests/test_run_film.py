@@ -1,4 +1,4 @@
-"""The growth of a run, from its samples."""
+"""The film of a run, from its samples."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Seeds, latents, images of them, and ways between them."""
+"""Seeds, latents, their images, and interpolation."""
 
 import numpy as np
 import pytest

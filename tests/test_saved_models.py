@@ -1,4 +1,4 @@
-"""SavedModels that would do more than to compute, and archives of them."""
+"""SavedModels that would do more than compute, and archives of them."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Growth: what holds at any number of images seen."""
+"""The schedule: what holds at any number of images seen."""
 
 import pytest
 

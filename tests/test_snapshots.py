@@ -1,4 +1,4 @@
-"""What the average of a run drew at its checkpoints."""
+"""Images of a run's average at each checkpoint."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The training step: the average, labels, the fade, what is done how often."""
+"""The training step: the average, labels, the fade, how often parts run."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while nobody can be told of it."""
+"""Ctrl-C when no message can be printed."""
 
 import signal
 import sys

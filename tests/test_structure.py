@@ -1,7 +1,7 @@
-"""The house rules that a program can check: imports, sizes, traces.
+"""The project's rules that a program can check: imports, sizes, traces.
 
-Modules stand in tiers, and one may import only from lower tiers, so that
-arrows run one way. A new module needs a place in `TIERS`.
+Modules are in tiers, and may import only from lower ones, so that imports run
+one way. A new module needs a place in `TIERS`.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""The paper's switches of the networks, through all that is done with a run."""
+"""The paper's options of the networks, through all that is done with a run."""
 
 import json
 

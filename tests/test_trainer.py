@@ -1,4 +1,4 @@
-"""The run directory, and mistakes that a run must survive."""
+"""The run directory, and errors that a run must survive."""
 
 import dataclasses
 import json

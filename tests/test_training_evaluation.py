@@ -1,4 +1,4 @@
-"""Evaluations while a run trains: its numbers, its best, and nothing else."""
+"""Evaluations during training: values, the best one, no side effects."""
 
 import json
 import time

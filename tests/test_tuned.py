@@ -1,4 +1,4 @@
-"""Fine-tuning with layers that stay, and generators of two halves."""
+"""Fine-tuning with frozen layers, and blended generators."""
 
 import dataclasses
 import types

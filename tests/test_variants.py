@@ -1,7 +1,6 @@
 """What pytorch_GAN_zoo does differently, layer by layer, and feature maps.
 
-That the whole networks are its own is tested with its weights, in
-test_weights_gan_zoo.
+The whole networks are compared, with its weights, in test_weights_gan_zoo.
 """
 
 import numpy as np

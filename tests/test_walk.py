@@ -1,4 +1,4 @@
-"""The commands that make films, run as programs."""
+"""The walk and film commands, run as programs."""
 
 import numpy as np
 import pytest

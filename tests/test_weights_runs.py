@@ -1,4 +1,4 @@
-"""The networks of a run as the start of another one."""
+"""The networks of a run as the start of another run."""
 
 import dataclasses
 import zipfile

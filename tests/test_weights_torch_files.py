@@ -1,4 +1,4 @@
-"""Files of PyTorch that mean harm, or are something else: one line."""
+"""PyTorch files that are malicious or unexpected: one line."""
 
 import contextlib
 import functools

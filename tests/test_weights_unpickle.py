@@ -1,4 +1,4 @@
-"""Files that mean harm, or are something else: one line, nothing executed."""
+"""Pickles that are malicious or unexpected: one line, nothing executed."""
 
 import functools
 import pickle

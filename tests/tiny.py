@@ -1,4 +1,4 @@
-"""Runs small enough for a test: seconds for a whole growth."""
+"""Runs small enough for tests: they train to the end in seconds."""
 
 import numpy as np
 import tensorflow as tf
@@ -11,7 +11,7 @@ from progan_tf.training.step import TrainingStep
 
 
 def tiny_config(run_dir, **overrides):
-    """A config that grows from 4x4 to 8x8 in 96 images, 8 a step."""
+    """A config that grows from 4x4 to 8x8 in 96 images, 8 per step."""
     settings = {
         "run_dir": str(run_dir),
         "resolution": 8,
@@ -43,7 +43,7 @@ def make_folder(path, count=20, size=16, seed=0):
 
 
 def checkpoint_values(run_dir):
-    """dict from key to array of the newest checkpoint, but its bookkeeping."""
+    """dict from key to array of the newest checkpoint, without bookkeeping."""
     path = tf.train.latest_checkpoint(str(run_dir / "checkpoints"))
     reader = tf.train.load_checkpoint(path)
     return {
@@ -59,8 +59,8 @@ def make_run(run_dir, images_seen=None, **overrides):
     The average has other weights than the networks, as in a trained run.
 
     Args:
-        run_dir: path; it is made.
-        images_seen: int, where the run is; by default at its end.
+        run_dir: path, which is created.
+        images_seen: int, by default those of the whole run.
         **overrides: settings.
     """
     settings = {"resolution": 16, "fmap_max": 8, "latent_size": 16}
@@ -78,9 +78,9 @@ def make_run(run_dir, images_seen=None, **overrides):
 
 
 def make_growing_run(run_dir):
-    """A run to 16x16 with checkpoints from the start, middle and end of it.
+    """A run to 16x16 with three checkpoints of its last phase.
 
-    At the start 16x16 is about to fade in; in the middle it has half way.
+    In the first, 16x16 is about to fade in; in the second, it has half done so.
     """
     settings = {"resolution": 16, "fmap_max": 8, "latent_size": 16}
     settings |= {"run_dir": str(run_dir), "precision": "float32"}

@@ -1,10 +1,10 @@
-"""A process that has imported TensorFlow and forks commands from then on.
+"""A process that imports TensorFlow once and forks a child for each command.
 
-It takes a JSON object a line, {"command", "arguments", "folder", "seconds"},
-and answers with {"status", "output", "errors"}. A command that is still going
-after its seconds gets SIGTERM; "status" is None if it does not stop then.
-TensorFlow makes its threads when it first computes or looks for devices, which
-only the children do, so forking is safe; that is checked at the start.
+It reads a JSON object per line, {"command", "arguments", "folder", "seconds"},
+and answers with {"status", "output", "errors"}. A command still running after
+its seconds gets SIGTERM; "status" is None if it does not stop then.
+TensorFlow creates its threads when it first computes or looks for devices,
+which only the children do, so forking is safe; this is checked at the start.
 """
 
 import json
@@ -25,7 +25,7 @@ _MEMORY, _FILE = 24 << 30, 300 << 20  # Bytes that a child may take and write.
 
 
 def import_all():
-    """Everything that commands import, but the commands, which are run."""
+    """Import all modules but the commands, which are run."""
     import importlib
 
     import matplotlib.figure  # noqa: F401
@@ -74,7 +74,7 @@ def _status_within(child, seconds):
 
 
 def _be(command, arguments, folder, names):
-    """Become the command; does not return."""
+    """Run the command; does not return."""
     status = 1
     try:
         os.setpgid(0, 0)
@@ -86,7 +86,7 @@ def _be(command, arguments, folder, names):
             os.dup2(
                 os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number
             )
-        # What comes from a shell may be no UTF-8.
+        # Arguments from a shell may not be UTF-8.
         given = [text.encode("utf-8", "surrogateescape") for text in arguments]
         sys.argv = ["", *map(os.fsdecode, given)]
         try:
