@@ -83,9 +83,7 @@ def _be(command, arguments, folder, names):
         os.chdir(folder)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         for number, name in enumerate(names, 1):
-            os.dup2(
-                os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number
-            )
+            os.dup2(os.open(name, _NEW), number)
         # Arguments from a shell may not be UTF-8.
         given = [text.encode("utf-8", "surrogateescape") for text in arguments]
         sys.argv = ["", *map(os.fsdecode, given)]
