@@ -96,6 +96,7 @@ class NetworkSettings:
         "kernels of the minibatch discrimination (Salimans et al. 2016); 0: "
         "none",
         low=0,
+        below=10_000,  # They are compared for each pair of samples.
     )
     variant: str = setting(
         "official", "the program whose networks these are", VARIANTS, flag=False

@@ -204,9 +204,19 @@ def test_samples_that_are_of_no_use(tmp_path):
             from_samples(generator, folder)
     manifest.write_text(json.dumps({"generator": generator.fingerprint}))
     from_samples(generator, folder)
-    (folder / "bright" / "photo.png").touch()
-    with pytest.raises(UserError, match="seed000017.png, .*bright/photo.png"):
+    dark = next((folder / "a dark one").iterdir())
+    twice = folder / "bright" / dark.name
+    twice.touch()
+    with pytest.raises(
+        UserError, match=rf"seed {int(dark.stem[4:])} is in two"
+    ):
         from_samples(generator, folder)
+    twice.unlink()
+    for name in ("photo.png", "seed4294967296.png"):
+        (folder / "bright" / name).touch()
+        with pytest.raises(UserError, match=f"seed000017.png, .*bright/{name}"):
+            from_samples(generator, folder)
+        (folder / "bright" / name).unlink()
     with pytest.raises(UserError, match="two or more sub-folders"):
         from_samples(generator, folder / "bright")
 

@@ -365,6 +365,7 @@ def test_the_weight_of_a_penalty_follows_it():
         ({"discriminator_steps": -1}, "discriminator_steps must be 1 or more"),
         ({"adam_beta2": 1.0}, "adam_beta2 must be less than 1"),
         ({"rampup_kimg": -1}, "rampup_kimg must be 0 or more"),
+        ({"minibatch_discrimination": 10_000}, "must be less than 10000"),
     ],
 )
 def test_settings_of_losses_that_do_not_go_together(settings, message):

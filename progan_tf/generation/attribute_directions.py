@@ -66,8 +66,9 @@ def from_samples(generator, folder, labels_file=None, count=10):
         `Directions` of `from_labels`.
 
     Raises:
-        UserError: as `from_labels`, for pictures without a seed or class, and
-            for those of another generator, if their folder records it.
+        UserError: as `from_labels`, for pictures without a seed or class or
+            of two, and for those of another generator, if their folder
+            records it.
     """
     generator, folder = as_generator(generator), pathlib.Path(folder)
     found = read_manifest(folder / MANIFEST)
@@ -86,13 +87,21 @@ def from_samples(generator, folder, labels_file=None, count=10):
         names, labels = find_classes(folder, files)
     else:
         names, labels = read_labels_file(labels_file, files)
-    seeds = [_SEED.fullmatch(file.stem) for file in files]
-    if not all(seeds):
-        raise UserError(
-            "expected samples such as seed000017.png, by progan_tf.generate "
-            f"--out={folder}/; received {shortened(files[seeds.index(None)])}"
-        )
-    seeds = [int(match[1]) for match in seeds]
+    seeds, classes = [], {}
+    for file, label in zip(files, labels, strict=True):
+        match = _SEED.fullmatch(file.stem)
+        if not match or int(match[1]) >= 2**32:
+            raise UserError(
+                "expected samples such as seed000017.png, by "
+                f"progan_tf.generate --out={folder}/; received "
+                f"{shortened(file)}"
+            )
+        seeds.append(int(match[1]))
+        if classes.setdefault(seeds[-1], label) != label:
+            raise UserError(
+                f"expected each sample of {folder} in one class; that of seed "
+                f"{seeds[-1]} is in two"
+            )
     latents = seeded_latents(seeds, generator.latent_size)
     return from_labels(latents, labels, names, count)
 
