@@ -1,12 +1,13 @@
 """Run directories that are shared, damaged or past the end."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
 
 import pytest
 import tensorflow as tf
-from tiny import make_growing_run, tiny_config
+from tiny import make_folder, make_growing_run, tiny_config
 
 from progan_tf import checkpoint
 from progan_tf.checkpoint import (
@@ -16,6 +17,7 @@ from progan_tf.checkpoint import (
 )
 from progan_tf.errors import UserError
 from progan_tf.files import only_writer
+from progan_tf.generation.opening import open_generator
 from progan_tf.trainer import Trainer
 from progan_tf.training.devices import make_strategy
 from progan_tf.training.step import TrainingStep
@@ -42,10 +44,33 @@ def test_an_end_that_is_passed_is_refused(tmp_path, strategy):
     Trainer(tiny_config(run_dir), strategy).train()
     before = (run_dir / "config.json").read_bytes()
     shorter = tiny_config(run_dir, total_kimg=0.024)
-    with pytest.raises(UserError, match=r"0\.096 kimg, .*total_kimg=0\.024"):
+    with pytest.raises(UserError, match=r"total_kimg .* 0\.096, .* 0\.024"):
         Trainer(shorter, strategy).train()
     assert (run_dir / "config.json").read_bytes() == before
     assert load_generator(run_dir / "generator.keras").output_shape[1] == 8
+
+
+def test_classes_under_other_numbers_are_refused(tmp_path, strategy):
+    """A sub-folder with another name would change the numbers of all."""
+    data, run_dir = make_folder(tmp_path / "data"), tmp_path / "run"
+    config = tiny_config(run_dir, data=str(data), labels=True, total_kimg=0.008)
+    Trainer(config, strategy).train()
+    assert open_generator(str(run_dir)).class_names == ("even", "odd")
+    before = (run_dir / "config.json").read_bytes()
+    longer = dataclasses.replace(config, total_kimg=0.016)
+    (data / "even").rename(data / "straight")
+    with pytest.raises(UserError, match="class 0 of .* 'even' .* 'odd' now"):
+        Trainer(longer, strategy).train()
+    assert (run_dir / "config.json").read_bytes() == before
+    (data / "straight").rename(data / "even")
+    assert Trainer(longer, strategy).train()
+    # A run of an older version knows no names.
+    settings = json.loads(before) | {"class_names": ""}
+    (run_dir / "config.json").write_text(json.dumps(settings))
+    (data / "odd").rename(data / "strange")
+    assert Trainer(
+        dataclasses.replace(config, total_kimg=0.024), strategy
+    ).train()
 
 
 @pytest.fixture(scope="module")

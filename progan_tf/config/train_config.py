@@ -83,6 +83,9 @@ class TrainConfig(NetworkSettings):
     empty_classes: str = _counted(
         "", "numbers of the classes without pictures; the trainer finds them"
     )
+    class_names: str = _counted(
+        "", "names of the classes, one a line; the trainer reads them"
+    )
     mirror: bool = setting(False, "show half of the pictures mirrored")
     hold_out: float = setting(
         0.0,
@@ -338,6 +341,12 @@ class TrainConfig(NetworkSettings):
         """The classes that have pictures, list of ints; none without labels."""
         empty = set(self.empty_classes.split(","))
         return [n for n in range(self.num_classes) if str(n) not in empty]
+
+    def names_of_classes(self):
+        """One name per class, tuple of str; empty where they are not known."""
+        names = tuple(self.class_names.split("\n"))
+        known = self.class_names and len(names) == self.num_classes
+        return names if known else ()
 
     def cadences(self):
         """The `Cadences` of this run."""

@@ -82,4 +82,6 @@ def open_generator(
     generator = KerasGenerator(model, run_dir, origin)
     if shipped:
         generator.class_names = shipped.class_names
+    elif origin:
+        generator.class_names = origin[0].names_of_classes()
     return generator

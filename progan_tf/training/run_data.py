@@ -25,10 +25,13 @@ def open_data(config):
 
 
 def counted_config(config, source):
-    """The config with what it says of the data, besides the classes."""
+    """The config with what it says of the data, but how many classes."""
     empty = source.empty_classes if config.labels else ()
     return dataclasses.replace(
-        config, num_images=len(source), empty_classes=",".join(map(str, empty))
+        config,
+        num_images=len(source),
+        empty_classes=",".join(map(str, empty)),
+        class_names="\n".join(source.class_names if config.labels else ()),
     )
 
 

@@ -42,14 +42,15 @@ def check_run_directory(config):
     """Check the run directory of a config, which is to go on in it.
 
     Returns how many pictures its run began with, 0 for a new one. Raises
-    UserError if it holds a run with other settings, one that is beyond the end
-    of this one, or one without its checkpoints.
+    UserError if it holds a run with other settings or classes, one that is
+    beyond the end of this one, or one without its checkpoints.
     """
     folder = pathlib.Path(config.run_dir)
     if not (folder / CONFIG_FILE).exists():
         return 0
     stored = load_config(folder)
     check_resumable(stored, config)
+    _check_same_classes(config, stored)
     _check_not_beyond(config, stored)
     _check_not_lost(folder, stored)
     return stored.num_images
@@ -60,6 +61,25 @@ def _remove(path):
     shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         path.unlink()
+
+
+def _check_same_classes(config, stored):
+    """Refuse classes under other numbers than the networks learnt them.
+
+    They are numbered in the order of their names, so a sub-folder with another
+    name may change the numbers of all.
+    """
+    names = zip(
+        stored.names_of_classes(), config.names_of_classes(), strict=False
+    )
+    for number, (before, now) in enumerate(names):
+        # Some forms of data know no names, and have numbers in their place.
+        if before != now and str(number) not in (before, now):
+            raise UserError(
+                f"class {number} of {config.data} was {before!r} when the run "
+                f"began, and is {now!r} now: restore the names of the classes "
+                "to resume it, or begin another run"
+            )
 
 
 def _check_not_beyond(config, stored):
