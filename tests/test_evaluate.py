@@ -130,14 +130,16 @@ def test_classes_are_drawn_as_in_the_data(tmp_path):
     assert 0 < labels.sum() < 30
     fakes = generate_images(load_generator(run_dir), range(128), labels)
     assert results[0].values["ms_ssim"] == metrics.ms_ssim(fakes)
-    with pytest.raises(UserError, match="2 classes; cats has 15"):
+    with pytest.raises(
+        UserError, match="2 classes, as the generator has; cats has 15"
+    ):
         evaluated(where, ["ms_ssim"], tmp_path / "cache", data="cats")
 
 
 def test_one_picture_is_nothing_to_compare_with(tmp_path):
     preparation.prepare(Cats(), np.arange(1), tmp_path / "one", 16)
     where = {"images": str(make_folder(tmp_path / "images"))}
-    with pytest.raises(UserError, match="two or more pictures .*one; it has 1"):
+    with pytest.raises(UserError, match="two or more pictures .*one has 1"):
         evaluated(
             where, ["swd"], tmp_path / "cache", data=str(tmp_path / "one")
         )

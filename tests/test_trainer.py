@@ -177,7 +177,7 @@ def test_too_little_memory_is_told_with_a_way_on(tmp_path, monkeypatch, begun):
     message = str(caught.value)
     assert "does not hold a step of 8 images of 4x4 in float32" in message
     assert (f"--weights={run_dir} --format=run" in message) == begun
-    assert "--batch_size=4:N, N below 8" in message
+    assert "--batch_size=4:N (N below 8)" in message
     assert run_dir.exists() == begun
 
 

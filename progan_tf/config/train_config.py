@@ -21,7 +21,6 @@ from progan_tf.architecture import (
 from progan_tf.augmentation import check_augmentation
 from progan_tf.config import presets
 from progan_tf.config.precision import PRECISIONS, fastest_precision
-from progan_tf.config.presets import PRESETS
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically, writing
 from progan_tf.losses import LOSSES, PENALTIES, check_objective, passes
@@ -40,7 +39,7 @@ NETWORK_SETTINGS = tuple(
     if field.metadata["flag"] and field.name != "resolution"
 )
 
-_OFFICIAL = PRESETS["official"]
+_OFFICIAL = presets.PRESETS["official"]
 _table = functools.partial(setting, table=True)
 # What may change when a run is resumed, and what the trainer finds in the data.
 _free = functools.partial(setting, free=True)
@@ -64,7 +63,7 @@ class TrainConfig(NetworkSettings):
         UserError: for a value that is not of its setting's kind or range.
     """
 
-    preset: str = setting("official", "settings to start from", PRESETS)
+    preset: str = setting("official", "settings to start from", presets.PRESETS)
     data: str = setting(
         "cats", "cats, a folder of pictures or of prepared data, or tfds:NAME"
     )
@@ -270,8 +269,7 @@ class TrainConfig(NetworkSettings):
             raise UserError(f"channels must be 1 or 3, not {self.channels}")
         if self.num_classes and not self.drawn_classes():
             raise UserError(
-                "expected at least one class with pictures; empty_classes "
-                "lists all classes"
+                "expected a class with pictures; empty_classes lists all"
             )
         presets.check_shared_evenly(self.batch_size, self.replicas)
         # They check themselves.
@@ -320,12 +318,9 @@ class TrainConfig(NetworkSettings):
         """Those that were given, and for the others the penalty's own."""
         if given is not None and not isinstance(given, dict):
             return given
-        table = {str(size): weight for size, weight in (given or {}).items()}
-        usual = PENALTIES[self.penalty].weight
-        for size in sizes:
-            if table.get(str(size)) is None:
-                table[str(size)] = usual
-        return table
+        usual = dict.fromkeys(map(str, sizes), PENALTIES[self.penalty].weight)
+        given = {str(k): x for k, x in (given or {}).items() if x is not None}
+        return usual | given
 
     @property
     def architecture(self):
@@ -344,9 +339,8 @@ class TrainConfig(NetworkSettings):
 
     def names_of_classes(self):
         """One name per class, tuple of str; empty where they are not known."""
-        names = tuple(self.class_names.split("\n"))
-        known = self.class_names and len(names) == self.num_classes
-        return names if known else ()
+        names = tuple(filter(None, self.class_names.split("\n")))
+        return names if len(names) == self.num_classes else ()
 
     def cadences(self):
         """The `Cadences` of this run."""
