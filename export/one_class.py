@@ -2,9 +2,13 @@
 
 import keras
 
+from progan_tf.errors import UserError
 from progan_tf.export.precision import rebuilt
 from progan_tf.layers import FixedLabel
 from progan_tf.sampling import KerasGenerator, as_generator
+
+# The name that `Generator` gives to the layer.
+_JOINED = "latents_and_labels"
 
 
 def of_one_class(generator, label):
@@ -20,14 +24,20 @@ def of_one_class(generator, label):
         to those of the given one with that label.
 
     Raises:
-        UserError: if the generator has no such class.
+        UserError: if the generator has no such class, or other layers.
     """
     generator = as_generator(generator)
     generator.checked_labels([label], 1)
+    model = generator.model
+    if [x.name for x in model.layers].count(_JOINED) != 1:
+        raise UserError(
+            "expected a generator of progan_tf, which concatenates latents and "
+            f"labels in a layer {_JOINED}; {generator.name} has no such layer"
+        )
 
     # Keras passes a mask if a layer accepts one.
     def call(layer, *inputs, mask=None):
-        if not isinstance(layer, keras.layers.Concatenate):
+        if layer.name != _JOINED:
             return layer(*inputs)
         latents, _ = inputs[0]
         fixed = FixedLabel(
@@ -38,7 +48,6 @@ def of_one_class(generator, label):
         )
         return fixed(latents)
 
-    model = generator.model
     copy = rebuilt(model, lambda layer: {}, call)
     copy = keras.Model(copy.inputs[0], copy.outputs[0], name=model.name)
     return KerasGenerator(copy, generator.name, generator.origin)

@@ -74,6 +74,15 @@ def test_no_such_class(generator):
         of_one_class(make_generator(8), 0)
 
 
+def test_a_generator_of_another_program_is_refused():
+    inputs = [keras.Input((12,)), keras.Input((3,))]
+    x = keras.layers.Concatenate()(inputs)
+    x = keras.layers.Dense(8 * 8 * 3)(keras.layers.Concatenate()([x, x]))
+    model = keras.Model(inputs, keras.layers.Reshape((8, 8, 3))(x))
+    with pytest.raises(UserError, match="has no such layer"):
+        of_one_class(model, 1)
+
+
 def test_the_command(tmp_path):
     path = tmp_path / "m"
     make_generator(8, num_classes=3).save(tmp_path / "g.keras")

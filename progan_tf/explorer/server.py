@@ -3,8 +3,8 @@
 import http.server
 import pathlib
 import secrets
+import sys
 import threading
-import urllib.parse
 
 _HOST = "127.0.0.1"
 _TEXT = "text/plain; charset=utf-8"
@@ -70,7 +70,9 @@ class Server:
 
 class _Server(http.server.ThreadingHTTPServer):
     def handle_error(self, request, client_address):
-        """Not a word of a page that was left, or of what is no request."""
+        """Say nothing of connections that break: tabs are closed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _handler(files):
@@ -87,7 +89,8 @@ def _handler(files):
             self._answer(with_body=False)
 
         def _answer(self, with_body):
-            path = urllib.parse.urlsplit(self.path).path
+            # Not parsed as an address, which fails for some.
+            path = self.path.partition("?")[0]
             data = files.get(path)
             self.send_response(404 if data is None else 200)
             for name, value in _HEADERS.items():
