@@ -1,8 +1,8 @@
 """How one setting is declared, checked and made a flag.
 
 The declarations themselves stand in `progan_tf.architecture.NetworkSettings`
-and in `progan_tf.config.TrainConfig`. A setting is a dataclass field; its
-annotation is its type and its metadata the rest.
+and in `progan_tf.config.train_settings.TrainSettings`. A setting is a dataclass
+field; its annotation is its type and its metadata the rest.
 """
 
 import dataclasses
