@@ -109,6 +109,15 @@ class NetworkSettings:
     )
 
 
+# Those of the discriminator alone: generators that differ in them are the same
+# function.
+DISCRIMINATOR_SETTINGS = (
+    "minibatch_stddev_group",
+    "discriminator_norm",
+    "minibatch_discrimination",
+)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Architecture(NetworkSettings):
     """A generator and the discriminator that it is trained against.
@@ -204,11 +213,6 @@ class Architecture(NetworkSettings):
             found.append(2 * found[-1])
         return tuple(found)
 
-    @property
-    def label_size(self):
-        """Numbers beside the latent, and logits beside the score."""
-        return self.num_classes
-
     def level(self, resolution):
         """int, levels below that of a resolution; UserError if it has none."""
         if resolution not in self.resolutions:
@@ -288,7 +292,7 @@ class Architecture(NetworkSettings):
             rgb = maps * self.channels
             yield rgb, self.channels, rgb * pixels if r == resolution else 0
             if below is None:
-                dense = (self.latent_size + self.label_size) * pixels * maps
+                dense = (self.latent_size + self.num_classes) * pixels * maps
                 each = self.details.bias_per_element and not normalized
                 yield dense, shifts * maps * (pixels if each else 1), dense
             else:
@@ -314,7 +318,7 @@ class Architecture(NetworkSettings):
                 yield self._resampling(maps, below, pixels, below + gain)
             below = maps
         units, kernels = self.dense_units, self.minibatch_discrimination
-        outputs = 1 + self.label_size
+        outputs = 1 + self.num_classes
         for weights, biases in (
             (features * units, units + gain),
             (units * kernels * DISCRIMINATION_DIMENSIONS, kernels),

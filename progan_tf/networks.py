@@ -42,7 +42,7 @@ class GeneratorBlock(Block):
             self.dense = make.weighted(
                 EqualizedDense,
                 "dense",
-                [a.latent_size + a.label_size],
+                [a.latent_size + a.num_classes],
                 math.prod(shape),
                 target_shape=shape,
                 gain=a.details.dense_gain,
@@ -181,8 +181,8 @@ class Generator(Family):
     def _model(self, resolution, fade):
         a = self.architecture
         inputs = x = _input((a.latent_size,), "latents")
-        if a.label_size:
-            inputs = [x, _input((a.label_size,), "labels")]
+        if a.num_classes:
+            inputs = [x, _input((a.num_classes,), "labels")]
             x = keras.layers.Concatenate(
                 name="latents_and_labels", dtype=self._policy
             )(inputs)
@@ -232,7 +232,7 @@ class DiscriminatorBlock(Block):
                 )
             # In float32, because a score is a small difference.
             options = {"gain": a.details.linear_gain, "dtype": "float32"}
-            outputs = 1 + a.label_size
+            outputs = 1 + a.num_classes
             self.dense1 = dense("dense1", [units + kernels], outputs, **options)
         else:
             down = "down" if a.fused_scale else None
@@ -335,7 +335,7 @@ class Discriminator(Family):
             x = block.faded(images, x, lower[-1])
         for each in reversed(lower):
             x = each(x)
-        outputs = [x[:, :1], x[:, 1:]] if a.label_size else x
+        outputs = [x[:, :1], x[:, 1:]] if a.num_classes else x
         return keras.Model(images, outputs, name=f"discriminator_{resolution}")
 
 

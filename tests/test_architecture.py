@@ -101,7 +101,6 @@ def test_settings_give_the_same_architecture():
     )
     assert Architecture(**architecture.settings) == architecture
     assert Architecture(**architecture.arguments) == architecture
-    assert (architecture.label_size, Architecture().label_size) == (3, 0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         architecture.channels = 1
 

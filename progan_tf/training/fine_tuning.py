@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from progan_tf.architecture import PIXELNORM_EPSILON
+from progan_tf.architecture import DISCRIMINATOR_SETTINGS, PIXELNORM_EPSILON
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import PRESETS, overridden, resolve
 from progan_tf.data import check_resolution, open_source, split
@@ -193,12 +193,7 @@ def _network_settings(published, resolution):
         )
     settings = generator.settings
     # Of fused_scale the generator is the same function either way.
-    for name in (
-        "fused_scale",
-        "minibatch_stddev_group",
-        "discriminator_norm",
-        "minibatch_discrimination",
-    ):
+    for name in ("fused_scale", *DISCRIMINATOR_SETTINGS):
         settings[name] = getattr(discriminator, name)
     settings["fmap_max"] = _grown(generator.fmap_max, resolution)
     settings["resolution"] = resolution

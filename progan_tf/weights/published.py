@@ -5,6 +5,7 @@ import math
 
 import keras
 
+from progan_tf.architecture import DISCRIMINATOR_SETTINGS
 from progan_tf.errors import UserError
 from progan_tf.networks import Discriminator, Generator
 
@@ -12,9 +13,7 @@ from progan_tf.networks import Discriminator, Generator
 # discriminator, one that does not change the generator's function, and an
 # epsilon, which is larger in float16.
 _MAY_DIFFER = (
-    "minibatch_stddev_group",
-    "minibatch_discrimination",
-    "discriminator_norm",
+    *DISCRIMINATOR_SETTINGS,
     "fused_scale",
     "pixelnorm_epsilon",
     # `_common_settings` compares the feature maps that follow from these.
