@@ -1,16 +1,14 @@
 """The model card and the sample picture of an exported model."""
 
-import io
 import math
 
 import numpy as np
-from PIL import Image
 
 from progan_tf import __version__
 from progan_tf.data import kind_named
 from progan_tf.export.format import CARD_FILE, SAMPLE_FILE
 from progan_tf.export.formats import FORMATS
-from progan_tf.images import make_grid, nearest_up
+from progan_tf.images import encoded, make_grid, nearest_up
 from progan_tf.layers import FixedLabel
 from progan_tf.sampling import as_generator, generate_images
 from progan_tf.weights.runs import inherited_licence
@@ -110,8 +108,5 @@ def _sample_png(generator):
     columns = min(8, max(2, _LARGEST_SAMPLE // resolution))
     rows = math.ceil(columns / 2)
     images = generate_images(generator, np.arange(columns * rows))
-    grid = make_grid(nearest_up(images, max(1, 64 // resolution)), columns)
-    grid = grid.squeeze(-1) if grid.shape[-1] == 1 else grid
-    buffer = io.BytesIO()
-    Image.fromarray(grid).save(buffer, "PNG")
-    return buffer.getvalue()
+    images = nearest_up(images, max(1, 64 // resolution))
+    return encoded(make_grid(images, columns), "PNG")

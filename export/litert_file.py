@@ -10,8 +10,6 @@ from progan_tf.export.format import OPENVINO, Format, append_files, named_inputs
 
 
 def _write(generator, path, precision, files, options):
-    import tensorflow as tf
-
     from progan_tf.export.module import GeneratorModule
     from progan_tf.export.precision import in_precision
 
@@ -19,15 +17,25 @@ def _write(generator, path, precision, files, options):
     model = _upscaling_apart(in_precision(generator.model, "float32"))
     batch_size = options.get("batch_size")
     module = GeneratorModule(model, batch_size=batch_size, empty=False)
+    path.write_bytes(converted(module.signature(), module, precision))
+    # `unzip` extracts them, as is usual for files packed in LiteRT's.
+    append_files(path, files)
+
+
+def converted(function, module, precision):
+    """A function as LiteRT's bytes, whose weights are of a precision.
+
+    It is a `tf.function` with an input signature; `module` holds its variables.
+    """
+    import tensorflow as tf
+
     converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [module.signature().get_concrete_function()], module
+        [function.get_concrete_function()], module
     )
     if precision == "float16":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    path.write_bytes(converter.convert())
-    # `unzip` extracts them, as is usual for files packed in LiteRT's.
-    append_files(path, files)
+    return converter.convert()
 
 
 def _upscaling_apart(generator):

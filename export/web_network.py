@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 
 from progan_tf.errors import UserError
+from progan_tf.export.litert_file import converted
 from progan_tf.export.module import LABELS, LATENTS, folded_kernels
 from progan_tf.layers import (
     EqualizedConv2D,
@@ -55,7 +56,7 @@ def network_of_levels(levels, precision="float32"):
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     sizes = [tensor.shape[-1] for tensor in model.inputs]
-    return _converted(images, sizes, module, precision)
+    return _of_function(images, sizes, module, precision)
 
 
 def network_of_module(generator, precision="float32"):
@@ -71,15 +72,13 @@ def network_of_module(generator, precision="float32"):
     Raises:
         UserError: if it has an operation that LiteRT does not support.
     """
-    sizes = [generator.latent_size]
-    if generator.num_classes:
-        sizes.append(generator.num_classes)
 
     def images(*inputs):
         return [generator(*inputs)]
 
     try:
-        return _converted(images, sizes, tf.Module(), precision)
+        sizes = generator.input_sizes
+        return _of_function(images, sizes, tf.Module(), precision)
     except Exception as error:  # The converter raises errors of any kind.
         raise UserError(
             f"{generator.name} cannot be converted for the browser: "
@@ -87,7 +86,7 @@ def network_of_module(generator, precision="float32"):
         ) from error
 
 
-def _converted(images, sizes, module, precision):
+def _of_function(images, sizes, module, precision):
     """Convert a function from inputs of these sizes to a list of images."""
 
     def named(*inputs):
@@ -99,13 +98,7 @@ def _converted(images, sizes, module, precision):
         for size, name in zip(sizes, (LATENTS, LABELS), strict=False)
     ]
     function = tf.function(named, input_signature=specs, autograph=False)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [function.get_concrete_function()], module
-    )
-    if precision == "float16":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
+    return converted(function, module, precision)
 
 
 class _FourTaps(EqualizedConv2D):
@@ -139,9 +132,7 @@ class _FourTaps(EqualizedConv2D):
         if self.bias is not None:
             bias = self.bias * self.scale if self.scale_bias else self.bias
             x = x + ops.tile(bias, len(_PHASES))
-        if self.activation is not None:
-            x = self.activation(x)
-        phases = ops.split(x, len(_PHASES), axis=-1)
+        phases = ops.split(self.activation(x), len(_PHASES), axis=-1)
         phases = [
             phase[:, a : a + height, b : b + width]
             for phase, (a, b) in zip(phases, _PHASES, strict=True)

@@ -98,6 +98,18 @@ def make_grid(images: np.ndarray, columns: int) -> np.ndarray:
     return cells.reshape(rows * height, columns * width, channels)
 
 
+def encoded(image: np.ndarray, form: str, options: dict | None = None) -> bytes:
+    """Returns uint8 [H, W, 3] or [H, W, 1] (grey) as the bytes of a file.
+
+    `form` is Pillow's name of the file's format, such as "PNG", and `options`
+    are those of its writer.
+    """
+    buffer = io.BytesIO()
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    Image.fromarray(pixels).save(buffer, form, **(options or {}))
+    return buffer.getvalue()
+
+
 def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
     """Writes uint8 [H, W, 3] or [H, W, 1] (grey) as a PNG, whole or not at all.
 
@@ -110,8 +122,4 @@ def save_png(path: str | os.PathLike, image: np.ndarray) -> None:
         raise ValueError(f"expected an image [H, W, 1 or 3], got {shape}")
     if image.dtype != np.uint8:
         raise ValueError(f"expected a uint8 image, got {image.dtype}")
-    buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if shape[-1] == 1 else image).save(
-        buffer, "PNG"
-    )
-    write_atomically(path, buffer.getvalue())
+    write_atomically(path, encoded(image, "PNG"))

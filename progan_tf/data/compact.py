@@ -25,7 +25,6 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from progan_tf.data.disk import file_size, read_part, read_rows
 from progan_tf.data.encoded import EncodedSource
@@ -34,6 +33,7 @@ from progan_tf.data.labels_file import MOST_CLASSES
 from progan_tf.data.pyramid import shrink
 from progan_tf.data.source import CACHE_BYTES, check_channels, check_resolution
 from progan_tf.errors import UserError
+from progan_tf.images import encoded
 from progan_tf.reading import open_picture, read_array, read_json
 from progan_tf.resolutions import resolutions
 from progan_tf.text import first_line, shortened
@@ -48,7 +48,7 @@ _LARGEST_RAW = 64
 _AGAIN = "copy or prepare the data again"
 # Options of Pillow's WebP writer. More effort made files 10 to 15 % smaller
 # and took ten to twenty times as long.
-_EFFORT = {"method": 0, "quality": 20}
+_WEBP_OPTIONS = {"lossless": True, "method": 0, "quality": 20}
 
 
 class About(NamedTuple):
@@ -202,10 +202,7 @@ def _check_size(path: pathlib.Path, size: int) -> None:
 
 def encode_picture(image: np.ndarray) -> bytes:
     """Returns uint8 [R, R, C] as lossless WebP."""
-    buffer = io.BytesIO()
-    pixels = image[..., 0] if image.shape[-1] == 1 else image
-    Image.fromarray(pixels).save(buffer, "WEBP", lossless=True, **_EFFORT)
-    return buffer.getvalue()
+    return encoded(image, "WEBP", _WEBP_OPTIONS)
 
 
 def decode_picture(encoded: bytes, size: int, channels: int) -> np.ndarray:

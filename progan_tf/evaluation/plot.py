@@ -40,17 +40,9 @@ def save_plot(path, lines, schedule):
     """
     lines = [line for line in lines if "images_seen" in line]
     names = [name for name in _ROWS if name in {x["metric"] for x in lines}]
-    figure = matplotlib.figure.Figure(
-        figsize=(_WIDTH, _HEIGHT * len(names)), layout="constrained"
-    )
-    axes = figure.subplots(len(names), squeeze=False)[:, 0]
-    end = schedule.total_images / 1000
-    for plot, name in zip(axes, names, strict=True):
-        _shade(plot, schedule)
-        # A little wider, so that points at the ends are whole.
-        plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
+    figure, plots = _figure(len(names), schedule)
+    for plot, name in zip(plots, names, strict=True):
         _draw(plot, _ROWS[name], [x for x in lines if x["metric"] == name])
-    axes[-1].set_xlabel("thousands of images seen")
     _write(figure, path)
 
 
@@ -82,22 +74,30 @@ def save_score_plot(path, lines, schedule):
     }
     if not panels:
         return
-    figure = matplotlib.figure.Figure(
-        figsize=(_WIDTH, _HEIGHT * len(panels)), layout="constrained"
-    )
-    axes = figure.subplots(len(panels), squeeze=False)[:, 0]
-    for plot, (title, names) in zip(axes, panels.items(), strict=True):
-        _shade(plot, schedule)
-        end = schedule.total_images / 1000
-        plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
+    figure, plots = _figure(len(panels), schedule)
+    for plot, (title, names) in zip(plots, panels.items(), strict=True):
         for name in names:
             points = [x for x in lines if is_number(x.get(name))]
             kimg = [line["images_seen"] / 1000 for line in points]
             plot.plot(kimg, [line[name] for line in points], label=name)
         plot.set_title(title, fontsize="medium", pad=16)
         plot.legend(fontsize="x-small", framealpha=0.9)
-    axes[-1].set_xlabel("thousands of images seen")
     _write(figure, path)
+
+
+def _figure(count, schedule):
+    """A figure of `count` plots over images seen, and an array of these."""
+    figure = matplotlib.figure.Figure(
+        figsize=(_WIDTH, _HEIGHT * count), layout="constrained"
+    )
+    plots = figure.subplots(count, squeeze=False)[:, 0]
+    end = schedule.total_images / 1000
+    for plot in plots:
+        _shade(plot, schedule)
+        # A little wider, so that points at the ends are whole.
+        plot.set_xlim(-_MARGIN * end, (1 + _MARGIN) * end)
+    plots[-1].set_xlabel("thousands of images seen")
+    return figure, plots
 
 
 def _write(figure, path):

@@ -7,7 +7,6 @@ two generators.
 
 import contextlib
 import hashlib
-import io
 import itertools
 import json
 import math
@@ -16,11 +15,15 @@ import pathlib
 import re
 
 import numpy as np
-from PIL import Image
 
 from progan_tf.errors import UserError
-from progan_tf.files import write_atomically, write_text_atomically, writing
-from progan_tf.images import make_grid, save_png
+from progan_tf.files import (
+    replacing,
+    write_atomically,
+    write_text_atomically,
+    writing,
+)
+from progan_tf.images import encoded, make_grid, save_png
 from progan_tf.progress import progress
 from progan_tf.reading import read_json
 from progan_tf.threads import in_threads
@@ -30,7 +33,7 @@ FORMATS = ("png", "jpg", "npy")
 GRIDS = ("png", "jpg")
 _FILES = (*GRIDS, "npy", "npz")
 MANIFEST = ".generate.json"
-_JPEG_QUALITY = 95
+_JPEG_OPTIONS = {"quality": 95, "subsampling": "4:4:4"}
 # The limit of JPEG; and a grid is assembled in memory.
 _LONGEST_SIDE = 65_500
 _GRID_BYTES = 10**9
@@ -167,15 +170,11 @@ def write_image(path, image):
     ending = pathlib.Path(path).suffix.lower()
     if ending == ".png":
         save_png(path, image)
-        return
-    buffer = io.BytesIO()
-    if ending == ".npy":
-        np.save(buffer, image)
+    elif ending == ".npy":
+        with replacing(path) as temporary:
+            np.save(temporary, image)
     else:
-        pixels = image[..., 0] if image.shape[-1] == 1 else image
-        options = {"quality": _JPEG_QUALITY, "subsampling": "4:4:4"}
-        Image.fromarray(pixels).save(buffer, "JPEG", **options)
-    write_atomically(path, buffer.getvalue())
+        write_atomically(path, encoded(image, "JPEG", _JPEG_OPTIONS))
 
 
 def read_manifest(path):
