@@ -15,6 +15,7 @@ from absl import flags
 
 from progan_tf import command, preparation
 from progan_tf.data import open_source
+from progan_tf.data.sources import usage
 from progan_tf.errors import UserError
 from progan_tf.preparation import inspection
 from progan_tf.preparation.writers import FORMS
@@ -25,7 +26,7 @@ FLAGS = flags.FLAGS
 def define_flags():
     """Define the command's flags."""
     text, number = flags.DEFINE_string, flags.DEFINE_integer
-    text("source", None, "cats, FOLDER, FILE.npz, tfds:, celeba: or lsun:NAME")
+    text("source", None, usage(preparing=True))
     text("inspect", None, "FOLDER of a prepared set to describe")
     text("verify", None, "FOLDER of a prepared set to check, record by record")
     text("out", None, "FOLDER to write; with --inspect FILE.png for samples")

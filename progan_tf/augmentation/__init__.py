@@ -5,6 +5,8 @@ Nothing here loads TensorFlow before pictures are changed.
 
 from progan_tf.augmentation.policy import ADA_TARGET as ADA_TARGET
 from progan_tf.augmentation.policy import ADAPTING_STEPS as ADAPTING_STEPS
+from progan_tf.augmentation.policy import ALONE as ALONE
+from progan_tf.augmentation.policy import COMBINED as COMBINED
 from progan_tf.augmentation.policy import adapted as adapted
 from progan_tf.augmentation.policy import adapts as adapts
 from progan_tf.augmentation.policy import (

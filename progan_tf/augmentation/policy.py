@@ -13,6 +13,9 @@ LEAKS_FROM = 0.8
 ADAPTING_IMAGES = 500_000
 ADAPTING_STEPS = 4
 ADA_TARGET = 0.6
+# Transforms that can be combined, and those that cannot.
+COMBINED = tuple(name for name, row in TRANSFORMS.items() if not row.alone)
+ALONE = tuple(name for name, row in TRANSFORMS.items() if row.alone)
 
 
 def chosen(text):
@@ -23,24 +26,20 @@ def chosen(text):
             or one that does not go with others.
     """
     names = [] if text == "none" else text.split(",")
-    several = [name for name, row in TRANSFORMS.items() if not row.alone]
-    good = names in ([], *([n] for n in TRANSFORMS)) or (
-        set(names) <= set(several) and len(set(names)) == len(names)
+    good = names in ([], *([n] for n in ALONE)) or (
+        set(names) <= set(COMBINED) and len(set(names)) == len(names)
     )
     if not good:
-        alone = [name for name, row in TRANSFORMS.items() if row.alone]
         raise UserError(
-            f"augment must be none, {', '.join(alone)}, or a list out of "
-            f"{','.join(several)}; not {text!r}"
+            f"augment must be none, {', '.join(ALONE)}, or a list out of "
+            f"{','.join(COMBINED)}; not {text!r}"
         )
     return tuple(names)
 
 
 def adapts(config):
     """Whether the p of a `TrainConfig` is adapted to the scores of reals."""
-    names = chosen(config.augment)
-    alone = any(TRANSFORMS[name].alone for name in names)
-    return alone and config.augment_p is None
+    return config.augment in ALONE and config.augment_p is None
 
 
 def leaks(text, p):

@@ -5,7 +5,7 @@ import os
 import pathlib
 
 from progan_tf import settings
-from progan_tf.augmentation import TRANSFORMS
+from progan_tf.augmentation import ALONE
 from progan_tf.config.presets import preset_settings
 from progan_tf.config.train_config import CONFIG_FILE, TrainConfig
 from progan_tf.errors import UserError
@@ -78,8 +78,7 @@ def _outdated(values, given):
         if before == after:
             continue
         names |= tuned
-        alone = [x for x, transform in TRANSFORMS.items() if transform.alone]
-        if name == "augment" and after in ("none", *alone):
+        if name == "augment" and after in ("none", *ALONE):
             names.add("augment_p")
         if name == "penalty" and "none" in (before, after):
             names.add("penalty_every")

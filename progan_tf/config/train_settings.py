@@ -9,6 +9,7 @@ import dataclasses
 import functools
 
 from progan_tf.architecture import NetworkSettings
+from progan_tf.augmentation import ALONE, COMBINED
 from progan_tf.config import presets
 from progan_tf.config.precision import PRECISIONS
 from progan_tf.losses import LOSSES, PENALTIES
@@ -151,7 +152,7 @@ class TrainSettings(NetworkSettings):
     augment: str = setting(
         "none",
         "change what the discriminator sees, for few pictures: a list of "
-        "color,translation,cutout, or ada",
+        f"{','.join(COMBINED)}, or {', '.join(ALONE)}",
     )
     augment_p: float | None = setting(
         None,

@@ -34,6 +34,13 @@ def kind_at(path: str | os.PathLike) -> type[Source] | None:
     return next((kind for kind in SOURCES if kind.lies_at(path)), None)
 
 
+def usage(preparing: bool = False) -> str:
+    """Returns how `--data` (or `--source`, for `preparing`) names each kind."""
+    kinds = [x for x in SOURCES if preparing or not x.prepare_first]
+    *usages, last = dict.fromkeys(kind.usage for kind in kinds)
+    return f"{', '.join(usages)} or {last}"
+
+
 def open_source(
     data: str,
     channels: int = 3,
@@ -73,14 +80,12 @@ def open_source(
     if not kind.is_named(data):
         kind = kind_at(data)
     if kind is None or (kind.prepare_first and not preparing):
-        kinds = [x for x in SOURCES if preparing or not x.prepare_first]
-        *usages, last = dict.fromkeys(x.usage for x in kinds)
         there = "is not a folder" if os.path.exists(data) else "does not exist"
         problem = (
             ("must first be converted by progan_tf.prepare") if kind else there
         )
         raise UserError(
-            f"expected {flag}={', '.join(usages)} or {last}; {data!r} {problem}"
+            f"expected {flag}={usage(preparing)}; {data!r} {problem}"
         )
     if kind.prefix and data == kind.prefix:
         raise UserError(f"expected {flag}={kind.usage}; received {data}")
