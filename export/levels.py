@@ -14,8 +14,8 @@ def levels_of(generator):
     """A generator's images at each resolution that it grew through.
 
     The toRGB layers of lower resolutions are not part of the generator's model;
-    they are read from the run that the generator comes from. Without
-    a run there is only one resolution.
+    they are read from the run that the generator comes from. Resolutions that
+    the run did not train are left out; without a run there is only one.
 
     Args:
         generator: `AnyGenerator` that has a model.
@@ -29,8 +29,8 @@ def levels_of(generator):
     layers = {layer.name: layer for layer in model.layers}
     tanh = layers.get("tanh")
     images = [model.output if tanh is None else tanh.input]
-    family = _family(generator)
-    for resolution in reversed(family.resolutions if family else ()):
+    family, trained = _family(generator)
+    for resolution in reversed(trained):
         above = layers.get(f"upscale_{2 * resolution}") or layers.get(
             f"conv0_{2 * resolution}"
         )
@@ -41,13 +41,17 @@ def levels_of(generator):
 
 
 def _family(generator):
-    """The averaged `Generator` of the run that it comes from, or None."""
-    config, _ = generator.origin or (None, None)
+    """The averaged `Generator` of the run that it comes from, or None.
+
+    And the resolutions that the run has trained, a tuple; without a run ().
+    """
+    config, images_seen = generator.origin or (None, None)
     if config is None or not os.path.isdir(config.run_dir):
-        return None
+        return None, ()
+    trained = config.schedule().finished(images_seen)
     for shipped in pretrained.SHIPPED.values():
         if os.path.samefile(config.run_dir, shipped.folder):
-            return read_shipped(shipped).average
+            return read_shipped(shipped).average, trained
     family = Generator.of(config.architecture)
     restore_networks(latest_checkpoint(config.run_dir), average=family)
-    return family
+    return family, trained

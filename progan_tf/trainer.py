@@ -169,9 +169,10 @@ class Trainer:
             in_a_row = int(state.skipped_in_a_row.numpy())
             if in_a_row >= _MOST_SKIPPED_IN_A_ROW:
                 raise UserError(
-                    f"the gradients of {in_a_row} steps in a row were not "
-                    f"finite at {seen} images; {_another_run(self.config)}, "
-                    "with a lower --learning_rate or --precision=float32"
+                    f"losses or gradients of {in_a_row} steps in a row were "
+                    f"not finite at {seen} images; "
+                    f"{_another_run(self.config)}, with a lower "
+                    "--learning_rate or --precision=float32"
                 )
 
         # Finish.

@@ -195,6 +195,20 @@ def test_network_in_half_precision(tmp_path):
         check_request("web", tmp_path / "x", "bfloat16")
 
 
+def test_levels_that_the_run_never_trained_are_left_out(tmp_path):
+    run = make_run(tmp_path / "run", growing=False, total_kimg=0.1)
+    generator = open_generator(str(run))
+    assert [x.shape[1] for x in levels_of(generator).outputs] == [16]
+    run = make_run(
+        tmp_path / "later",
+        fade_kimg={8: 0},
+        stable_kimg={4: 0.01, 8: 0},
+        total_kimg=30,
+    )
+    generator = open_generator(str(run))
+    assert [x.shape[1] for x in levels_of(generator).outputs] == [4, 16]
+
+
 def test_levels_are_the_resolutions_of_the_run(run_dir):
     # 16x16 still fades, so 8x8 is the highest that is finished.
     generator = open_generator(str(run_dir))

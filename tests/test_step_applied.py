@@ -82,6 +82,19 @@ def test_step_without_finite_gradients_is_skipped(tmp_path, strategy):
     assert iterations(step) == 1
 
 
+def test_step_without_a_finite_loss_is_skipped(tmp_path, strategy):
+    config = tiny_config(tmp_path, resolution=4)
+    step = TrainingStep(config, strategy)
+    # Its square is infinite in float32, the gradient of that is not.
+    step.discriminator.block(4).dense1.bias.assign([1e20])
+    before = values(step.discriminator)
+    means = step.run(pictures(strategy), np.ones(1, "float32"), 1)
+    assert means["discriminator_loss"] == np.inf
+    for old, new in zip(before, values(step.discriminator), strict=True):
+        np.testing.assert_array_equal(old, new)
+    assert int(step.skipped_in_a_row.numpy()) == 1
+
+
 def test_one_infinite_gradient_skips_the_step_of_its_network(
     tmp_path, strategy, monkeypatch
 ):

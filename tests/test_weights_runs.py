@@ -129,6 +129,14 @@ def test_what_is_read_in_the_middle_of_a_fade(tmp_path):
     assert not np.array_equal(latest, generate_images(gan.finished(), [3]))
 
 
+def test_resolutions_that_were_never_trained_are_refused(tmp_path):
+    run = make_run(tmp_path / "run", growing=False, total_kimg=0.1)
+    gan = read_published(run)
+    assert gan.finished().output_shape == (None, 16, 16, 3)
+    with pytest.raises(UserError, match="^8 is no finished .* they have 16$"):
+        gan.finished(8)
+
+
 def test_a_folder_that_is_no_run(tmp_path):
     with pytest.raises(UserError, match="expected a run directory"):
         read_published(tmp_path)

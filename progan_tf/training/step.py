@@ -200,8 +200,9 @@ class _Step:
         """Move one network, `_DISCRIMINATOR` or `_GENERATOR`.
 
         Its gradients are applied, and its running statistics stored, only if
-        the gradients of all replicas are finite. Returns a dict of means over
-        the minibatch, and a bool tensor, whether they were finite.
+        the loss, its terms and the gradients of all replicas are finite.
+        Returns a dict of means over the minibatch, and a bool tensor, whether
+        they were finite.
         """
         scale = scales[network] if self.scaled else None
         means, gradients, statistics = self.strategy.run(
@@ -238,7 +239,7 @@ class _Step:
         Returns:
             dict of means over the minibatch of all replicas, the same on each.
                 Under `_NOT_FINITE` it has the number of replicas whose
-                gradients are not finite.
+                terms or gradients are not finite.
             list of this replica's parts of the mean gradients, which are still
                 to be added up over the replicas.
             list of the running statistics, means over the replicas; empty for
@@ -264,7 +265,12 @@ class _Step:
             statistics = replica.all_reduce("MEAN", statistics)
         batch = self._batch(batches["reals"])
         gradients = [gradient / batch for gradient in gradients]
-        finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
+        # The terms, too: the square of a large score can overflow where its
+        # gradient does not.
+        finite = [
+            tf.reduce_all(tf.math.is_finite(x))
+            for x in [*gradients, *sums.values()]
+        ]
         means = {name: total / batch for name, total in sums.items()}
         means[_NOT_FINITE] = tf.cast(~tf.reduce_all(finite), tf.float32)
         return replica.all_reduce("SUM", means), gradients, statistics

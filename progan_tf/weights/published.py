@@ -38,6 +38,8 @@ class PublishedInfo:
             `PublishedGAN.average` is a copy of the generator.
         images_seen: int, of a run of this program; otherwise None.
         settings: dict, the training settings of that run; otherwise empty.
+        trained: tuple of ints, the resolutions that run has faded in; None
+            of other programs, which train all up to the highest.
     """
 
     program: str
@@ -47,6 +49,7 @@ class PublishedInfo:
     has_average: bool = True
     images_seen: int | None = None
     settings: dict = dataclasses.field(default_factory=dict)
+    trained: tuple | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +95,13 @@ class PublishedGAN:
         highest = self.finished_resolution
         resolution = resolution or highest
         family = self.average if average else self.generator
-        if resolution not in family.resolutions or resolution > highest:
+        finished = self.info.trained
+        if finished is None:
+            finished = [r for r in family.resolutions if r <= highest]
+        if resolution not in finished:
             raise UserError(
-                f"the file has no finished resolution {resolution}; the "
-                f"highest is {highest}"
+                f"{resolution} is no finished resolution of the weights; they "
+                f"have {', '.join(map(str, finished)) or 'none yet'}"
             )
         return family.at(resolution, fade=False)
 

@@ -141,6 +141,7 @@ def _info(config, lod, licence, images_seen):
         licence=licence,
         images_seen=images_seen,
         settings=settings,
+        trained=config.schedule().finished(images_seen),
     )
 
 
