@@ -3,6 +3,7 @@
 import contextlib
 import tarfile
 
+from progan_tf.data import check_apart
 from progan_tf.errors import UserError
 from progan_tf.export.card import card_files
 from progan_tf.export.checks import largest_difference
@@ -46,9 +47,9 @@ def export_generator(
         the generator, over the images of 8 seeds in [0, 1].
 
     Raises:
-        UserError: if it cannot be written, see `check_request`, or if the
-            images differ. The export is then removed, and an existing one is
-            unchanged.
+        UserError: if it cannot be written, see `check_request`, has a picture
+            and would lie among those of the training, or if the images differ.
+            The export is then removed, and an existing one is unchanged.
     """
     generator, options = as_generator(generator), options or {}
     if generator.image_shape[-1] not in (1, 3):
@@ -57,6 +58,8 @@ def export_generator(
             f"this one has {generator.image_shape[-1]}"
         )
     path = check_request(form, path, precision, overwrite, options)
+    if FORMATS[form].has_picture and generator.origin:
+        check_apart(generator.origin[0].data, path, "--out")
     batch_size = options.get("batch_size")
     files = card_files(generator, form, precision, metrics, batch_size)
     files[CARD_FILE] += note.encode()

@@ -25,12 +25,11 @@ from absl import flags
 
 from progan_tf import command, pretrained
 from progan_tf.config import CONFIG_FILE
+from progan_tf.data import check_apart
 from progan_tf.errors import UserError
 from progan_tf.evaluation import evaluation, measures
-from progan_tf.evaluation.log import PLOT_FILE
 from progan_tf.evaluation.opening import open_subjects
 from progan_tf.generation import opening
-from progan_tf.training.run_data import check_apart
 
 FLAGS = flags.FLAGS
 
@@ -82,7 +81,9 @@ def main():
     of_data = FLAGS.data, FLAGS.resolution, FLAGS.mirror
     reals = evaluation.reals_for(what, *of_data)
     if FLAGS.out:
-        check_apart(reals.data, os.path.join(FLAGS.out, PLOT_FILE), "--out")
+        images = FLAGS.images and os.path.abspath(FLAGS.images)
+        for data in filter(None, (reals.data, images, FLAGS.held_out)):
+            check_apart(data, FLAGS.out, "--out")
     options = FLAGS.features, FLAGS.num_images, FLAGS.seed, FLAGS.out
     options += FLAGS.cache_dir, FLAGS.trust
     if measures.NEIGHBOURS in FLAGS.metrics:

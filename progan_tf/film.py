@@ -12,6 +12,8 @@ training. A bar at the lower edge shows the progress of the film.
 from absl import flags
 
 from progan_tf import command, pretrained
+from progan_tf.config import load_config
+from progan_tf.data import check_apart
 from progan_tf.generation import films, run_film
 
 FLAGS = flags.FLAGS
@@ -41,6 +43,7 @@ def main():
     frames = run_film.growth_frames(
         FLAGS.run_dir, total, FLAGS.columns, FLAGS.rows, FLAGS.by_images
     )
+    check_apart(load_config(FLAGS.run_dir).data, FLAGS.out, "--out")
     films.write_film(frames, FLAGS.out, FLAGS.fps, total)
 
 

@@ -1,9 +1,15 @@
 """Where prepared sets may be written, and how one replaces another."""
 
 import pytest
+from absl import flags
+from PIL import Image
+from processes import assert_mistake, run_command
+from tiny import make_folder, make_run
 
-from progan_tf.data import open_source
+from progan_tf.data import check_apart, open_source
 from progan_tf.errors import UserError
+from progan_tf.export.exporting import export_generator
+from progan_tf.generation.opening import open_flagged, open_generator
 from progan_tf.preparation import check_place
 
 
@@ -29,3 +35,52 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
         check_place(tmp_path, overwrite=True)
     with pytest.raises(UserError, match=message):
         open_source(str(tmp_path))
+
+
+def test_what_lies_among_pictures(tmp_path):
+    pictures = make_folder(tmp_path / "pictures")
+    (tmp_path / "link").symlink_to("pictures")
+    for place in ("pictures", "pictures/even/a.png", "link/new/folder"):
+        with pytest.raises(UserError, match="must lie apart.* another --x"):
+            check_apart(str(pictures), tmp_path / place, "--x")
+    check_apart(str(pictures), tmp_path / "pictures.png", "--x")
+    check_apart(str(pictures), tmp_path, "--x")
+    with pytest.raises(UserError, match="must lie apart"):
+        check_apart(str(pictures), tmp_path, "--x", around=True)
+    check_apart("cats", "cats/x", "--x")
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """A run that was trained on the folder `pictures` beside it."""
+    pictures = make_folder(tmp_path / "pictures")
+    return str(make_run(tmp_path / "run", data=str(pictures)))
+
+
+def test_generated_files_do_not_lie_among_the_pictures(tmp_path, run_dir):
+    values = flags.FlagValues()
+    for name in ("run_dir", "module", "resolution", "out", "samples", "trust"):
+        flags.DEFINE_string(name, None, "", flag_values=values)
+    values.mark_as_parsed()
+    values.run_dir, values.out = run_dir, str(tmp_path / "pictures/new")
+    with pytest.raises(UserError, match="must lie apart"):
+        open_flagged(values)
+    values.out = str(make_folder(tmp_path / "sorted"))
+    assert open_flagged(values).resolution == 16
+    values.samples = values.out
+    with pytest.raises(UserError, match="must lie apart"):
+        open_flagged(values)
+
+
+def test_neither_films_nor_modules_lie_among_the_pictures(tmp_path, run_dir):
+    (tmp_path / "run/samples").mkdir()
+    sample = tmp_path / "run/samples/fakes-000000.png"
+    Image.new("RGB", (64, 64)).save(sample)
+    growth = f"--out={tmp_path}/pictures/growth.gif"
+    done = run_command("film", f"--run_dir={run_dir}", growth)
+    assert_mistake(done, "must lie apart")
+    generator = open_generator(run_dir)
+    with pytest.raises(UserError, match="must lie apart"):
+        export_generator(generator, tmp_path / "pictures/module")
+    # It has no picture.
+    export_generator(generator, tmp_path / "pictures/x.keras", "keras")

@@ -295,4 +295,8 @@ def test_results_do_not_lie_among_the_pictures(tmp_path):
     flags = f"--images={pictures}", f"--data={pictures}", "--metrics=ms_ssim"
     done = finished(command(*flags, f"--out={pictures}/found"))
     assert_mistake(done, "must lie apart")
+    others = write_pictures(tmp_path / "others", count=20, size=16)
+    flags = f"--images={pictures}", f"--data={others}", "--metrics=ms_ssim"
+    done = finished(command(*flags, f"--out={pictures}"))
+    assert_mistake(done, "must lie apart")
     assert len(list(pictures.iterdir())) == 20

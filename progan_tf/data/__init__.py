@@ -14,6 +14,7 @@ from progan_tf.data.loader import Steps as Steps
 from progan_tf.data.order import ShuffledOrder as ShuffledOrder
 from progan_tf.data.source import Source as Source
 from progan_tf.data.source import check_resolution as check_resolution
+from progan_tf.data.sources import check_apart as check_apart
 from progan_tf.data.sources import kind_named as kind_named
 from progan_tf.data.sources import open_source as open_source
 from progan_tf.data.subset import split as split

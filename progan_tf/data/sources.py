@@ -1,6 +1,7 @@
 """The table of the kinds of sources, and the choice among them."""
 
 import os
+import pathlib
 
 from progan_tf.data.arrays import Arrays
 from progan_tf.data.cats import Cats
@@ -99,3 +100,30 @@ def open_source(
     if labels and not source.num_classes:
         raise UserError(f"{data} has no labels; leave --labels out")
     return source
+
+
+def check_apart(
+    data: str, place: str | os.PathLike, flag: str, around: bool = False
+) -> None:
+    """Refuses to write among pictures, as what is written may be one more.
+
+    Args:
+        data: as of `open_source`.
+        place: a file or folder that is written to.
+        flag: the name of the flag that gave it, such as "--run_dir".
+        around: whether a folder that contains the pictures is refused, too.
+
+    Raises:
+        UserError: if `data` are plain pictures, and `place` lies among them.
+    """
+    path = kind_named(data).path(data)
+    # Other kinds read files of their own names alone.
+    if not path or kind_at(path) is not Folder:
+        return
+    folder, place = (pathlib.Path(x).resolve() for x in (path, place))
+    within = folder == place or folder in place.parents
+    if within or (around and place in folder.parents):
+        raise UserError(
+            f"{place} and the pictures in {folder} must lie apart, or what is "
+            f"written there is read as one of them; choose another {flag}"
+        )

@@ -30,9 +30,23 @@ def define_trust(flags):
 
 
 def open_flagged(flags, latest=False):
-    """`open_generator` with the values of the flags of `define_flags`."""
+    """`open_generator` with the values of the flags of `define_flags`.
+
+    Raises UserError, too, for an --out among the pictures that the generator
+    was trained on, or among --samples.
+    """
     which = flags.run_dir, flags.module, flags.resolution
-    return open_generator(*which, latest, flags.trust)
+    generator = open_generator(*which, latest, flags.trust)
+    data = [generator.origin[0].data] if generator.origin else []
+    if "samples" in flags and flags.samples is not None:
+        data.append(os.path.abspath(flags.samples))
+    if "out" in flags:
+        # Here, because it imports NumPy, which --help need not wait for.
+        from progan_tf.data import check_apart
+
+        for pictures in data:
+            check_apart(pictures, flags.out, "--out")
+    return generator
 
 
 def open_generator(

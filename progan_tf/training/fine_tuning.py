@@ -7,7 +7,7 @@ import tensorflow as tf
 from progan_tf.architecture import DISCRIMINATOR_SETTINGS, PIXELNORM_EPSILON
 from progan_tf.checkpoint import Checkpoints
 from progan_tf.config import PRESETS, overridden, resolve
-from progan_tf.data import check_resolution, open_source, split
+from progan_tf.data import check_apart, check_resolution, open_source, split
 from progan_tf.errors import UserError
 from progan_tf.files import (
     is_free,
@@ -17,7 +17,7 @@ from progan_tf.files import (
 )
 from progan_tf.pretrained import check_no_name
 from progan_tf.training import devices
-from progan_tf.training.run_data import check_apart, counted_config
+from progan_tf.training.run_data import counted_config
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
 from progan_tf.training.state import TrainingState
@@ -78,7 +78,7 @@ def write_run(published, run_dir, given, images_seen=None):
             "--freeze_discriminator=0 or a lower --resolution"
         )
     images_seen = _start(published, config, images_seen)
-    check_apart(config.data, run_dir, "--out")
+    check_apart(config.data, run_dir, "--out", around=True)
     source = open_source(config.data, config.channels, config.labels)
     check_resolution(source, config.resolution)
     if config.labels and source.num_classes != config.num_classes:

@@ -4,10 +4,9 @@ import numpy as np
 import tensorflow as tf
 
 from progan_tf.augmentation import TRANSFORMS, augmented, chosen
-from progan_tf.data import ShuffledOrder
+from progan_tf.data import ShuffledOrder, check_apart
 from progan_tf.errors import UserError
 from progan_tf.images import box_down, make_grid, nearest_up, save_png
-from progan_tf.training.run_data import check_apart
 
 _CHANCES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _COLUMNS = 12
