@@ -1,6 +1,7 @@
 """The training step: the average, labels, the fade, how often parts run."""
 
 import dataclasses
+import gc
 
 import numpy as np
 import pytest
@@ -60,6 +61,17 @@ def test_average_of_a_lower_resolution_arrives_where_that_stopped(
     assert np.abs(average.numpy() - stopped).max() == pytest.approx(
         distance / 16, rel=1e-3
     )
+
+
+def test_no_graph_of_an_earlier_resolution_is_kept(tmp_path, strategy):
+    step = TrainingStep(tiny_config(tmp_path), strategy)
+    counts = []
+    for size in (4, 8, 4):
+        step.run(pictures(strategy, size=size), np.ones(1, "float32"), 1)
+        gc.collect()
+        kinds = [type(thing).__name__ for thing in gc.get_objects()]
+        counts.append(kinds.count("FuncGraph"))
+    assert counts[0] >= max(counts) > 0
 
 
 def test_label_losses_are_those_of_chance_at_first(tmp_path, strategy):

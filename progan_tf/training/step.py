@@ -5,10 +5,12 @@ random numbers come from (seed, images seen), so that a resumed run draws what
 the uninterrupted one would have drawn.
 """
 
+import contextlib
 import functools
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.ops import gradient_registry
 
 from progan_tf.augmentation import ADA_TARGET, adapted
 from progan_tf.family import Family
@@ -79,12 +81,13 @@ class TrainingStep(TrainingState):
             }
         given = {"labels": labels, "fake_labels": fake_labels}
         given |= {"reals": reals, "mirrored": mirrored}
-        sums = self._functions[key](
-            {name: x for name, x in given.items() if x is not None},
-            tf.constant(alphas),
-            None if rates is None else tf.constant(rates),
-            tf.constant(steps),
-        )
+        with _no_gradient_registered():
+            sums = self._functions[key](
+                {name: x for name, x in given.items() if x is not None},
+                tf.constant(alphas),
+                None if rates is None else tf.constant(rates),
+                tf.constant(steps),
+            )
         counts = dict.fromkeys(self.metrics, np.float32(steps))
         counts["generator_loss"] = sums[_GENERATOR_STEPS].numpy()
         return {
@@ -334,3 +337,21 @@ class _Step:
         ended = finite & generator_moved
         count = in_a_row.read_value() + skipped
         in_a_row.assign(tf.where(ended, tf.zeros_like(count), count))
+
+
+@contextlib.contextmanager
+def _no_gradient_registered():
+    """Takes back what is entered in TensorFlow's table of gradients meanwhile.
+
+    It has an entry for every call of a function with a custom gradient, such
+    as a sum over replicas, and each keeps the graph that is being traced for
+    ever: at 128x128 50 MB a stage. Entries are read to differentiate a whole
+    `tf.function`, and no step is.
+    """
+    table = getattr(gradient_registry, "_registry", {})
+    before = set(table)
+    try:
+        yield
+    finally:
+        for name in table.keys() - before:
+            del table[name]
