@@ -10,7 +10,6 @@ import functools
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.ops import gradient_registry
 
 from progan_tf.augmentation import ADA_TARGET, adapted
 from progan_tf.family import Family
@@ -18,6 +17,13 @@ from progan_tf.training import devices
 from progan_tf.training.gradients import REAL_SIGN, Gradients, term_names
 from progan_tf.training.inputs import step_inputs
 from progan_tf.training.state import TrainingState
+
+try:
+    # A private module of TensorFlow, which may move. A run without it works,
+    # but keeps more memory; see `_no_gradient_registered`.
+    from tensorflow.python.framework.ops import gradient_registry
+except ImportError:
+    gradient_registry = None
 
 # How float16's loss scale moves, in powers of two: up a little with every good
 # step, down with every one that overflowed, as in the official code.
