@@ -53,7 +53,7 @@ def define_flags():
     text("out", None, "folder for the results; by default RUN/evaluation")
     text("cache_dir", None, "for statistics of the data; by default the user's")
     text("held_out", None, "held-out pictures; by default those of --hold_out")
-    opening.define_trust(flags)
+    opening.define_trust()
 
 
 def main():

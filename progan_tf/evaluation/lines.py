@@ -36,12 +36,12 @@ def lines_of(results, subject, reals, seed=0, features=None):
     From a list of `Result`, a `Subject`, `Reals`, the seed of the first image
     and the name of the network, where there is one.
     """
-    about = {"pictures": subject.name}
+    of = {"pictures": subject.name}
     if subject.images_seen is not None:
-        about = {"images_seen": subject.images_seen}
+        of = {"images_seen": subject.images_seen}
     return [
         {
-            **about,
+            **of,
             "metric": x.metric,
             "resolution": reals.resolution,
             "images": x.images,

@@ -12,19 +12,19 @@ MODULE_HELP = "a TF-Hub module instead: its folder, .tar.gz or address"
 
 
 def define_flags():
-    """Define --run_dir, --module and --resolution, as the caller's own."""
-    # So that --help lists them with the flags of the command.
-    flags.disclaim_key_flags()
+    """Define --run_dir, --module, --resolution and --trust for a command."""
+    define_trust()
     text = flags.DEFINE_string
     text("run_dir", None, pretrained.RUN_DIR_HELP)
     text("module", None, MODULE_HELP)
     highest = "of the images; by default the highest"
     flags.DEFINE_integer("resolution", None, highest, 4)
-    define_trust(flags)
 
 
-def define_trust(flags):
-    """Define --trust, for modules of other people; flags is `absl.flags`."""
+def define_trust():
+    """Define --trust, for modules of other people."""
+    # So that --help lists the flags of this module with those of the command.
+    flags.disclaim_key_flags()
     whatever = "run a module even if it does more than compute"
     flags.DEFINE_boolean("trust", False, whatever)
 
