@@ -6,7 +6,11 @@ runtimes in browsers need a fixed batch size. All operations are LiteRT's
 built-in ones.
 """
 
+import re
+
+from progan_tf.errors import UserError
 from progan_tf.export.format import OPENVINO, Format, append_files, named_inputs
+from progan_tf.text import first_line
 
 
 def _write(generator, path, precision, files, options):
@@ -17,25 +21,43 @@ def _write(generator, path, precision, files, options):
     model = _upscaling_apart(in_precision(generator.model, "float32"))
     batch_size = options.get("batch_size")
     module = GeneratorModule(model, batch_size=batch_size, empty=False)
-    path.write_bytes(converted(module.signature(), module, precision))
+    arguments = module.signature(), module, precision, generator.name
+    path.write_bytes(converted(*arguments))
     # `unzip` extracts them, as is usual for files packed in LiteRT's.
     append_files(path, files)
 
 
-def converted(function, module, precision):
+def converted(function, module, precision, name):
     """A function as LiteRT's bytes, whose weights are of a precision.
 
     It is a `tf.function` with an input signature; `module` holds its variables.
+    Raises UserError, in which `name` stands for the generator, for an operation
+    that LiteRT does not support.
     """
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [function.get_concrete_function()], module
-    )
-    if precision == "float16":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-    return converter.convert()
+    from progan_tf.command import stderr_held_back
+
+    try:
+        # The converter prints the lines of its errors, too.
+        with stderr_held_back(shown=False):
+            converter = tf.lite.TFLiteConverter.from_concrete_functions(
+                [function.get_concrete_function()], module
+            )
+            if precision == "float16":
+                converter.optimizations = [tf.lite.Optimize.DEFAULT]
+                converter.target_spec.supported_types = [tf.float16]
+            return converter.convert()
+    except Exception as error:  # The converter raises errors of any kind.
+        missing = re.findall(r"'tf\.(\w+)' op is neither", str(error))
+        reason = first_line(error)
+        if missing:
+            names = ", ".join(dict.fromkeys(missing))
+            reason = f"it does not support the operation {names}"
+        raise UserError(
+            f"{name} cannot be converted to LiteRT, for browsers and phones: "
+            f"{reason}"
+        ) from error
 
 
 def _upscaling_apart(generator):
@@ -58,11 +80,11 @@ def _upscaling_apart(generator):
     def changes(layer):
         return {"resample": None} if layer.name in fused else {}
 
-    # Keras passes a mask if a layer accepts one.
-    def call(layer, *inputs, mask=None):
+    # Options are what the layer was called with, and a mask if it takes one.
+    def call(layer, *inputs, **options):
         if layer.name in fused:
             inputs = [NearestUpscale()(*inputs)]
-        return layer(*inputs)
+        return layer(*inputs, **options)
 
     return rebuilt(generator, changes, call)
 

@@ -35,10 +35,10 @@ def of_one_class(generator, label):
             f"labels in a layer {_JOINED}; {generator.name} has no such layer"
         )
 
-    # Keras passes a mask if a layer accepts one.
-    def call(layer, *inputs, mask=None):
+    # Options are what the layer was called with, and a mask if it takes one.
+    def call(layer, *inputs, **options):
         if layer.name != _JOINED:
-            return layer(*inputs)
+            return layer(*inputs, **options)
         latents, _ = inputs[0]
         fixed = FixedLabel(
             label,

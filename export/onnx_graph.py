@@ -136,9 +136,9 @@ def _calls_of(generator):
     """
     calls = []
 
-    # Keras passes a mask if a layer accepts one.
-    def call(layer, *inputs, mask=None):
-        output = layer(*inputs)
+    # Options are what the layer was called with, and a mask if it takes one.
+    def call(layer, *inputs, **options):
+        output = layer(*inputs, **options)
         calls.append((layer, keras.tree.flatten(inputs), output))
         return output
 

@@ -21,6 +21,7 @@ from progan_tf.export.levels import levels_of
 from progan_tf.export.precision import in_precision
 from progan_tf.export.web import ABOUT_FILE, DIRECTIONS_FILE, NETWORK_FILE
 from progan_tf.generation.latent_directions import pca
+from progan_tf.latents import seeded_latents
 from progan_tf.sampling import as_generator
 
 _DIRECTIONS = 10
@@ -39,8 +40,8 @@ def site_files(generator, precision="float32"):
         dict from file name to bytes; names may have a "/".
 
     Raises:
-        UserError: if browsers cannot run a module's operations, or if the
-            images are neither grey nor RGB.
+        UserError: if browsers cannot run the operations, or if the images are
+            neither grey nor RGB, or not finite.
     """
     generator = as_generator(generator)
     height, width, channels = generator.image_shape
@@ -49,6 +50,9 @@ def site_files(generator, precision="float32"):
             "expected a generator of images with 1 (grey) or 3 (RGB) channels; "
             f"this one has {channels}"
         )
+    # Refuses a generator that has diverged.
+    latents = seeded_latents([0], generator.latent_size)
+    generator.images_of(latents, generator.labels_of([0]))
     sizes, tanh, directions = [[height, width]], False, None
     if generator.model is None:
         network = web_network.network_of_module(generator, precision)
@@ -57,7 +61,9 @@ def site_files(generator, precision="float32"):
         levels = levels_of(generator)
         sizes = [list(image.shape[1:3]) for image in levels.outputs]
         tanh = any(layer.name == "tanh" for layer in generator.model.layers)
-        network = web_network.network_of_levels(levels, precision)
+        network = web_network.network_of_levels(
+            levels, generator.name, precision
+        )
         directions = _directions(generator)
     files = {NETWORK_FILE: network}
     about = {

@@ -10,7 +10,6 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from progan_tf.errors import UserError
 from progan_tf.export.litert_file import converted
 from progan_tf.export.module import LABELS, LATENTS, folded_kernels
 from progan_tf.layers import (
@@ -18,7 +17,6 @@ from progan_tf.layers import (
     NearestUpscale,
     kernels_computed_once,
 )
-from progan_tf.text import first_line
 
 # The rows (or columns) of the 4x4 kernel of a transposed convolution that
 # contribute to an even and to an odd output pixel; and the four output pixels
@@ -32,17 +30,21 @@ def level_names(count):
     return [f"level_{number}" for number in range(count)]
 
 
-def network_of_levels(levels, precision="float32"):
+def network_of_levels(levels, name, precision="float32"):
     """Convert a Keras model to a LiteRT file.
 
     Args:
         levels: `keras.Model` from latents (and one-hot labels) to a list of
-            images, of the layers of `progan_tf.layers`: see `levels_of`.
+            images: see `levels_of`.
+        name: str, of the generator in messages.
         precision: "float32" or "float16", in which weights are stored; a CPU
             computes in float32 in either case.
 
     Returns:
         bytes.
+
+    Raises:
+        UserError: if it has an operation that LiteRT does not support.
     """
     model = _for_browsers(levels)
     kernels = folded_kernels(model)
@@ -56,7 +58,7 @@ def network_of_levels(levels, precision="float32"):
     module = tf.Module()
     module.weights = [weight.value for weight in model.weights]
     sizes = [tensor.shape[-1] for tensor in model.inputs]
-    return _of_function(images, sizes, module, precision)
+    return _of_function(images, sizes, module, precision, name)
 
 
 def network_of_module(generator, precision="float32"):
@@ -70,23 +72,17 @@ def network_of_module(generator, precision="float32"):
         bytes.
 
     Raises:
-        UserError: if it has an operation that LiteRT does not support.
+        UserError: as `network_of_levels` does.
     """
 
     def images(*inputs):
         return [generator(*inputs)]
 
-    try:
-        sizes = generator.input_sizes
-        return _of_function(images, sizes, tf.Module(), precision)
-    except Exception as error:  # The converter raises errors of any kind.
-        raise UserError(
-            f"{generator.name} cannot be converted for the browser: "
-            f"{first_line(error)}"
-        ) from error
+    sizes, name = generator.input_sizes, generator.name
+    return _of_function(images, sizes, tf.Module(), precision, name)
 
 
-def _of_function(images, sizes, module, precision):
+def _of_function(images, sizes, module, precision, name):
     """Convert a function from inputs of these sizes to a list of images."""
 
     def named(*inputs):
@@ -98,7 +94,7 @@ def _of_function(images, sizes, module, precision):
         for size, name in zip(sizes, (LATENTS, LABELS), strict=False)
     ]
     function = tf.function(named, input_signature=specs, autograph=False)
-    return converted(function, module, precision)
+    return converted(function, module, precision, name)
 
 
 class _FourTaps(EqualizedConv2D):

@@ -118,7 +118,7 @@ def import_tensorflow():
     level = os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with contextlib.ExitStack() as stack:
         if level != "0":
-            stack.enter_context(_stderr_held_back())
+            stack.enter_context(stderr_held_back())
         import tensorflow as tf
 
         # By default TensorFlow allocates all memory of every GPU, so that no
@@ -160,8 +160,11 @@ def _program():
 
 
 @contextlib.contextmanager
-def _stderr_held_back():
-    """Hold back what C++ writes to descriptor 2; show it after an error."""
+def stderr_held_back(shown=True):
+    """Hold back what C++ writes to descriptor 2.
+
+    After an error it is written there, unless `shown` is False.
+    """
     sys.stderr.flush()
     original = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -171,7 +174,8 @@ def _stderr_held_back():
         except Exception:
             held.seek(0)
             with open(original, "wb", closefd=False) as stderr:
-                shutil.copyfileobj(held, stderr)
+                if shown:
+                    shutil.copyfileobj(held, stderr)
             raise
         finally:
             os.dup2(original, 2)

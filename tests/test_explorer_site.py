@@ -17,6 +17,7 @@ import types
 import urllib.error
 import urllib.request
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -32,6 +33,8 @@ from progan_tf.export.exporting import export_generator
 from progan_tf.export.formats import check_request
 from progan_tf.export.levels import levels_of
 from progan_tf.export.site import network_images, site_files
+from progan_tf.export.web import ABOUT_FILE
+from progan_tf.generation.latent_directions import pca, sefa
 from progan_tf.generation.opening import open_generator
 from progan_tf.latents import one_hot, seeded_latents
 from progan_tf.sampling import AnyGenerator
@@ -278,10 +281,34 @@ def test_a_module_that_browsers_cannot_compute_is_told():
             )
             return tf.reshape(images, (-1, 4, 4, 1))
 
-    with pytest.raises(UserError, match="cannot be converted for the browser"):
+    with pytest.raises(UserError, match="odd cannot be converted to LiteRT"):
         site_files(Odd("odd", 16, 0, (4, 4, 1)))
     with pytest.raises(UserError, match=r"1 \(grey\) or 3 \(RGB\) channels"):
         site_files(Odd("odd", 16, 0, (4, 4, 2)))
+
+
+def test_a_model_that_browsers_cannot_compute_is_told(capfd):
+    model = make_generator(8)
+    larger = keras.layers.UpSampling2D(interpolation="bicubic")
+    model = keras.Model(model.input, larger(model.output))
+    with pytest.raises(UserError, match="not support the op.* ResizeBicubic$"):
+        site_files(model)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("number", [0, np.nan])
+def test_a_generator_without_directions(number):
+    model = make_generator(8)
+    first = next(x for x in model.layers if hasattr(x, "kernel"))
+    first.kernel.assign(np.full(first.kernel.shape, number))
+    for method in (sefa, pca):
+        with pytest.raises(UserError, match="no directions"):
+            method(model, 2)
+    if number == 0:
+        assert "directions" not in json.loads(site_files(model)[ABOUT_FILE])
+    else:
+        with pytest.raises(UserError, match="it has diverged"):
+            site_files(model)
 
 
 def started(*flags):

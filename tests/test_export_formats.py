@@ -265,6 +265,20 @@ def test_layers_that_onnx_does_not_have(tmp_path, generator):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_layers_that_litert_does_not_have(tmp_path, generator):
+    resized = keras.layers.Resizing(16, 16, interpolation="lanczos5")
+    model = keras.Model(generator.input, resized(generator.output))
+    with pytest.raises(UserError, match="does not support .* ScaleAndTransl"):
+        export_litert_file(model, tmp_path / "x.tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_litert_of_layers_that_are_called_with_options(tmp_path, generator):
+    dropped = keras.layers.Dropout(0.5)(generator.output, training=False)
+    model = keras.Model(generator.input, dropped)
+    export_litert_file(model, tmp_path / "x.tflite")
+
+
 @pytest.mark.parametrize("classes", [0, 3])
 @pytest.mark.parametrize("form", WRITERS)
 def test_card_lies_inside_and_its_snippet_runs(tmp_path, form, classes):

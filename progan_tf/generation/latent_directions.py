@@ -63,12 +63,13 @@ def sefa(generator, count=10):
         `Directions`; strengths are shares of the sum of eigenvalues.
 
     Raises:
-        UserError: for more directions than a latent has numbers, or a module,
-            whose layers are not accessible.
+        UserError: for more directions than a latent has numbers, for a module,
+            whose layers are not accessible, or for a generator that diverged.
     """
     generator = as_generator(generator)
     layer = _first_layer(generator, count)
     weight = np.asarray(layer.kernel)[: generator.latent_size].astype("float64")
+    _check_alive(generator, weight)
     weight /= np.linalg.norm(weight, axis=0) + np.finfo("float64").tiny
     values, vectors = np.linalg.eigh(weight @ weight.T)  # Rising.
     strengths = values[::-1][:count] / values.sum()
@@ -95,7 +96,9 @@ def pca(generator, count=10, samples=_SAMPLES, seed=0):
     seeds = np.arange(seed, seed + max(samples, 2 * generator.latent_size))
     latents = seeded_latents(seeds, generator.latent_size)
     rows = _early_activations(generator, latents, seeds)  # [N features]
+    _check_alive(generator, rows)
     rows -= rows.mean(axis=0)
+    _check_alive(generator, rows)
     # The smaller of the two products, which have the same eigenvalues.
     if rows.shape[1] < len(rows):
         values, axes = np.linalg.eigh(rows.T @ rows)
@@ -233,6 +236,16 @@ def _first_layer(generator, count):
     raise UserError(
         f"{generator.name} has no fully connected layer that takes the latents"
     )
+
+
+def _check_alive(generator, numbers):
+    """Raise UserError for NaN or infinity, and where all is 0."""
+    if not (np.isfinite(numbers).all() and numbers.any()):
+        raise UserError(
+            f"{generator.name} has no directions: what its first layers give "
+            "does not depend on the latents, or is not finite; use another "
+            "checkpoint"
+        )
 
 
 def _early_activations(generator, latents, seeds):
