@@ -91,7 +91,7 @@ def main():
     print(published.describe(), end="", flush=True)
     if form == "run":
         config = fine_tuning.write_run(published, out, given, FLAGS.images_seen)
-        if notice := fine_tuning.held_out_notice(published, config):
+        for notice in fine_tuning.notices(published, config):
             print(notice)
         print(f"Wrote {out}; to train it, run progan_tf.train --run_dir={out}")
         return

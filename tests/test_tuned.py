@@ -12,6 +12,7 @@ from progan_tf.checkpoint import load_generator
 from progan_tf.config import (
     NETWORK_SETTINGS,
     TrainConfig,
+    load_config,
     overridden,
     resolve,
 )
@@ -19,7 +20,7 @@ from progan_tf.data.order import held_out
 from progan_tf.errors import UserError
 from progan_tf.sampling import generate_images
 from progan_tf.trainer import Trainer
-from progan_tf.training.fine_tuning import held_out_notice, write_run
+from progan_tf.training.fine_tuning import notices, write_run
 from progan_tf.weights import blended, read_published, read_run
 
 # What the next run takes from a run by default.
@@ -163,13 +164,28 @@ def test_another_augmentation_begins_without_the_numbers_of_the_first(tmp_path):
 )
 def test_held_out_pictures_that_the_weights_have_seen(before, given, told):
     settings = dataclasses.asdict(resolve("laptop", before))
-    info = types.SimpleNamespace(settings=settings)
+    info = types.SimpleNamespace(settings=settings, class_names=())
     gan = types.SimpleNamespace(info=info)
-    notice = held_out_notice(gan, resolve("laptop", given))
-    assert bool(notice) == told
+    assert len(notices(gan, resolve("laptop", given))) == told
     # Nothing is known of a file's data.
     info.settings = {}
-    assert held_out_notice(gan, resolve("laptop", given)) == ""
+    assert notices(gan, resolve("laptop", given)) == []
+
+
+def test_classes_of_other_names_are_told(tmp_path):
+    old = make_run(tmp_path / "old", labels=True, num_classes=2)
+    given = {"data": str(make_folder(tmp_path / "data"))}
+    config = write_run(read_run(old), str(tmp_path / "one"), given)
+    assert config.names_of_classes() == ("even", "odd")
+    # Names that are not known, the same ones, and numbers.
+    for names in ("", "even\nodd", "0\n1"):
+        dataclasses.replace(load_config(old), class_names=names).save_config()
+        assert notices(read_run(old), config) == []
+    other = dataclasses.replace(load_config(old), class_names="odd\neven")
+    other.save_config()
+    (notice,) = notices(read_run(old), config)
+    assert "Class 0 was 'odd'" in notice
+    assert "and is 'even' in" in notice and "and 1 more have" in notice
 
 
 def test_fewer_held_out_pictures_are_some_of_more():

@@ -17,7 +17,7 @@ from progan_tf.files import (
 )
 from progan_tf.pretrained import check_no_name
 from progan_tf.training import devices
-from progan_tf.training.run_data import counted_config
+from progan_tf.training.run_data import counted_config, renamed_classes
 from progan_tf.training.run_log import RunLog
 from progan_tf.training.samples import SampleGrids
 from progan_tf.training.state import TrainingState
@@ -99,13 +99,38 @@ def write_run(published, run_dir, given, images_seen=None):
     return config
 
 
-def held_out_notice(published, config):
-    """A sentence on held-out pictures that the weights have seen, or "".
+def notices(published, config):
+    """Sentences on what a run may not want of its weights, a list of str.
 
     Args:
         published: `PublishedGAN`.
         config: `TrainConfig` of the run that begins with it.
     """
+    found = (
+        _held_out_notice(published, config),
+        _names_notice(published, config),
+    )
+    return list(filter(None, found))
+
+
+def _names_notice(published, config):
+    """A sentence on classes of other names than the weights have learnt."""
+    names = published.info.class_names, config.names_of_classes()
+    renamed = renamed_classes(*names)
+    if not renamed:
+        return ""
+    number, before, now = renamed[0]
+    others = len(renamed) - 1
+    more = f", and {others} more have other names" * (others > 0)
+    return (
+        f"Class {number} was {before!r} when the weights were trained, and is "
+        f"{now!r} in {config.data}{more}: each class begins with what the "
+        "weights draw for its number."
+    )
+
+
+def _held_out_notice(published, config):
+    """A sentence on held-out pictures that the weights have seen."""
     before = published.info.settings
     if not config.hold_out or before.get("data") != config.data:
         return ""

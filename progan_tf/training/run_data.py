@@ -30,3 +30,16 @@ def counted_config(config, source):
         empty_classes=",".join(map(str, empty)),
         class_names="\n".join(source.class_names if config.labels else ()),
     )
+
+
+def renamed_classes(before, now):
+    """The classes that have another name now: list of (number, before, now).
+
+    From the names of all, in their order; none where these are unknown. Some
+    forms of data know no names, and have numbers in their place.
+    """
+    return [
+        (number, *names)
+        for number, names in enumerate(zip(before, now, strict=False))
+        if names[0] != names[1] and str(number) not in names
+    ]

@@ -11,6 +11,7 @@ from progan_tf.config.resume import check_resumable
 from progan_tf.errors import UserError
 from progan_tf.files import making, only_writer
 from progan_tf.text import kimg
+from progan_tf.training.run_data import renamed_classes
 from progan_tf.training.run_log import METRICS_FILE, metrics_lines
 
 # What a run may have written before its first step.
@@ -69,17 +70,13 @@ def _check_same_classes(config, stored):
     They are numbered in the order of their names, so a sub-folder with another
     name may change the numbers of all.
     """
-    names = zip(
-        stored.names_of_classes(), config.names_of_classes(), strict=False
-    )
-    for number, (before, now) in enumerate(names):
-        # Some forms of data know no names, and have numbers in their place.
-        if before != now and str(number) not in (before, now):
-            raise UserError(
-                f"class {number} of {config.data} was {before!r} when the run "
-                f"began, and is {now!r} now: restore the names of the classes "
-                "to resume it, or begin another run"
-            )
+    names = stored.names_of_classes(), config.names_of_classes()
+    for number, before, now in renamed_classes(*names):
+        raise UserError(
+            f"class {number} of {config.data} was {before!r} when the run "
+            f"began, and is {now!r} now: restore the names of the classes to "
+            "resume it, or begin another run"
+        )
 
 
 def _check_not_beyond(config, stored):

@@ -34,7 +34,7 @@ def without_classes(published):
         generator=_copy(published.generator, first_layer),
         discriminator=_copy(published.discriminator, _score_alone),
         average=_copy(published.average, first_layer),
-        info=dataclasses.replace(published.info, attributes=()),
+        info=dataclasses.replace(published.info, attributes=(), class_names=()),
     )
 
 

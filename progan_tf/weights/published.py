@@ -40,6 +40,7 @@ class PublishedInfo:
         settings: dict, the training settings of that run; otherwise empty.
         trained: tuple of ints, the resolutions that run has faded in; None
             of other programs, which train all up to the highest.
+        class_names: tuple of str, one per class; empty if they are unknown.
     """
 
     program: str
@@ -50,6 +51,7 @@ class PublishedInfo:
     images_seen: int | None = None
     settings: dict = dataclasses.field(default_factory=dict)
     trained: tuple | None = None
+    class_names: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)

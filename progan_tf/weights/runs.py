@@ -83,6 +83,7 @@ def read_shipped(shipped):
             for weight in layer.trainable_weights:
                 weight.assign(arrays[_name(family, layer, weight)])
     info = _info(config, 0.0, shipped.licence, shipped.images_seen)
+    info = dataclasses.replace(info, class_names=shipped.class_names)
     return PublishedGAN(**families, info=info)
 
 
@@ -142,6 +143,7 @@ def _info(config, lod, licence, images_seen):
         images_seen=images_seen,
         settings=settings,
         trained=config.schedule().finished(images_seen),
+        class_names=config.names_of_classes(),
     )
 
 
