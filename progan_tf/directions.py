@@ -29,30 +29,16 @@ from progan_tf.files import check_folder, making
 from progan_tf.generation import opening
 from progan_tf.generation.attribute_directions import (
     from_classifier,
-    from_labels,
     from_samples,
 )
 from progan_tf.generation.latent_directions import (
     DIRECTIONS_FILE,
     METHODS,
     PICTURE_FILE,
-    Directions,
-    load_directions,
-    pca,
     picture,
     save_directions,
-    sefa,
 )
 from progan_tf.images import save_png
-
-__all__ = [
-    "Directions",
-    "from_labels",
-    "from_samples",
-    "load_directions",
-    "pca",
-    "sefa",
-]
 
 FLAGS = flags.FLAGS
 

@@ -10,14 +10,16 @@ from processes import run_command
 from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
-from progan_tf.directions import load_directions
 from progan_tf.errors import UserError
 from progan_tf.generation.attribute_directions import (
     from_classifier,
     from_labels,
     from_samples,
 )
-from progan_tf.generation.latent_directions import save_directions
+from progan_tf.generation.latent_directions import (
+    load_directions,
+    save_directions,
+)
 from progan_tf.generation.opening import open_generator
 from progan_tf.latents import seeded_latents
 from progan_tf.sampling import as_generator

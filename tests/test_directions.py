@@ -9,15 +9,17 @@ from processes import run_command
 from tiny import make_run
 
 from progan_tf.checkpoint import load_generator
-from progan_tf.directions import load_directions, pca, sefa
 from progan_tf.errors import UserError
 from progan_tf.export import export_saved_model
 from progan_tf.generation.hub_module import load_module
 from progan_tf.generation.latent_directions import (
     STEPS,
+    load_directions,
     parse_edit,
+    pca,
     picture,
     save_directions,
+    sefa,
 )
 from progan_tf.generation.walks import walk_along
 from progan_tf.latents import moved, seeded_latents
