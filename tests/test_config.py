@@ -13,7 +13,6 @@ from progan_tf import settings
 from progan_tf.config import (
     TrainConfig,
     load_config,
-    precision,
     presets,
     resolve,
 )
@@ -111,27 +110,6 @@ def test_one_number_stands_for_every_resolution():
     config = resolve("official", {"fade_kimg": 0.5, "resolution": 16})
     assert config.fade_kimg == {4: 0, 8: 0.5, 16: 0.5}
     assert config.schedule().phases[1].fade_images == 500
-
-
-@pytest.mark.parametrize(
-    ("flags", "info", "capability", "expected"),
-    [
-        ("", "flags : avx2 avx512_bf16", None, "bfloat16"),
-        ("", "flags : amx_bf16", None, "bfloat16"),
-        ("", "flags : avx512_bf16x", None, "float32"),
-        ("", "flags : avx2", 9.0, "bfloat16"),
-        ("GPU:0", "flags : avx512_bf16", 7.5, "float32"),
-        ("CPU:0", "flags : avx2", 9.0, "float32"),
-    ],
-)
-def test_auto_precision(
-    monkeypatch, tmp_path, flags, info, capability, expected
-):
-    (tmp_path / "cpuinfo").write_text(info)
-    monkeypatch.setattr(precision, "_CPU_INFO", tmp_path / "cpuinfo")
-    monkeypatch.setattr(precision, "gpu_capability", lambda: capability)
-    overrides = {"precision": "auto", "devices": flags}
-    assert resolve("official", overrides).precision == expected
 
 
 @pytest.mark.parametrize(

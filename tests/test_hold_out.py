@@ -35,6 +35,26 @@ def folder(tmp_path_factory):
     return make_folder(tmp_path_factory.mktemp("data") / "pictures")
 
 
+def test_copies_among_the_held_out_pictures_are_told(tmp_path, caplog):
+    data = make_folder(tmp_path / "pictures")
+    config = tiny_config(
+        tmp_path / "run", data=str(data), hold_out=SHARE, seed=3
+    )
+    open_data(config)
+    assert not caplog.messages
+    _, others = held_out(3, 20, COUNT)
+    names = sorted(path.relative_to(data) for path in data.rglob("*.png"))
+    kept = [names[i] for i in range(20) if i not in others]
+    for number in (0, 2):  # Of the held-out ones.
+        shutil.copy(data / kept[number], data / names[others[number]])
+    # Of the same size and with the same middle, but another picture.
+    whole = (data / kept[1]).read_bytes()
+    (data / names[others[1]]).write_bytes(whole[:-1] + b"\0")
+    open_data(config)
+    (message,) = caplog.messages
+    assert message.startswith("2 of the 5 held-out pictures of ")
+
+
 def pixels(source):
     """A set of the bytes of all pictures."""
     images = source.images(np.arange(len(source)), 16)

@@ -1,9 +1,10 @@
-"""Which number format computes fastest here, found without TensorFlow."""
+"""Which number format computes fastest here; TensorFlow is not imported."""
 
 import functools
 import pathlib
 import shutil
 import subprocess
+import sys
 
 # Computing formats; weights, averages and losses are float32 with each.
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -19,12 +20,28 @@ def fastest_precision(devices=""):
 
     "bfloat16" where they have it in hardware, else "float32".
     """
-    capability = None if "CPU" in devices.upper() else gpu_capability()
+    capability = None if "CPU" in devices.upper() else _capability()
     if capability is not None:
         native = capability >= _GPU_CAPABILITY
     else:
         native = _cpu_has_bfloat16()
     return "bfloat16" if native else "float32"
+
+
+def _capability():
+    """The lowest compute capability of the GPUs that would train, or None."""
+    tf = sys.modules.get("tensorflow")
+    if tf is None:
+        return gpu_capability()
+    # It is loaded before a run begins, and knows better than the driver: a GPU
+    # that it cannot use, or that CUDA_VISIBLE_DEVICES hides, does not train.
+    details = map(
+        tf.config.experimental.get_device_details,
+        tf.config.list_physical_devices("GPU"),
+    )
+    # Other GPUs than NVIDIA's have none.
+    found = (each.get("compute_capability", (0, 0)) for each in details)
+    return min((major + minor / 10 for major, minor in found), default=None)
 
 
 def _cpu_has_bfloat16():

@@ -5,9 +5,10 @@ what it asked for, and the system caches the rest while it has room.
 Files that cannot be read raise `UserError`.
 """
 
+import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -104,6 +105,45 @@ def files_fingerprint(path: str | os.PathLike) -> str:
             digest.update(_file_line(os.path.join(folder, name)))
     digest.update(_file_line(path))
     return digest.hexdigest()[:16]
+
+
+def count_copies(
+    paths: Iterable[str | os.PathLike], others: Iterable[str | os.PathLike]
+) -> int:
+    """How many of some files have the bytes of one of the others.
+
+    A file is only read whole if another one has its size and its middle. Files
+    that cannot be read are no copies.
+    """
+    paths, others = list(paths), list(others)
+    for part in (os.path.getsize, _middle, _digest):
+        ours, theirs = _by_part(paths, part), _by_part(others, part)
+        both = ours.keys() & theirs.keys()
+        paths, others = (
+            [path for key in both for path in found[key]]
+            for found in (ours, theirs)
+        )
+    return len(paths)
+
+
+def _by_part(paths, part):
+    """dict from what a function gives for a path to the paths, a list."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found.setdefault(part(path), []).append(path)
+    return found
+
+
+def _middle(path: str | os.PathLike) -> bytes:
+    with open_file(path) as file:
+        file.seek(os.path.getsize(path) // 2)
+        return file.read(4096)
+
+
+def _digest(path: str | os.PathLike) -> bytes:
+    with open_file(path) as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _check_whole(path: str | os.PathLike, is_whole: bool, size: int) -> None:

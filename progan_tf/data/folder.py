@@ -8,7 +8,7 @@ import pathlib
 
 import numpy as np
 
-from progan_tf.data.disk import list_folder, walk
+from progan_tf.data.disk import count_copies, list_folder, walk
 from progan_tf.data.encoded import EncodedSource, Unreadable, largest_resolution
 from progan_tf.data.labels_file import check_classes, normal, read_labels_file
 from progan_tf.data.picture_files import (
@@ -91,6 +91,13 @@ class Folder(EncodedSource):
 
     def __len__(self) -> int:
         return len(self._files)
+
+    def count_copies(self, indices: np.ndarray, others: np.ndarray) -> int:
+        """See `Source.count_copies`."""
+        parts = (indices.tolist(), others.tolist())
+        return count_copies(
+            *([self._root / self._files[i] for i in part] for part in parts)
+        )
 
     def preparing_order(self) -> np.ndarray:
         """Returns all indices in the order of the files' names, int64 [N].

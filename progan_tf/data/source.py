@@ -171,6 +171,13 @@ class Source(abc.ABC):
         """Keeps pictures, int64 [M], from standing in for any of the others."""
         self._held_out = frozenset(indices.tolist())
 
+    def count_copies(self, indices: np.ndarray, others: np.ndarray) -> int:
+        """How many pictures have the file of one of the others; 0 if unknown.
+
+        Both are int64 `[N]`.
+        """
+        return 0
+
     def preparing_order(self) -> np.ndarray:
         """Returns all indices in the order to prepare them in, int64 [N]."""
         return np.arange(len(self))

@@ -41,6 +41,13 @@ class Subset(Source):
         """See `Source.labels`."""
         return self._source.labels(self._indices[indices])
 
+    def copies_in(self, other: "Subset") -> int:
+        """How many of the pictures are in another subset of the source, too.
+
+        Files that are equal to one of it under another name; 0 if unknown.
+        """
+        return self._source.count_copies(self._indices, other._indices)
+
 
 def split(
     source: Source, seed: int, share: float

@@ -1,6 +1,7 @@
 """The data of a run, and what a run's settings know only from it."""
 
 import dataclasses
+import logging
 
 from progan_tf.data import check_apart, check_resolution, open_source, split
 
@@ -16,6 +17,15 @@ def open_data(config):
     source = open_source(config.data, config.channels, config.labels)
     check_resolution(source, config.resolution)
     source, held_out = split(source, config.seed, config.hold_out)
+    if held_out and (copies := held_out.copies_in(source)):
+        logging.getLogger("progan_tf").warning(
+            "%d of the %d held-out pictures of %s are among the others, too, "
+            "under another name, so their scores hide overfitting: remove the "
+            "copies",
+            copies,
+            len(held_out),
+            config.data,
+        )
     counted = counted_config(config, source)
     classes = source.num_classes if config.labels else 0
     return source, held_out, dataclasses.replace(counted, num_classes=classes)
