@@ -92,6 +92,14 @@ def test_the_target_is_not_replaced(tmp_path, name):
     check_places(str(target), str(tmp_path / "other"))
 
 
+def test_other_files_of_these_names_are_not_replaced(tmp_path):
+    (tmp_path / "result.png").write_bytes(b"mine")
+    with pytest.raises(UserError, match=r"result.png would be replaced, and"):
+        check_places("seed:1", str(tmp_path))
+    (tmp_path / "found.json").write_text("{}")  # Of an earlier search.
+    check_places("seed:1", str(tmp_path))
+
+
 def test_mistakes_in_the_command(tmp_path):
     text = tmp_path / "text.png"
     text.write_text("not a picture")

@@ -29,6 +29,7 @@ from progan_tf.latents import parse_seeds
 
 _OWN = "seed:"
 _TARGET, _RESULT, _FILM = "target.png", "result.png", "search.gif"
+_LATENT, _FOUND = "latent.npy", "found.json"
 # Pixels, so that details are visible.
 _SMALLEST_SIDE = 256
 _FPS = 15
@@ -40,12 +41,21 @@ _LAST = 30
 def check_places(target, out):
     """Raise UserError unless the target exists and the folder can be written.
 
-    Files of an earlier search may be replaced, but not the target. The folder
-    and its parents need not exist yet.
+    Files of an earlier search may be replaced, but neither the target nor
+    files of these names without one. The folder and its parents need not exist
+    yet.
     """
     if pathlib.Path(out).suffix.lower() in EXTENSIONS:
         raise UserError(f"expected --out=FOLDER/ for the files; received {out}")
     check_folder(out)
+    names = _TARGET, _RESULT, _FILM, _LATENT
+    there = [name for name in names if pathlib.Path(out, name).exists()]
+    if there and not pathlib.Path(out, _FOUND).exists():
+        raise UserError(
+            f"{pathlib.Path(out, there[0])} would be replaced, and is not of "
+            f"an earlier search, as there is no {_FOUND} beside it; choose "
+            "another --out"
+        )
     if target.startswith(_OWN):
         _own_seed(target)
         return
@@ -134,13 +144,14 @@ def save(out, target, found, film):
         "steps": len(found.history),
     }
     with making(out):
+        # First, because it tells what the others are.
+        text = json.dumps(facts, indent=2) + "\n"
+        write_text_atomically(out / _FOUND, text)
         film.write(out / _FILM, found.image)
         save_png(out / _TARGET, enlarged(target))
         save_png(out / _RESULT, enlarged(found.image))
-        with replacing(out / "latent.npy") as file:
+        with replacing(out / _LATENT) as file:
             np.save(file, found.latent)
-        text = json.dumps(facts, indent=2) + "\n"
-        write_text_atomically(out / "found.json", text)
 
 
 def _own_seed(target):
