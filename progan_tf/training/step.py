@@ -21,7 +21,7 @@ from progan_tf.training.state import TrainingState
 try:
     # A private module of TensorFlow, which may move. A run without it works,
     # but keeps more memory; see `_no_gradient_registered`.
-    from tensorflow.python.framework import ops
+    from tensorflow.python.framework.ops import gradient_registry
 except ImportError:
     gradient_registry = None
 
@@ -354,9 +354,7 @@ def _no_gradient_registered():
     ever: at 128x128 50 MB a stage. Entries are read to differentiate a whole
     `tf.function`, and no step is.
     """
-    # Neither is public: a TensorFlow without them trains with more memory.
-    registry = getattr(ops, "gradient_registry", None)
-    table = getattr(registry, "_registry", {})
+    table = getattr(gradient_registry, "_registry", {})
     before = set(table)
     try:
         yield
