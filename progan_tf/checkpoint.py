@@ -15,7 +15,7 @@ import shutil
 import tensorflow as tf
 
 from progan_tf import addresses, pretrained
-from progan_tf.config import load_config
+from progan_tf.config import CONFIG_FILE, load_config
 from progan_tf.errors import UserError
 from progan_tf.files import write_text_atomically
 from progan_tf.keras_file import load_keras, save_keras
@@ -148,6 +148,24 @@ def images_seen_in(checkpoint):
         return int(seen)
 
 
+def check_size(checkpoints, config):
+    """Raise UserError if all checkpoints are too small for a run's networks.
+
+    To be called before these are made: the config.json of other people may ask
+    for any amount of memory.
+    """
+    architecture = config.architecture
+    numbers = architecture.generator_parameters()
+    numbers += architecture.discriminator_parameters()
+    there = max(map(_data_bytes, checkpoints))
+    if 4 * numbers > there:
+        raise UserError(
+            f"cannot read checkpoint {checkpoints[-1]}: it has {there:,} "
+            f"bytes, too few for the {numbers:,} float32 parameters of the "
+            f"networks in {CONFIG_FILE}"
+        )
+
+
 def restore_networks(checkpoint, **families):
     """Load a checkpoint's weights into families; UserError if damaged.
 
@@ -203,10 +221,11 @@ def load_with_origin(path, resolution=None, average=True):
             "module, which some commands take as --module"
         )
     config, checkpoint = load_config(path), latest_checkpoint(path)
-    family = Generator.of(config.architecture)
-    name = "average" if average else "generator"
+    family, name = None, "average" if average else "generator"
     while True:
         try:
+            check_size([checkpoint], config)
+            family = family or Generator.of(config.architecture)
             restore_networks(checkpoint, **{name: family})
             images_seen = images_seen_in(checkpoint)
             break
@@ -258,6 +277,15 @@ def _for_tensorflow(path):
     path = pathlib.Path(path).absolute()
     with plain_path(path.parent) as folder:
         yield os.path.join(folder, path.name)
+
+
+def _data_bytes(checkpoint):
+    """Bytes of a checkpoint's numbers; 0 if it has been removed meanwhile."""
+    path = pathlib.Path(checkpoint)
+    with contextlib.suppress(FileNotFoundError):
+        files = path.parent.glob(f"{path.name}.data-*")
+        return sum(file.stat().st_size for file in files)
+    return 0
 
 
 def _numbers(folder):

@@ -1,6 +1,7 @@
 """The networks of a run as the start of another run."""
 
 import dataclasses
+import json
 import zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ from tiny import checkpoint_values, make_folder, make_run
 from progan_tf.checkpoint import load_generator
 from progan_tf.config import load_config
 from progan_tf.errors import UserError
+from progan_tf.evaluation.snapshots import Snapshots
 from progan_tf.export.card import licences
 from progan_tf.keras_file import save_keras
 from progan_tf.sampling import generate_images
@@ -135,6 +137,25 @@ def test_resolutions_that_were_never_trained_are_refused(tmp_path):
     assert gan.finished().output_shape == (None, 16, 16, 3)
     with pytest.raises(UserError, match="^8 is no finished .* they have 16$"):
         gan.finished(8)
+
+
+@pytest.mark.parametrize("name", ["latent_size", "minibatch_discrimination"])
+def test_networks_larger_than_the_checkpoint_are_not_made(
+    tmp_path, monkeypatch, name
+):
+    run = make_run(tmp_path / "run", seed=5)
+    read_run(run)
+    path = run / "config.json"
+    settings = json.loads(path.read_text()) | {name: 9_000}
+    path.write_text(json.dumps(settings))
+
+    def refuse(architecture):
+        raise AssertionError("gigabytes of memory")
+
+    monkeypatch.setattr("progan_tf.networks.Generator.of", refuse)
+    for read in (load_generator, read_run, Snapshots):
+        with pytest.raises(UserError, match="too few for the .* parameters"):
+            read(run)
 
 
 def test_a_folder_that_is_no_run(tmp_path):

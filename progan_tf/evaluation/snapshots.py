@@ -5,6 +5,7 @@ import os
 from typing import NamedTuple
 
 from progan_tf.checkpoint import (
+    check_size,
     checkpoints_of,
     images_seen_in,
     restore_networks,
@@ -49,6 +50,7 @@ class Snapshots:
         self.channels = self.config.channels
         self.num_classes = self.config.num_classes
         self._refresh()
+        check_size([x.checkpoint for x in self.snapshots], self.config)
         self._family = Generator.of(self.config.architecture)
 
     def __len__(self):

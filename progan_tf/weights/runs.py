@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from progan_tf.checkpoint import (
+    check_size,
     images_seen_in,
     latest_checkpoint,
     restore_networks,
@@ -41,6 +42,7 @@ def read_run(run_dir):
     """
     config = load_config(run_dir)
     checkpoint = latest_checkpoint(run_dir)
+    check_size([checkpoint], config)
     families = _families(config)
     restore_networks(checkpoint, **families)
     seen = images_seen_in(checkpoint)
