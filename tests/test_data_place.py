@@ -37,7 +37,7 @@ def test_a_folder_that_may_not_be_read(tmp_path, monkeypatch):
         open_source(str(tmp_path))
 
 
-def test_what_lies_among_pictures(tmp_path):
+def test_what_lies_among_pictures(tmp_path, monkeypatch):
     pictures = make_folder(tmp_path / "pictures")
     (tmp_path / "link").symlink_to("pictures")
     for place in ("pictures", "pictures/even/a.png", "link/new/folder"):
@@ -48,6 +48,9 @@ def test_what_lies_among_pictures(tmp_path):
     with pytest.raises(UserError, match="must lie apart"):
         check_apart(str(pictures), tmp_path, "--x", around=True)
     check_apart("cats", "cats/x", "--x")
+    # What lies elsewhere does not wait for a look into the folder.
+    monkeypatch.setattr("progan_tf.data.sources.kind_at", None)
+    check_apart(str(pictures), tmp_path / "elsewhere", "--x", around=True)
 
 
 @pytest.fixture

@@ -117,12 +117,15 @@ def check_apart(
         UserError: if `data` are plain pictures, and `place` lies among them.
     """
     path = kind_named(data).path(data)
-    # Other kinds read files of their own names alone.
-    if not path or kind_at(path) is not Folder:
+    if not path or not os.path.isdir(path):
         return
-    folder, place = (pathlib.Path(x).resolve() for x in (path, place))
-    within = folder == place or folder in place.parents
-    if within or (around and place in folder.parents):
+    # Unlike `pathlib.Path.resolve`, this takes links that lead nowhere.
+    folder, place = (pathlib.Path(os.path.realpath(x)) for x in (path, place))
+    near = folder == place or folder in place.parents
+    near = near or (around and place in folder.parents)
+    # Other kinds read files of their own names alone. They are only looked for
+    # now, because listing a large folder takes long.
+    if near and kind_at(path) is Folder:
         raise UserError(
             f"{place} and the pictures in {folder} must lie apart, or what is "
             f"written there is read as one of them; choose another {flag}"
