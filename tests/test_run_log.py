@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import sys
 
 import numpy as np
@@ -144,3 +145,17 @@ def test_other_workers_say_nothing(capsys):
     recorder.tick(early=True)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""
+
+
+def test_steps_that_were_skipped_are_no_part_of_the_averages():
+    averages = Averages()
+    for loss, score in ((1.0, math.nan), (math.inf, math.nan), (4.0, math.nan)):
+        steps = Steps(0, 2, 8, 4)
+        averages.add(steps, {"loss": loss, "score": score}, 1.0, True)
+    again = Averages.restored(averages.saved(), ["loss", "score"])
+    again.add(Steps(48, 2, 8, 4), {"loss": 7.0, "score": 3.0}, 1.0, True)
+    values = averages.values()
+    assert values["loss"] == 2.5
+    assert math.isnan(values["score"])
+    assert again.values()["loss"] == 4.0
+    assert again.values()["score"] == 3.0

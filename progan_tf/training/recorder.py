@@ -1,6 +1,7 @@
 """What a run leaves behind while it trains, and what it says meanwhile."""
 
 import json
+import math
 import pathlib
 
 from progan_tf.augmentation import leaks
@@ -256,8 +257,11 @@ class Averages:
         """
         self.last = steps
         for name, mean in means.items():
-            self._sums[name] = self._sums.get(name, 0.0) + mean * steps.count
-            self._steps[name] = self._steps.get(name, 0) + steps.count
+            # Not of calls with a skipped step, as float16 has now and then.
+            good = math.isfinite(mean)
+            total, count = (mean * steps.count, steps.count) if good else (0, 0)
+            self._sums[name] = self._sums.get(name, 0.0) + total
+            self._steps[name] = self._steps.get(name, 0) + count
         timed = self._timed[compiled]
         timed[0] += steps.images
         timed[1] += seconds
@@ -267,8 +271,14 @@ class Averages:
         return {"sums": self._sums, "steps": self._steps}
 
     def values(self):
-        """dict of the means and of `images_per_second`."""
-        means = {name: x / self._steps[name] for name, x in self._sums.items()}
+        """dict of the means and of `images_per_second`.
+
+        What no call has measured as a finite number is NaN.
+        """
+        means = {
+            name: total / self._steps[name] if self._steps[name] else math.nan
+            for name, total in self._sums.items()
+        }
         # Compilation is left out, unless there was nothing else.
         images, seconds = self._timed[self._timed[True][0] > 0]
         return {**means, "images_per_second": images / seconds}
