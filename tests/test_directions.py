@@ -166,6 +166,17 @@ def test_they_come_back_from_a_file(tmp_path):
         load_directions(tmp_path, 16)
 
 
+def test_names_in_a_file_do_not_reach_the_terminal_as_control_characters(
+    tmp_path,
+):
+    found = pca(make_generator(8), 2, samples=64)
+    found = found._replace(method="\x1b[2Jpca", names=("\x9bhat", "tail"))
+    save_directions(tmp_path, found)
+    loaded = load_directions(tmp_path, 12)
+    assert loaded.method == "\ufffd[2Jpca"
+    assert loaded.names == ("\ufffdhat", "tail")
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [

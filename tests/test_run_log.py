@@ -8,11 +8,16 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from tiny import tiny_config
 
 from progan_tf.data import Steps
 from progan_tf.errors import UserError
 from progan_tf.training.console import Progress
-from progan_tf.training.recorder import Averages, SilentRecorder
+from progan_tf.training.recorder import (
+    Averages,
+    Compilation,
+    SilentRecorder,
+)
 from progan_tf.training.run_log import RunLog
 
 VALUES = {
@@ -159,3 +164,14 @@ def test_steps_that_were_skipped_are_no_part_of_the_averages():
     assert math.isnan(values["score"])
     assert again.values()["loss"] == 4.0
     assert again.values()["score"] == 3.0
+
+
+def test_steps_that_compile_are_not_timed(tmp_path):
+    config = tiny_config(tmp_path, penalty_every=4)
+    compilation = Compilation(config)
+    # With the penalty in the first, and in all calls of the second stage.
+    ended = [compilation.ended_before("8x8", count) for count in (1, 2, 1, 9)]
+    ended += [compilation.ended_before("16x16", count) for count in (9, 1)]
+    assert ended == [False, False, False, True, False, True]
+    compilation = Compilation(tiny_config(tmp_path))
+    assert [compilation.ended_before("4x4", 1) for _ in "12"] == [False, True]

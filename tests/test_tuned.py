@@ -177,6 +177,8 @@ def test_classes_of_other_names_are_told(tmp_path):
     given = {"data": str(make_folder(tmp_path / "data"))}
     config = write_run(read_run(old), str(tmp_path / "one"), given)
     assert config.names_of_classes() == ("even", "odd")
+    strange = dataclasses.replace(config, class_names="\x1b[2J\nodd")
+    assert strange.names_of_classes() == ("\ufffd[2J", "odd")
     # Names that are not known, the same ones, and numbers.
     for names in ("", "even\nodd", "0\n1"):
         dataclasses.replace(load_config(old), class_names=names).save_config()

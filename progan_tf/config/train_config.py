@@ -28,6 +28,7 @@ from progan_tf.losses import PENALTIES, check_objective, passes
 from progan_tf.reading import parse_json
 from progan_tf.resolutions import LOWEST_RESOLUTION, resolutions
 from progan_tf.schedule import Cadences, GrowthSchedule
+from progan_tf.text import printable
 
 CONFIG_FILE = "config.json"
 
@@ -155,7 +156,9 @@ class TrainConfig(TrainSettings):
 
     def names_of_classes(self):
         """One name per class, tuple of str; empty where they are not known."""
-        names = tuple(filter(None, self.class_names.split("\n")))
+        # Those of another person's file may have control characters.
+        names = map(printable, filter(None, self.class_names.split("\n")))
+        names = tuple(names)
         return names if len(names) == self.num_classes else ()
 
     def cadences(self):

@@ -17,6 +17,7 @@ from progan_tf.images import make_grid, nearest_up
 from progan_tf.latents import moved, seeded_latents
 from progan_tf.reading import ArrayArchive
 from progan_tf.sampling import as_generator
+from progan_tf.text import printable
 
 _FIELDS = "vectors", "strengths", "method"
 DIRECTIONS_FILE, PICTURE_FILE = "directions.npz", "directions.png"
@@ -161,7 +162,8 @@ def load_directions(path, latent_size=None):
             f"{path} is for latents of {vectors.shape[1]} numbers; the "
             f"generator's have {latent_size}"
         )
-    return Directions(vectors, strengths, str(method), tuple(map(str, names)))
+    method, *names = map(printable, map(str, (method, *names)))
+    return Directions(vectors, strengths, method, tuple(names))
 
 
 def parse_edit(text, directions):

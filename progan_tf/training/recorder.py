@@ -69,7 +69,8 @@ class Recorder:
         self._estimate = TimeEstimate(
             config, state.generator, state.discriminator, replicas
         )
-        self._compiled_stage = self._estimated = None
+        self._compilation = Compilation(config)
+        self._estimated = None
         self._leaks = ""  # What was said of them.
         where = devices.describe(state.strategy)
         self.say(first_words(config, seen, where, resumed))
@@ -90,10 +91,8 @@ class Recorder:
             means: dict of floats, what `TrainingStep.run` measured.
             seconds: float, how long they took.
         """
-        # The first call of a stage also traces and compiles.
         stage = self._schedule.stage(steps.start)
-        compiled = stage == self._compiled_stage
-        self._compiled_stage = stage
+        compiled = self._compilation.ended_before(stage, steps.count)
         self._averages.add(steps, means, seconds, compiled)
         size, rate = steps.resolution, steps.images / seconds
         if compiled:
@@ -221,6 +220,25 @@ class Recorder:
         if left is None:
             return None
         return left + self._evaluation.seconds_left(images_seen)
+
+
+class Compilation:
+    """Whether steps run functions that were compiled before.
+
+    A stage's first call traces and compiles. XLA compiles each kind of step,
+    such as those without a penalty, when it first comes.
+    """
+
+    def __init__(self, config):
+        self._stage, self._taken = None, 0
+        self._kinds = max(config.penalty_every, config.discriminator_steps)
+
+    def ended_before(self, stage, count):
+        """Count steps of a stage; bool, whether all was compiled before."""
+        if stage != self._stage:
+            self._stage, self._taken = stage, 0
+        taken, self._taken = self._taken, self._taken + count
+        return taken >= self._kinds
 
 
 class Averages:
