@@ -102,7 +102,7 @@ class PublishedGAN:
             finished = [r for r in family.resolutions if r <= highest]
         if resolution not in finished:
             raise UserError(
-                f"{resolution} is no finished resolution of the weights; they "
+                f"the weights have no finished resolution {resolution}; they "
                 f"have {', '.join(map(str, finished)) or 'none yet'}"
             )
         return family.at(resolution, fade=False)
