@@ -78,6 +78,7 @@ def main():
                 f"{place}"
             )
     command.import_tensorflow()
+    from progan_tf.data import check_apart
     from progan_tf.export.exporting import export_generator
     from progan_tf.training import fine_tuning
     from progan_tf.weights import blended, read_published
@@ -88,6 +89,9 @@ def main():
     if FLAGS.blend is not None:
         other = read_published(FLAGS.blend)
         published = blended(published, other, FLAGS.blend_from)
+    data = published.info.settings.get("data")
+    if data and form != "run" and FORMATS[form].has_picture:
+        check_apart(data, out, "--out")
     print(published.describe(), end="", flush=True)
     if form == "run":
         config = fine_tuning.write_run(published, out, given, FLAGS.images_seen)

@@ -85,5 +85,10 @@ def test_neither_films_nor_modules_lie_among_the_pictures(tmp_path, run_dir):
     generator = open_generator(run_dir)
     with pytest.raises(UserError, match="must lie apart"):
         export_generator(generator, tmp_path / "pictures/module")
+    module = f"--out={tmp_path}/pictures/module"
+    done = run_command(
+        "convert", f"--weights={run_dir}", "--format=hub", module
+    )
+    assert_mistake(done, "must lie apart")
     # It has no picture.
     export_generator(generator, tmp_path / "pictures/x.keras", "keras")
